@@ -1,0 +1,1 @@
+"""Preference data, reward models, DPO and PPO on Qwen, evaluation and the release gate."""

@@ -1,0 +1,1 @@
+"""HTTP only: the one door that joins guard, audit and a model."""

@@ -1,0 +1,144 @@
+"""What the guard says about a text.
+
+Rules of this file
+1. A verdict is a value: findings, what could not be checked, and the action the policy drew from both.
+2. "Not checked" is said in `unavailable`; it is never the absence of a finding.
+3. Positions are code points of the text as it was received.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+
+class Direction(enum.StrEnum):
+    """Which way the text travels: from the user to the model, or from the model to the user."""
+
+    INPUT = "input"
+    OUTPUT = "output"
+
+
+class Action(enum.StrEnum):
+    """What is to be done, from mildest to strictest; `rank` orders them."""
+
+    ALLOW = "allow"
+    FLAG = "flag"
+    REDACT = "redact"
+    REWRITE = "rewrite"
+    BLOCK = "block"
+
+    @property
+    def rank(self) -> int:
+        """0 for allow up to 4 for block."""
+        return _ACTION_ORDER.index(self)
+
+
+_ACTION_ORDER = (Action.ALLOW, Action.FLAG, Action.REDACT, Action.REWRITE, Action.BLOCK)
+
+
+class Severity(enum.StrEnum):
+    """Three levels, as Qwen3Guard uses them (arXiv 2510.14276)."""
+
+    SAFE = "safe"
+    CONTROVERSIAL = "controversial"
+    UNSAFE = "unsafe"
+
+    @property
+    def rank(self) -> int:
+        """0 for safe up to 2 for unsafe."""
+        return _SEVERITY_ORDER.index(self)
+
+
+_SEVERITY_ORDER = (Severity.SAFE, Severity.CONTROVERSIAL, Severity.UNSAFE)
+
+
+class Category(enum.StrEnum):
+    """What a finding is about. Several may hold for one text."""
+
+    TOXICITY = "toxicity"
+    HATE = "hate"
+    HARASSMENT = "harassment"
+    SEXUAL = "sexual"
+    SEXUAL_MINORS = "sexual_minors"
+    VIOLENCE = "violence"
+    SELF_HARM = "self_harm"
+    ILLEGAL = "illegal"
+    MISINFORMATION = "misinformation"
+    PROMPT_ATTACK = "prompt_attack"
+    PII = "pii"
+    SECRETS = "secrets"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing a detector found.
+
+    score: probability in [0, 1] that the category holds.
+    start, end: half-open range in code points of the original text.
+    detector: which detector, for the audit log; never shown to the end user.
+    entity: the kind of personal data or secret (`KR_RRN`, `EMAIL_ADDRESS`); empty for other categories.
+    action: what the policy asks for because of this finding.
+    """
+
+    category: Category
+    score: float
+    severity: Severity
+    start: int
+    end: int
+    detector: str
+    entity: str = ""
+    action: Action = Action.ALLOW
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.score <= 1.0:
+            raise ValueError(f"score must be within [0, 1], got {self.score!r}")
+        if not 0 <= self.start <= self.end:
+            raise ValueError(f"a finding needs 0 <= start <= end, got {self.start}..{self.end}")
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """A detector that the policy names and that could not answer.
+
+    reason: for operators; must not quote the text.
+    """
+
+    detector: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How many code points were looked at, of how many."""
+
+    checked: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer of the Safety-Checker for one text.
+
+    action: the strictest action that the policy drew from findings and unavailable detectors.
+    scores: highest score per category looked for, each in [0, 1]; a category nobody looked for is absent.
+    released: characters already sent on behind the first violating offset when a stream was cut (0 if none).
+    shadow: findings of rules that are evaluated and not enforced.
+    policy, policy_digest: name and `sha256:<hex>` of the policy that decided.
+    """
+
+    action: Action
+    severity: Severity
+    findings: tuple[Finding, ...]
+    scores: dict[Category, float]
+    coverage: Coverage
+    policy: str
+    policy_digest: str
+    unavailable: tuple[Unavailable, ...] = ()
+    shadow: tuple[Finding, ...] = ()
+    released: int = field(default=0)
+
+    @property
+    def blocked(self) -> bool:
+        """Whether nothing (more) of the text may be passed on."""
+        return self.action is Action.BLOCK
