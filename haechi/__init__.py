@@ -18,7 +18,7 @@ _PUBLIC = {
     "create_app": "gateway",
 }
 
-__all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604  # the names are strings of the table above
+__all__ = ["__version__", *_PUBLIC]  # the names are strings of the table above
 
 
 def __getattr__(name: str) -> object:

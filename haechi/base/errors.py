@@ -70,6 +70,58 @@ class UnwritableOutput(HaechiError):
     exit_code = ExitCode.CANNOT_TELL
 
 
+class UnavailableDatabase(HaechiError):
+    """The settings name a kind of database that this release cannot use."""
+
+    code = "HAE-C105"
+
+
+class PortTaken(HaechiError):
+    """The address to listen on is in use, or may not be listened on."""
+
+    code = "HAE-C106"
+    exit_code = ExitCode.CANNOT_TELL
+
+
+class InvalidTenant(HaechiError):
+    """A tenant name is not 1 to 63 of a-z, 0-9 and hyphen."""
+
+    code = "HAE-C107"
+
+
+class WeakKey(HaechiError):
+    """An API key given from outside is too short to be a secret, or cannot travel in a header."""
+
+    code = "HAE-C108"
+
+
+class UnknownKey(HaechiError):
+    """No API key has this id."""
+
+    code = "HAE-C109"
+
+
+class UnusableKeyStore(HaechiError):
+    """The file of API keys cannot be read or written, or is not one."""
+
+    code = "HAE-C110"
+    exit_code = ExitCode.CANNOT_TELL
+
+
+class NoAnswer(HaechiError):
+    """A gateway that a command wanted to talk to did not answer, or refused."""
+
+    code = "HAE-C111"
+    exit_code = ExitCode.CANNOT_TELL
+
+
+class WorkerFailed(HaechiError):
+    """A server process could not start, or none could be kept running."""
+
+    code = "HAE-C112"
+    exit_code = ExitCode.CANNOT_TELL
+
+
 class MissingExtra(HaechiError):
     """An optional part of the distribution is needed and not installed."""
 
