@@ -116,6 +116,9 @@ def test_names_are_imported_by_string_only_where_the_contracts_allow_it() -> Non
         "alignment/__init__.py",
     }
     found = {
-        str(path.relative_to(ROOT)) for package in PACKAGES for path in (ROOT / package).rglob("*.py") if string_imports(path)
+        str(path.relative_to(ROOT))
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+        if string_imports(path)
     }
     assert found <= allowed

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = sorted(p for name in ("haechi", "guard", "audit", "gateway", "alignment") for p in (ROOT / name).rglob("*.py"))
+SOURCES = sorted(
+    p for name in ("haechi", "guard", "audit", "gateway", "alignment") for p in (ROOT / name).rglob("*.py")
+)
 FORBIDDEN_NAMES = {"utils.py", "util.py", "helpers.py", "common.py", "misc.py", "manager.py"}
 ids = [str(p.relative_to(ROOT)) for p in SOURCES]
 

@@ -33,7 +33,11 @@ def error_classes() -> list[type[HaechiError]]:
 
 def documented() -> list[str]:
     """Every code that has a section in docs/errors."""
-    return [code for page in sorted((ROOT / "docs/errors").glob("*.md")) for code in HEADING.findall(page.read_text("utf-8"))]
+    return [
+        code
+        for page in sorted((ROOT / "docs/errors").glob("*.md"))
+        for code in HEADING.findall(page.read_text("utf-8"))
+    ]
 
 
 def test_every_error_is_explained_and_every_explanation_is_of_a_real_error() -> None:
