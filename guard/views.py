@@ -35,16 +35,30 @@ class MappedText:
             return Span(at, at)
         return Span(self.starts[start], self.ends[end - 1])
 
+    def over(self, inner: MappedText) -> MappedText:
+        """This view rewritten once more: `inner` is a view of `self.text`; the answer maps to the original."""
+        if self.starts is None or self.ends is None:
+            return inner
+        if inner.starts is None or inner.ends is None:
+            return MappedText(inner.text, self.starts, self.ends)
+        starts, ends = self.starts, self.ends
+        return MappedText(
+            inner.text, tuple([starts[i] for i in inner.starts]), tuple([ends[i - 1] for i in inner.ends])
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class TextViews:
-    """The three views of one text (or of the unreleased end of a stream).
+    """The views of one text (or of the unreleased end of a stream).
 
     raw: as received.
     plain: NFKC, invisible characters dropped, case and letters kept; patterns for personal data read this.
-    folded: plain, with case, confusables, leetspeak and inserted separators folded; lexicons read this.
+    folded: plain, with case, confusables, loose Hangul letters and traditional characters folded; lexicons read this.
+    tight: folded, with leetspeak read as letters and inserted separators and repetitions taken out; lexicons read
+        this too. None when it would equal `folded`.
     """
 
     raw: str
     plain: MappedText
     folded: MappedText
+    tight: MappedText | None = None

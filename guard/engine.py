@@ -1,0 +1,152 @@
+"""Join a policy with its detectors: who looks at which direction, and what each rule makes of what they see.
+
+Rules of this file
+1. A detector that the policy names and that finds nothing of a rule's category cannot serve that rule; a rule that
+   nobody serves is a configuration error.
+2. Scanners and classifiers are called through `guarded`, which turns whatever goes wrong in them into a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from guard.classify import Classifier
+from guard.decide import judge
+from guard.errors import NoDetector
+from guard.language import language_of
+from guard.policy import Policy, Rule, StreamMode
+from guard.registry import Detector
+from guard.scanner import Scanner
+from guard.verdict import Action, Category, Direction, Finding, Severity, Unavailable
+
+Answer = TypeVar("Answer")
+_WHOLE_CONTEXT = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Something a detector saw, in code points of the whole text. at_most: what its own severity allows."""
+
+    category: Category
+    at_most: Severity
+    score: float
+    start: int
+    end: int
+    source: str
+    entity: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ScannerSeat:
+    """A scanner in a plan, with the rules' name for it and the context a stream must keep before the open text."""
+
+    detector: str
+    scanner: Scanner
+    lookbehind: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierSeat:
+    """A classifier in a plan."""
+
+    detector: str
+    classifier: Classifier
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that one direction needs."""
+
+    rules: Mapping[Category, Rule]
+    scanners: tuple[ScannerSeat, ...]
+    classifiers: tuple[ClassifierSeat, ...]
+    lookbehind: int
+    streaming: StreamMode
+    by_sentence: bool
+    looked_for: frozenset[Category]
+    suspicious: Mapping[Category, float] = field(default_factory=dict)
+
+    def rules_of(self, detector: str) -> tuple[Rule, ...]:
+        """The rules that name a detector."""
+        return tuple(rule for rule in self.rules.values() if detector in rule.detectors)
+
+    def finding(self, seen: Observation, detector: str, text: Callable[[], str]) -> tuple[Finding, Rule] | None:
+        """What the policy makes of an observation; None when no rule cares."""
+        rule = self.rules.get(seen.category)
+        if rule is None or detector not in rule.detectors:
+            return None
+        language = language_of(text()) if rule.languages else None
+        judged = judge(rule, seen.score, at_most=seen.at_most, language=language)
+        if judged.severity is Severity.SAFE:
+            return None
+        return (
+            Finding(
+                seen.category,
+                seen.score,
+                judged.severity,
+                seen.start,
+                seen.end,
+                seen.source,
+                seen.entity,
+                judged.action,
+            ),
+            rule,
+        )
+
+
+def guarded(name: str, call: Callable[[], Answer]) -> Answer | Unavailable:
+    """The answer of a detector, or the fact that there is none."""
+    try:
+        return call()
+    except Exception as error:  # noqa: BLE001  # a detector may fail in any way; its silence is a value, see rule 2
+        return Unavailable(name, type(error).__name__)
+
+
+def _strictest_mode(rules: list[Rule]) -> StreamMode:
+    modes = {rule.streaming for rule in rules}
+    for mode in (StreamMode.STRICT, StreamMode.BALANCED):
+        if mode in modes:
+            return mode
+    return StreamMode.ASYNC
+
+
+def make_plan(policy: Policy, direction: Direction, detectors: Mapping[str, Detector]) -> Plan:
+    """The plan of one direction.
+
+    Raises:
+        NoDetector: when a rule's detectors cannot find its category.
+    """
+    rules = policy.rules[direction]
+    for category, rule in rules.items():
+        if not any(category in detectors[name].categories for name in rule.detectors):
+            raise NoDetector(
+                f"policy {policy.name!r}: {direction.value}.{category.value} has no detector that can find it",
+                hint=f"it names {', '.join(rule.detectors)}",
+            )
+    named = dict.fromkeys(name for rule in rules.values() for name in rule.detectors)
+    wanted = {name: {c for c, rule in rules.items() if name in rule.detectors} for name in named}
+    scanners = tuple(
+        ScannerSeat(name, scanner, int(getattr(scanner, "lookbehind", scanner.reach)))
+        for name in named
+        for scanner in detectors[name].scanners
+        if scanner.categories & wanted[name]
+    )
+    classifiers = tuple(
+        ClassifierSeat(name, classifier)
+        for name in named
+        for classifier in detectors[name].classifiers
+        if classifier.categories & wanted[name]
+    )
+    judged = [rule for rule in rules.values() if any(seat.detector in rule.detectors for seat in classifiers)]
+    return Plan(
+        rules,
+        scanners,
+        classifiers,
+        max((seat.lookbehind for seat in scanners), default=0),
+        _strictest_mode(judged),
+        any(Action.REWRITE in rule.actions for rule in rules.values()),
+        frozenset(rules),
+        {rule.category: rule.thresholds.controversial / 2 for rule in judged},
+    )

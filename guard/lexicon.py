@@ -1,0 +1,285 @@
+"""Find words and phrases of our lexicons by one Aho-Corasick automaton over the folded and the tight view.
+
+Rules of this file
+1. An entry says where it may begin and end: English words stand alone, Hangul may be followed by particles, Han
+   characters have no boundaries.
+2. An entry of the action `allow` is a harmless carrier (시발점, scunthorpe): what lies inside it is no match.
+3. `hold` is at least as long as the longest suffix, in any reading, that begins an entry; see guard/tight.py.
+"""
+
+from __future__ import annotations
+
+import enum
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import ahocorasick
+
+from guard.errors import InvalidLexicon
+from guard.fold import build_views
+from guard.scanner import Match
+from guard.tight import loose_letters_at_end, tails
+from guard.verdict import Category, Severity
+from guard.views import MappedText, TextViews
+from haechi.base.resources import policies_dir
+
+_LOOKBEHIND = 32  # code points before a match that boundaries and carriers may read
+_SCORES = {Severity.CONTROVERSIAL: 0.6, Severity.UNSAFE: 0.95}
+_CONJOINING_TAIL = re.compile("[\u1100-\u11ff]+$")
+_PARTICLES = frozenset("은는이가을를도만와과의에로야아여들님랑요")
+_OPTIONS = re.compile(r"\[([^\[\]]*)\]|\(([^()]*)\)")
+
+
+class Boundary(enum.StrEnum):
+    """Where an entry may begin and end.
+
+    WORD: both sides end a word. START: only the beginning does (Korean: particles and endings follow).
+    JOSA: begins a word and is followed by its end or a particle. ANY: anywhere.
+    """
+
+    WORD = "word"
+    START = "start"
+    JOSA = "josa"
+    ANY = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One term. term: as folded. category: None for a harmless carrier. score: probability in [0, 1]."""
+
+    term: str
+    category: Category | None
+    severity: Severity
+    boundary: Boundary
+    rule: str
+    score: float
+
+
+def _is_word_char(char: str) -> bool:
+    """ASCII letters and digits, and Hangul; Han characters end no word and begin none."""
+    return "0" <= char <= "9" or "a" <= char <= "z" or "가" <= char <= "힣"
+
+
+def _joins(left: str, right: str) -> bool:
+    """Whether two neighbouring code points belong to one word: both ASCII, or both Hangul."""
+    return _is_word_char(left) and _is_word_char(right) and (left < "\x80") == (right < "\x80")
+
+
+def _bounded(entry: Entry, text: str, start: int, end: int) -> bool:
+    """Whether the entry may begin and end there."""
+    if entry.boundary is Boundary.ANY:
+        return True
+    if start and _joins(text[start - 1], text[start]):
+        return False
+    if entry.boundary is Boundary.START or end == len(text):
+        return True
+    if entry.boundary is Boundary.JOSA and text[end] in _PARTICLES:
+        return True
+    return not _joins(text[end - 1], text[end])
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    entry: Entry
+    start: int
+    end: int
+
+
+class Lexicon:
+    """The `lexicon` detector."""
+
+    name = "lexicon"
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        by_term: dict[str, list[Entry]] = {}
+        for entry in entries:
+            if entry.term:
+                by_term.setdefault(entry.term, []).append(entry)
+        if not by_term:
+            raise InvalidLexicon("the lexicon has no entry", hint="see policies/lexicons")
+        self._automaton = ahocorasick.Automaton()
+        for term, group in by_term.items():
+            self._automaton.add_word(term, (len(term), tuple(group)))
+        self._automaton.make_automaton()
+        self.size = len(by_term)
+        self.categories = frozenset(e.category for g in by_term.values() for e in g if e.category is not None)
+        longest = max(map(len, by_term))
+        self._tail = longest * 3 + 8  # a separator of up to two signs may stand behind every letter
+        self.reach = self._tail + _LOOKBEHIND
+        self.lookbehind = _LOOKBEHIND
+        openers = {term[0] for term in by_term if not term[0].isascii() or not term[0].isalnum()}
+        other = "|[" + "".join(re.escape(c) for c in sorted(openers)) + "]" if openers else ""
+        self._candidates = re.compile(f"(?<![a-z0-9])[a-z0-9]{other}")
+
+    def scan(self, views: TextViews) -> Sequence[Match]:
+        """Every bounded entry that no carrier covers; the longest where entries of one category overlap."""
+        found = self._read(views.folded)
+        if views.tight is not None:
+            found += self._read(views.tight)
+        return _longest(found) if len(found) > 1 else found
+
+    def hold(self, views: TextViews) -> int:
+        """Code points from the earliest position at which an entry may have begun."""
+        raw = views.raw
+        if not raw:
+            return 0
+        if not raw.isascii():
+            loose = self._loose_tail(views)
+            if loose < len(raw):
+                return len(raw) - (min(loose, self._begun(build_views(raw[:loose]).folded)) if loose else 0)
+        return len(raw) - self._begun(views.folded)
+
+    def _loose_tail(self, views: TextViews) -> int:
+        """Where in the raw text Hangul letters begin that may yet be joined into other syllables."""
+        raw = views.raw
+        conjoining = _CONJOINING_TAIL.search(raw, max(0, len(raw) - self._tail))
+        if conjoining is not None:
+            return conjoining.start()
+        loose = loose_letters_at_end(views.plain.text)
+        if not loose:
+            return len(raw)
+        at = len(views.plain.text) - loose
+        return views.plain.to_raw(at, at + 1).start
+
+    def _begun(self, folded: MappedText) -> int:
+        """The earliest raw position from which some reading of the end is the beginning of an entry."""
+        text = folded.text
+        earliest = len(text)
+        begins = self._automaton.match
+        for tail in tails(text, self._tail):
+            reading = tail.text
+            for candidate in self._candidates.finditer(reading):
+                at = candidate.start()
+                if tail.origin[at] >= earliest:
+                    break
+                if begins(reading[at:]):
+                    earliest = tail.origin[at]
+                    break
+        if earliest == len(text):
+            return folded.ends[-1] if folded.ends else len(text)
+        return folded.to_raw(earliest, earliest + 1).start
+
+    def _read(self, view: MappedText) -> list[Match]:
+        """The matches of one view."""
+        text = view.text
+        hits: list[_Hit] = []
+        carriers: list[_Hit] = []
+        for last, (length, group) in self._automaton.iter(text):
+            end = last + 1
+            start = end - length
+            for entry in group:
+                if _bounded(entry, text, start, end):
+                    (hits if entry.category is not None else carriers).append(_Hit(entry, start, end))
+        return [
+            _to_match(hit, view)
+            for hit in hits
+            if not any(
+                c.start <= hit.start and hit.end <= c.end and c.end - c.start > hit.end - hit.start for c in carriers
+            )
+        ]
+
+
+def _to_match(hit: _Hit, view: MappedText) -> Match:
+    span = view.to_raw(hit.start, hit.end)
+    entry = hit.entry
+    assert entry.category is not None  # noqa: S101  # carriers were taken out before
+    return Match(entry.category, entry.severity, entry.score, span.start, span.end, entry.rule)
+
+
+def _longest(found: list[Match]) -> list[Match]:
+    """Drop what another match of the same category covers with at least the same severity."""
+    ordered = sorted(found, key=lambda m: (m.start, -m.end, -m.severity.rank))
+    kept: list[Match] = []
+    for match in ordered:
+        covered = any(
+            k.category is match.category and k.end >= match.end and k.severity.rank >= match.severity.rank
+            for k in kept[-8:]
+        )
+        if not covered:
+            kept.append(match)
+    return kept
+
+
+def expand(pattern: str) -> Iterator[str]:
+    """Every term of a pattern: `[a/b/]` is one of the alternatives (the last may be empty), `(x)` is optional."""
+    parts: list[tuple[str, ...]] = []
+    at = 0
+    for group in _OPTIONS.finditer(pattern):
+        parts.append((pattern[at : group.start()],))
+        choice, option = group.groups()
+        parts.append(tuple(choice.split("/")) if choice is not None else ("", option))
+        at = group.end()
+    parts.append((pattern[at:],))
+    for chosen in itertools.product(*parts):
+        yield " ".join("".join(chosen).split())
+
+
+def _masked(term: str) -> Iterator[str]:
+    """The term as people write it half hidden: one inner vowel as a star (f*ck)."""
+    if 4 <= len(term) <= 9 and term.isascii() and term.isalpha():
+        for at, char in enumerate(term[1:-1], start=1):
+            if char in "aeiou":
+                yield f"{term[:at]}*{term[at + 1 :]}"
+
+
+def _default_boundary(term: str) -> Boundary:
+    if term[0].isascii():
+        return Boundary.WORD
+    return Boundary.START if "가" <= term[0] <= "힣" or "ㄱ" <= term[0] <= "ㅣ" else Boundary.ANY
+
+
+def _parse_line(line: str, where: str) -> Iterator[Entry]:
+    fields = [f.strip() for f in line.split("\t")]
+    if len(fields) != 4:
+        raise InvalidLexicon(
+            f"{where}: expected four columns, found {len(fields)}",
+            hint="category, severity, boundary, terms; tabs between",
+        )
+    category, severity, boundary, terms = fields
+    try:
+        meaning = None if category == "allow" else Category(category)
+        level = Severity(severity)
+        rule_boundary = None if boundary == "-" else Boundary(boundary)
+    except ValueError as error:
+        raise InvalidLexicon(f"{where}: {error}", hint="see policies/lexicons/README.md") from error
+    for pattern in terms.split("|"):
+        for term in expand(pattern.strip()):
+            variants = [term, *_masked(term)] if meaning is not None else [term]
+            for variant in variants:
+                folded = build_views(variant).folded.text
+                if folded:
+                    edge = rule_boundary or _default_boundary(folded)
+                    yield Entry(folded, meaning, level, edge, where, _SCORES.get(level, 0.0))
+
+
+def read_entries(path: Path) -> Iterator[Entry]:
+    """The entries of one lexicon file.
+
+    Raises:
+        InvalidLexicon: with the file name and line of what cannot be read.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidLexicon(f"{path.name}: {error}", hint="the file must be readable UTF-8") from error
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip() and not line.startswith("#"):
+            yield from _parse_line(line, f"{path.stem}:{number}")
+
+
+def load(folder: Path) -> Lexicon:
+    """The lexicon of every `.tsv` file in the folder.
+
+    Raises:
+        InvalidLexicon: when there is none, or one cannot be read.
+    """
+    files = sorted(folder.glob("*.tsv"))
+    return Lexicon(entry for path in files for entry in read_entries(path))
+
+
+def scanners() -> tuple[Lexicon, ...]:
+    """The shipped lexicon, as the registry wants it."""
+    return (load(policies_dir() / "lexicons"),)

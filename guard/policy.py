@@ -1,0 +1,193 @@
+"""What a policy says: per category and direction, what is looked for by what, and what follows.
+
+Rules of this file
+1. Unknown keys, values out of range and rules that nothing can serve are errors; see guard/policy_file.py for lines.
+2. The digest covers what the policy says, not how the file is laid out.
+3. Nothing here loads a detector.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from guard.verdict import Action, Category, Direction, Severity
+from haechi.base.text import Language
+
+Probability = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
+Version = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}-[0-9]{2}(\.[0-9]+)?$")]
+
+
+class FailMode(enum.StrEnum):
+    """What follows when a detector of the rule cannot answer: block, or flag and go on. Never silence."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+
+
+class StreamMode(enum.StrEnum):
+    """How judged text is released: after its sentence was judged, freely until it looks suspicious, or never held."""
+
+    STRICT = "strict"
+    BALANCED = "balanced"
+    ASYNC = "async"
+
+
+class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Least probability at which a finding counts as controversial, and as unsafe."""
+
+    controversial: Probability = 0.5
+    unsafe: Probability = 0.8
+
+
+class LanguageRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What differs for text in one language; what is absent stays as the rule says."""
+
+    unsafe: Action | None = None
+    controversial: Action | None = None
+    thresholds: Thresholds | None = None
+
+
+class RuleDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One rule as it stands in a file. detectors, fail and streaming default to the policy's."""
+
+    unsafe: Action = Action.BLOCK
+    controversial: Action = Action.FLAG
+    thresholds: Thresholds = Thresholds()
+    detectors: tuple[str, ...] | None = None
+    fail: FailMode | None = None
+    streaming: StreamMode | None = None
+    languages: dict[Language, LanguageRule] = {}
+    shadow: bool = False
+
+
+class PolicyDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A policy file. `both` applies to either direction; `input` and `output` replace its rule for a category."""
+
+    schema: Literal[1]
+    name: Name
+    version: Version
+    detectors: tuple[str, ...]
+    description: str = ""
+    fail: FailMode = FailMode.CLOSED
+    streaming: StreamMode = StreamMode.BALANCED
+    replacement: str = "[removed]"
+    both: dict[Category, RuleDocument] = {}
+    input: dict[Category, RuleDocument] = {}
+    output: dict[Category, RuleDocument] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What holds for one category in one direction, defaults filled in."""
+
+    category: Category
+    direction: Direction
+    unsafe: Action
+    controversial: Action
+    thresholds: Thresholds
+    detectors: tuple[str, ...]
+    fail: FailMode
+    streaming: StreamMode
+    languages: Mapping[Language, LanguageRule]
+    shadow: bool
+
+    def action(self, severity: Severity, language: Language | None = None) -> Action:
+        """What follows from a finding of that severity."""
+        special = self.languages.get(language) if language is not None else None
+        if severity is Severity.UNSAFE:
+            return special.unsafe if special is not None and special.unsafe is not None else self.unsafe
+        if severity is Severity.CONTROVERSIAL:
+            return (
+                special.controversial
+                if special is not None and special.controversial is not None
+                else self.controversial
+            )
+        return Action.ALLOW
+
+    def limits(self, language: Language | None = None) -> Thresholds:
+        """The thresholds that hold for text in that language."""
+        special = self.languages.get(language) if language is not None else None
+        return special.thresholds if special is not None and special.thresholds is not None else self.thresholds
+
+    @property
+    def actions(self) -> frozenset[Action]:
+        """Every action the rule can ask for."""
+        special = [a for o in self.languages.values() for a in (o.unsafe, o.controversial) if a is not None]
+        return frozenset([self.unsafe, self.controversial, *special])
+
+
+def _resolve(document: PolicyDocument, direction: Direction) -> dict[Category, Rule]:
+    own = document.input if direction is Direction.INPUT else document.output
+    return {
+        category: Rule(
+            category,
+            direction,
+            rule.unsafe,
+            rule.controversial,
+            rule.thresholds,
+            rule.detectors if rule.detectors is not None else document.detectors,
+            rule.fail or document.fail,
+            rule.streaming or document.streaming,
+            rule.languages,
+            rule.shadow,
+        )
+        for category, rule in {**document.both, **own}.items()
+    }
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A policy ready for use.
+
+    document: what the file says. path: the file, None for a policy made in memory.
+    """
+
+    document: PolicyDocument
+    path: Path | None = None
+
+    @classmethod
+    def load(cls, name: str | Path) -> Policy:
+        """A shipped policy by name, or a policy file by path.
+
+        Raises:
+            PolicyNotFound, PolicyUnreadable, UnknownPolicyKey, InvalidPolicyValue, NoDetector, UnknownDetector.
+        """
+        from guard.policy_file import load_policy
+
+        return load_policy(name)
+
+    @property
+    def name(self) -> str:
+        """The policy's name."""
+        return self.document.name
+
+    @property
+    def version(self) -> str:
+        """Year and month of the policy, and a number within the month."""
+        return self.document.version
+
+    @cached_property
+    def digest(self) -> str:
+        """`sha256:` and 64 hexadecimal digits over the canonical JSON of the document."""
+        canonical = msgspec.json.encode(self.document, order="deterministic")
+        return "sha256:" + hashlib.sha256(canonical).hexdigest()
+
+    @cached_property
+    def rules(self) -> Mapping[Direction, Mapping[Category, Rule]]:
+        """The rules of either direction."""
+        return {direction: _resolve(self.document, direction) for direction in Direction}
+
+    @property
+    def detectors(self) -> tuple[str, ...]:
+        """Every detector that some rule names, once, in order."""
+        named = [d for rules in self.rules.values() for rule in rules.values() for d in rule.detectors]
+        return tuple(dict.fromkeys(named))

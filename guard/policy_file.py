@@ -1,0 +1,181 @@
+"""Read a policy file and say where it is wrong, to the line.
+
+YAML is composed into nodes first, because only nodes know their line; a duplicated key, which a plain loader would
+silently overwrite, is an error here.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+import yaml
+
+from guard.errors import (
+    InvalidPolicyValue,
+    NoDetector,
+    PolicyNotFound,
+    PolicyUnreadable,
+    UnknownDetector,
+    UnknownPolicyKey,
+)
+from guard.policy import Policy, PolicyDocument, RuleDocument
+from guard.registry import DETECTORS
+from haechi.base.errors import nearest
+from haechi.base.resources import policies_dir
+
+_Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def shipped() -> dict[str, Path]:
+    """Name and file of every shipped policy."""
+    return {path.stem: path for path in sorted(policies_dir().glob("*.yaml"))}
+
+
+def find(name: str | Path) -> Path:
+    """The file of a shipped name or of a path.
+
+    Raises:
+        PolicyNotFound: when there is neither.
+    """
+    known = shipped()
+    if isinstance(name, str) and name in known:
+        return known[name]
+    path = Path(name)
+    if not path.is_file():
+        raise PolicyNotFound(str(name), known)
+    return path
+
+
+def load_policy(name: str | Path) -> Policy:
+    """See Policy.load."""
+    path = find(name)
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PolicyUnreadable(f"{path}: {error}", hint="a policy is a readable UTF-8 file") from error
+    return Policy(parse(text, str(path)), path)
+
+
+def parse(text: str, where: str) -> PolicyDocument:
+    """The document in a YAML text; `where` names it in errors."""
+    node = compose(text, where)
+    if not isinstance(node, yaml.MappingNode):
+        raise InvalidPolicyValue(f"{where}: a policy is a mapping", hint="see docs/policies.md")
+    _check(node, PolicyDocument, where)
+    try:
+        document = msgspec.convert(_value(node, where), PolicyDocument)
+    except msgspec.ValidationError as error:
+        raise InvalidPolicyValue(f"{where}: {error}", hint="see docs/policies.md") from error
+    _check_detectors(document, where)
+    return document
+
+
+def compose(text: str, where: str) -> yaml.Node | None:
+    """The YAML node tree of a text.
+
+    Raises:
+        PolicyUnreadable: with the line when it is not YAML.
+    """
+    try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_Loader)):
+            raise PolicyUnreadable(f"{where}: aliases (*name) are not taken here", hint="write the value out")
+        node: yaml.Node | None = yaml.compose(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f"{where}:{mark.line + 1}" if mark is not None else where
+        problem = getattr(error, "problem", None) or "not YAML"
+        raise PolicyUnreadable(f"{line}: {problem}", hint="check indentation, colons and quotes") from error
+    return node
+
+
+def _place(node: yaml.Node, where: str) -> str:
+    return f"{where}:{node.start_mark.line + 1}"
+
+
+def _value(node: yaml.Node, where: str) -> object:
+    """The plain value of a node; a key that occurs twice is an error."""
+    if isinstance(node, yaml.MappingNode):
+        made: dict[object, object] = {}
+        for key, value in node.value:
+            name = _value(key, where)
+            if not isinstance(name, str):
+                raise InvalidPolicyValue(f"{_place(key, where)}: a key must be a word", hint="put it in quotes")
+            if name in made:
+                raise InvalidPolicyValue(
+                    f"{_place(key, where)}: the key {name!r} is there twice", hint="keep one of them"
+                )
+            made[name] = _value(value, where)
+        return made
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(item, where) for item in node.value]
+    return yaml.SafeLoader("").construct_object(node)
+
+
+def _check(node: yaml.Node, expected: object, where: str) -> None:
+    """Walk the nodes beside the types, so that every error has a line and every unknown key its nearest neighbour."""
+    origin = typing.get_origin(expected)
+    if origin in (typing.Union, types.UnionType):
+        expected = next(a for a in typing.get_args(expected) if a is not type(None))
+        origin = typing.get_origin(expected)
+    if isinstance(expected, type) and issubclass(expected, msgspec.Struct) and isinstance(node, yaml.MappingNode):
+        fields = {f.encode_name: f.type for f in msgspec.structs.fields(expected)}
+        for key, value in node.value:
+            if key.value not in fields:
+                raise UnknownPolicyKey(key.value, fields, where=_place(key, where))
+            _check(value, fields[key.value], where)
+    elif origin is dict and isinstance(node, yaml.MappingNode):
+        names, values = typing.get_args(expected)
+        for key, value in node.value:
+            if key.value not in {str(member.value) for member in names}:
+                raise UnknownPolicyKey(key.value, (str(m.value) for m in names), where=_place(key, where))
+            _check(value, values, where)
+    else:
+        _check_leaf(node, expected, where)
+
+
+def _check_leaf(node: yaml.Node, expected: object, where: str) -> None:
+    value = _value(node, where)
+    try:
+        msgspec.convert(value, expected)
+    except msgspec.ValidationError as error:
+        members = getattr(expected, "__members__", None)
+        hint = nearest(str(value), (str(m.value) for m in members.values())) if members else "see docs/policies.md"
+        raise InvalidPolicyValue(f"{_place(node, where)}: {error}", hint=hint) from error
+
+
+def _check_detectors(document: PolicyDocument, where: str) -> None:
+    """There are rules and detectors, and every rule is whole."""
+    rules = [
+        (f"{where}: {direction}.{category}", rule)
+        for direction, table in (("both", document.both), ("input", document.input), ("output", document.output))
+        for category, rule in table.items()
+    ]
+    if not rules:
+        raise NoDetector(f"{where}: the policy has no rule", hint="add rules under both, input or output")
+    if not document.detectors:
+        raise NoDetector(f"{where}: the policy names no detector", hint=f"known: {', '.join(sorted(DETECTORS))}")
+    _check_names(document.detectors, where)
+    for place, rule in rules:
+        _check_rule(rule, place)
+
+
+def _check_names(names: Iterable[str], where: str) -> None:
+    for name in names:
+        if name not in DETECTORS:
+            raise UnknownDetector(name, DETECTORS, where=where)
+
+
+def _check_rule(rule: RuleDocument, place: str) -> None:
+    """The rule has a detector, each exists, and each pair of thresholds is ordered."""
+    if rule.detectors is not None and not rule.detectors:
+        raise NoDetector(f"{place}: the rule names no detector", hint="leave the key out to use the policy's")
+    _check_names(rule.detectors or (), place)
+    for limits in (rule.thresholds, *(o.thresholds for o in rule.languages.values() if o.thresholds is not None)):
+        if limits.controversial > limits.unsafe:
+            raise InvalidPolicyValue(
+                f"{place}: the controversial threshold is above the unsafe one", hint="controversial <= unsafe"
+            )

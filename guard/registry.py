@@ -1,0 +1,82 @@
+"""Which detectors exist: one explicit table, imported on first use.
+
+A detector that a policy names and that cannot be loaded stops the start: a guard that silently runs without it
+would call everything safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+
+from guard.classify import Classifier
+from guard.errors import DetectorNotLoaded
+from guard.scanner import Scanner
+from guard.verdict import Category
+from haechi.base.errors import HaechiError
+
+
+@dataclass(frozen=True, slots=True)
+class Factory:
+    """Where a detector is made: a module and a function without arguments.
+
+    The function answers scanners, a classifier, or a sequence of either.
+    extra: the optional part of the distribution that brings its packages.
+    """
+
+    module: str
+    function: str
+    extra: str = "guard"
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """A loaded detector under the name that policies use."""
+
+    name: str
+    scanners: tuple[Scanner, ...] = ()
+    classifiers: tuple[Classifier, ...] = ()
+
+    @property
+    def categories(self) -> frozenset[Category]:
+        """Everything it can find."""
+        scanned = frozenset[Category]().union(*(s.categories for s in self.scanners))
+        return scanned.union(*(c.categories for c in self.classifiers))
+
+
+DETECTORS: dict[str, Factory] = {
+    "lexicon": Factory("guard.lexicon", "scanners"),
+    "pii": Factory("guard.pii", "scanners"),
+    "secrets": Factory("guard.secrets", "scanners"),
+    "classifier": Factory("guard.classifier", "classifiers"),
+}
+
+
+@cache
+def load_detector(name: str) -> Detector:
+    """The detector of that name; made once per process.
+
+    Raises:
+        DetectorNotLoaded: with what stood in the way.
+    """
+    factory = DETECTORS[name]
+    try:
+        made = getattr(import_module(factory.module), factory.function)()
+    except (ImportError, AttributeError, OSError, ValueError, HaechiError) as error:
+        hint = f'pip install "haechi[{factory.extra}]"' if isinstance(error, ImportError) else "run: haechi doctor"
+        raise DetectorNotLoaded(f"detector {name!r} could not be loaded: {error}", hint=hint) from error
+    parts: Sequence[object] = made if isinstance(made, Sequence) else (made,)
+    scanners = tuple(p for p in parts if hasattr(p, "scan"))
+    classifiers = tuple(p for p in parts if hasattr(p, "score") and not hasattr(p, "scan"))
+    if not parts or len(scanners) + len(classifiers) != len(parts):
+        raise DetectorNotLoaded(f"detector {name!r} answered nothing that scans or scores", hint="run: haechi doctor")
+    return Detector(name, scanners, classifiers)  # type: ignore[arg-type]  # told apart by their one method just above
+
+
+@cache
+def load_mask() -> Callable[[str, str], str]:
+    """`mask(entity, original) -> str` of the personal data part: what stands in a text instead of a value."""
+    mask: Callable[[str, str], str] = import_module("guard.pii").mask
+    return mask

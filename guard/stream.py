@@ -1,0 +1,279 @@
+"""The guard as a text arrives: release what is settled, hold what may still become a match. Sans-IO.
+
+Rules of this file
+1. A match counts once it ends before the hold-back; until then it may still grow, or turn out harmless.
+2. Nothing behind the first character that may belong to a match is released, whatever else is decided.
+3. Only the open text and the context before it are kept and looked at again: the cost is linear in the text.
+4. Once blocked, nothing more comes out.
+
+Positions: `_base` is where the window begins in the whole text, `_released` how far it was released.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from guard.decide import on_unavailable, strictest, worst
+from guard.engine import Observation, Plan, guarded
+from guard.errors import StreamClosed
+from guard.fold import build_views
+from guard.mask import apply
+from guard.policy import Policy, Rule
+from guard.semantic import SemanticLane
+from guard.sentences import last_end, segments
+from guard.verdict import Action, Category, Coverage, Finding, Unavailable, Verdict
+from guard.views import TextViews
+
+MAX_HOLD = 4096  # code points; a stream never keeps back more, so that hidden characters cannot stop it for ever
+_LONGEST_SENTENCE = 2048  # code points; held as a whole only where a rule rewrites sentences
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEnd:
+    """What is left when a stream ends. text: the rest that may be released."""
+
+    text: str
+    verdict: Verdict
+
+
+class GuardStream:
+    """One text on its way: `feed` its pieces, then `finish` or `abort`. Not for use by several threads at once."""
+
+    __slots__ = (
+        "_base", "_blocked", "_checked", "_ended", "_findings", "_late", "_masks", "_open", "_plan", "_policy", "_released",
+        "_scores", "_semantic", "_shadow", "_silence", "_unavailable",
+    )  # fmt: skip
+
+    def __init__(self, plan: Plan, policy: Policy) -> None:
+        self._plan = plan
+        self._policy = policy
+        self._semantic = SemanticLane(plan) if plan.classifiers else None
+        self._open = ""  # context already released, then what is held
+        self._base = 0
+        self._released = 0
+        self._checked = 0
+        self._findings: list[Finding] = []
+        self._shadow: list[Finding] = []
+        self._masks: list[Finding] = []  # judged by the semantic lane, not yet written out
+        self._unavailable: dict[str, Unavailable] = {}
+        self._silence: Action = Action.ALLOW
+        self._scores: dict[Category, float] = dict.fromkeys(sorted(plan.looked_for), 0.0)
+        self._late = 0
+        self._blocked = False
+        self._ended = False
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the policy stopped the text: the caller stops reading and closes the upstream."""
+        return self._blocked
+
+    def feed(self, delta: str) -> str:
+        """Take the next piece; answer what may be released now. Raises nothing on content.
+
+        Raises:
+            StreamClosed: after `finish` or `abort`.
+        """
+        if self._ended:
+            raise StreamClosed("the guard stream has ended", hint="make a new stream for each text")
+        if self._blocked or not delta:
+            return ""
+        return self._advance(delta, final=False)
+
+    def finish(self) -> StreamEnd:
+        """The text is complete: the rest that may be released, and the verdict."""
+        if self._ended:
+            raise StreamClosed("the guard stream has ended", hint="make a new stream for each text")
+        rest = "" if self._blocked else self._advance("", final=True)
+        self._ended = True
+        return StreamEnd(rest, self.verdict())
+
+    def abort(self) -> StreamEnd:
+        """The other side went away: nothing more is released, what is held was not judged to its end."""
+        if not self._blocked and not self._ended:
+            self._checked = min(self._checked, self._released)
+        self._ended = True
+        return StreamEnd("", self.verdict())
+
+    def check(self, text: str) -> Verdict:
+        """Judge a whole text in one pass: the same as feeding it and finishing."""
+        self._advance(text, final=True)
+        self._ended = True
+        return self.verdict()
+
+    def verdict(self) -> Verdict:
+        """What is known so far."""
+        action = strictest([self._silence, *(f.action for f in self._findings)])
+        return Verdict(
+            action,
+            worst(self._findings),
+            tuple(self._findings),
+            dict(self._scores),
+            Coverage(self._checked, self._base + len(self._open)),
+            self._policy.name,
+            self._policy.digest,
+            tuple(self._unavailable.values()),
+            tuple(self._shadow),
+            self._late,
+        )
+
+    def _advance(self, delta: str, *, final: bool) -> str:
+        self._open += delta
+        window = self._open
+        views = guarded("fold", partial(build_views, window))
+        if isinstance(views, Unavailable):
+            for seat in self._plan.scanners:
+                self._note_silence(seat.detector, Unavailable(seat.scanner.name, views.reason))
+            seen: list[tuple[str, Observation]] = []
+            cut = len(window)
+        else:
+            seen = self._scan(views)
+            cut = len(window) if final else self._settled_until(views)
+        floor = self._released - self._base
+        cut = self._semantic_limit(delta, final=final, cut=cut)
+        if self._plan.by_sentence and not final:
+            cut = min(cut, self._sentence_limit(window, floor))
+        cut = max(floor, cut)
+        for _, match in seen:  # a match across the cut is not settled; neither is what it covers
+            start = match.start - self._base
+            if floor <= start < cut < match.end - self._base:
+                cut = start
+        settled = self._settle(seen, floor, cut)
+        if self._silence is Action.BLOCK or any(f.action is Action.BLOCK for f in settled):
+            self._blocked = True
+        if not self._unavailable:
+            self._checked = self._base + len(window)
+        return "" if self._blocked else self._release(window, floor, cut, settled)
+
+    def _scan(self, views: TextViews) -> list[tuple[str, Observation]]:
+        """What every scanner sees in the window, in positions of the whole text."""
+        base = self._base
+        seen: list[tuple[str, Observation]] = []
+        for seat in self._plan.scanners:
+            found = guarded(seat.scanner.name, partial(seat.scanner.scan, views))
+            if isinstance(found, Unavailable):
+                self._note_silence(seat.detector, found)
+                continue
+            name = seat.scanner.name
+            seen += [
+                (
+                    seat.detector,
+                    Observation(m.category, m.severity, m.score, m.start + base, m.end + base, name, m.entity),
+                )
+                for m in found
+            ]
+        return seen
+
+    def _settled_until(self, views: TextViews) -> int:
+        """Up to where in the window no scanner waits for more text."""
+        hold = 0
+        for seat in self._plan.scanners:
+            held = guarded(seat.scanner.name, partial(seat.scanner.hold, views))
+            if isinstance(held, Unavailable):
+                self._note_silence(seat.detector, held)
+            elif held > hold:
+                hold = held
+        return len(views.raw) - min(hold, MAX_HOLD)
+
+    def _semantic_limit(self, delta: str, *, final: bool, cut: int) -> int:
+        """Let the classifiers judge what is complete; how far they allow to release."""
+        lane = self._semantic
+        if lane is None:
+            return cut
+        for detector, observation in lane.advance(delta, final=final):
+            self._add(detector, observation)
+        for detector, silent in lane.take_silence():
+            self._note_silence(detector, silent)
+        for category, score in lane.scores.items():
+            if score > self._scores.get(category, 1.0):
+                self._scores[category] = score
+        return min(cut, lane.limit() - self._base)
+
+    def _add(self, detector: str, observation: Observation) -> None:
+        """Judge what a classifier saw; it is settled at once."""
+        finding = self._judge(detector, observation)
+        if finding is None:
+            return
+        if finding.action is Action.BLOCK:
+            self._blocked = True
+        elif finding.action.rank > Action.FLAG.rank:
+            self._masks.append(finding)
+
+    def _judge(self, detector: str, seen: Observation) -> Finding | None:
+        """Record what the policy makes of an observation; None when nothing has to be done."""
+        start, end = seen.start - self._base, seen.end - self._base
+        judged = self._plan.finding(seen, detector, lambda: self._open[max(0, start - 40) : end + 40])
+        if seen.category in self._scores and seen.score > self._scores[seen.category]:
+            self._scores[seen.category] = seen.score
+        if judged is None:
+            return None
+        finding, rule = judged
+        if rule.shadow:
+            self._shadow.append(finding)
+            return None
+        self._findings.append(finding)
+        if finding.action.rank > Action.FLAG.rank and finding.start < self._released:
+            self._late = max(self._late, self._released - finding.start)
+        return finding
+
+    def _settle(self, seen: list[tuple[str, Observation]], floor: int, cut: int) -> list[Finding]:
+        """The findings that end before the cut and were not released before."""
+        base = self._base
+        settled: list[Finding] = []
+        for detector, match in sorted(seen, key=lambda pair: pair[1].start) if len(seen) > 1 else seen:
+            if match.end - base <= cut and (match.end - base > floor):
+                finding = self._judge(detector, match)
+                if finding is not None:
+                    settled.append(finding)
+        return settled
+
+    def _release(self, window: str, floor: int, cut: int, settled: list[Finding]) -> str:
+        """Write out up to the cut, and keep the context that the next look needs."""
+        text = window[floor:cut]
+        if settled or self._masks:
+            masks = [*settled, *self._masks]
+            if self._plan.by_sentence:
+                masks = [self._whole_sentence(f, text, self._released) for f in masks]
+            text = apply(text, masks, base=self._released, removed=self._policy.document.replacement)
+            self._masks = [f for f in self._masks if f.end > self._base + cut]
+        self._released = self._base + cut
+        keep = max(0, cut - self._plan.lookbehind)
+        if keep:
+            self._open = window[keep:]
+            self._base += keep
+        return text
+
+    def _whole_sentence(self, finding: Finding, text: str, base: int) -> Finding:
+        """A finding to be rewritten covers every sentence it touches."""
+        if finding.action is not Action.REWRITE:
+            return finding
+        touched = [
+            s
+            for s in segments(text, _LONGEST_SENTENCE)
+            if s.start + base < finding.end and finding.start < s.end + base
+        ]
+        if not touched:
+            return finding
+        start, end = base + touched[0].start, base + touched[-1].end
+        stripped = len(text[: end - base].rstrip()) + base
+        return Finding(
+            finding.category,
+            finding.score,
+            finding.severity,
+            start,
+            max(start, stripped),
+            finding.detector,
+            "",
+            finding.action,
+        )
+
+    def _sentence_limit(self, window: str, floor: int) -> int:
+        """Where the last complete sentence ends; a very long one is not held for ever."""
+        complete = floor + last_end(window[floor:])
+        return complete if len(window) - complete <= _LONGEST_SENTENCE else len(window)
+
+    def _note_silence(self, detector: str, silent: Unavailable) -> None:
+        """A detector did not answer: every rule that counts on it says what follows."""
+        self._unavailable.setdefault(silent.detector, silent)
+        rules: tuple[Rule, ...] = self._plan.rules_of(detector)
+        self._silence = strictest([self._silence, *(on_unavailable(r.fail) for r in rules if not r.shadow)])
