@@ -51,6 +51,30 @@ SETTINGS: tuple[Setting, ...] = (
         choices=("auto", "fp32", "bf16", "fp16", "int8"),
     ),
     Setting("policy", "default", "", "Policy to enforce: a shipped name or a YAML file."),
+    Setting(
+        "blocked_prompt",
+        "error",
+        "",
+        "Answer to a blocked prompt: HTTP 400 content_filter, or a completion with a refusal.",
+        Kind.CHOICE,
+        choices=("error", "completion"),
+    ),
+    Setting("max_body_bytes", 16_777_216, "bytes", "Longest request body.", Kind.INTEGER, 1_024, 1_073_741_824),
+    Setting("max_messages", 4_096, "messages", "Most messages of one conversation.", Kind.INTEGER, 1, 1_000_000),
+    Setting(
+        "max_in_flight", 1_024, "requests", "Requests under way at once in one worker.", Kind.INTEGER, 1, 1_000_000
+    ),
+    Setting("request_timeout_s", 600.0, "seconds", "Longest time one answer may take.", Kind.NUMBER, 0.1, 86_400),
+    Setting(
+        "audit_timeout_s",
+        0.25,
+        "seconds",
+        "Longest wait for a durable record; past it the request is refused.",
+        Kind.NUMBER,
+        0.01,
+        60,
+    ),
+    Setting("guard_threads", 2, "threads", "Threads that check long texts, in each worker.", Kind.INTEGER, 1, 256),
     Setting("api_key", "", "", "First API key, 20 characters or more, instead of a generated one.", Kind.SECRET),
     Setting("audit_passphrase", "", "", "Passphrase that locks the audit log's key file.", Kind.SECRET),
     Setting(
@@ -103,6 +127,13 @@ class GatewaySettings:
     upstream_timeout_s: float
     precision: str
     policy: str
+    blocked_prompt: str
+    max_body_bytes: int
+    max_messages: int
+    max_in_flight: int
+    request_timeout_s: float
+    audit_timeout_s: float
+    guard_threads: int
     api_key: str = field(repr=False)
     audit_passphrase: str = field(repr=False)
     drain_s: int

@@ -229,7 +229,9 @@ def _read_file(file: Path, known: Mapping[str, Setting]) -> dict[str, object]:
     try:
         entries = tomllib.loads(file.read_text("utf-8"))
     except OSError as error:
-        raise InvalidSetting(f"cannot read the settings file {file}: {error.strerror}") from error
+        raise InvalidSetting(
+            f"cannot read the settings file {file}: {error.strerror}", hint="check the path, or leave --settings out"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidSetting(
             f"{file} is not a settings file: {error}", hint='lines of the form  name = "value"  (TOML, UTF-8)'
