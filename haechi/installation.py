@@ -58,7 +58,8 @@ def verify_installation() -> Installation:
         installed = distribution(DISTRIBUTION)
     except PackageNotFoundError:
         return Installation(Form.CHECKOUT, root, 0)
-    if _is_editable(installed):
+    # A checkout that runs beside an installed wheel is judged as the checkout it is.
+    if _is_editable(installed) or Path(str(installed.locate_file(""))).resolve() != root:
         return Installation(Form.CHECKOUT, root, 0)
     return Installation(Form.WHEEL, root, _verify_record(installed))
 
