@@ -1,0 +1,1 @@
+"""Preference data: read, judge, de-duplicate, split, and turn into tokens."""
