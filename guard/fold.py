@@ -1,8 +1,8 @@
 """Make a text plain and folded without losing positions: `build_views`.
 
 Steps: (1) NFKC and dropping of what nobody sees give the plain view; (2) case, look-alike letters, loose Hangul
-letters and traditional characters give the folded view; (3) leetspeak and inserted separators give the tight view.
-ASCII takes a fast path through all three. Every step is linear in the length of the text.
+letters and traditional characters give the folded view. Leetspeak and inserted separators are the lexicon's own business,
+see guard/tight.py. ASCII takes a fast path. Every step is linear in the length of the text.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from guard import hangul, hanzi, lookalikes
-from guard.tight import tighten
 from guard.views import MappedText, TextViews
 
 # Where compatibility characters live; only those that NFKC changes are taken from these ranges.
@@ -43,6 +42,11 @@ def _char_class(codes: Iterable[int]) -> str:
     return "".join(parts)
 
 
+def _basic(inside: str) -> str:
+    """A class without its ranges beyond the basic plane; those make a class slow."""
+    return inside.split("\U0001d173")[0]
+
+
 def _nfkc_changes() -> Iterator[int]:
     for start, end in _COMPATIBLE_RANGES:
         for code in range(start, end):
@@ -57,7 +61,10 @@ _SPECIAL = re.compile(
     f"[{lookalikes.COMBINING}]+)|(?P<jamo>[{_CONJOINING}]+)|(?P<half>[{_HALF_JAMO}])|(?P<other>[{_CHANGES}])"
 )
 # The same set as one class: a search for it tells most texts apart in one pass.
-_ANY_SPECIAL = re.compile(f"[{lookalikes.INVISIBLE}{lookalikes.COMBINING}{_CONJOINING}{_HALF_JAMO}{_CHANGES}]")
+_ANY_SPECIAL = re.compile(
+    f"[{_basic(lookalikes.INVISIBLE)}{lookalikes.COMBINING}{_CONJOINING}{_HALF_JAMO}{_char_class(c for c in _nfkc_changes() if c < 0x10000)}]"
+)
+_ANY_BEYOND = re.compile("[\U00010000-\U0010ffff]")
 _SYLLABLE = re.compile("[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?|[\\s\\S]")
 _LETTERS = lookalikes.letters() | hanzi.SIMPLIFIED
 _ANY_LETTER = re.compile(f"[{_char_class(_LETTERS)}]")
@@ -138,7 +145,7 @@ def _plain(raw: str) -> MappedText:
     text = raw
     for wide, narrow in _PUNCTUATION:
         text = text.replace(wide, narrow)
-    if _ANY_SPECIAL.search(text) is None:
+    if _ANY_SPECIAL.search(text) is None and _ANY_BEYOND.search(text) is None:
         return MappedText(text)
     return _rewrite(text, _SPECIAL, _plain_pieces)
 
@@ -164,5 +171,4 @@ def build_views(text: str) -> TextViews:
     else:
         plain = _plain(text)
         folded = _folded(plain)
-    inner = tighten(folded.text)
-    return TextViews(text, plain, folded, folded.over(inner) if inner is not None else None)
+    return TextViews(text, plain, folded)

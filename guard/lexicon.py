@@ -10,27 +10,25 @@ Rules of this file
 from __future__ import annotations
 
 import enum
-import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import ahocorasick
-
 from guard.errors import InvalidLexicon
 from guard.fold import build_views
+from guard.phrases import MOST_SPELT_OUT, Phrase, combinations, openers, slots_of, spelt_out
 from guard.scanner import Match
-from guard.tight import loose_letters_at_end, tails
+from guard.terms import TermIndex
+from guard.tight import loose_letters_at_end, tails, tighten
 from guard.verdict import Category, Severity
 from guard.views import MappedText, TextViews
 from haechi.base.resources import policies_dir
 
-_LOOKBEHIND = 32  # code points before a match that boundaries and carriers may read
+_LOOKBEHIND = 8  # code points before a match that boundaries read; an unfinished carrier is held from its own start
 _SCORES = {Severity.CONTROVERSIAL: 0.6, Severity.UNSAFE: 0.95}
 _CONJOINING_TAIL = re.compile("[\u1100-\u11ff]+$")
 _PARTICLES = frozenset("은는이가을를도만와과의에로야아여들님랑요")
-_OPTIONS = re.compile(r"\[([^\[\]]*)\]|\(([^()]*)\)")
 
 
 class Boundary(enum.StrEnum):
@@ -48,7 +46,11 @@ class Boundary(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One term. term: as folded. category: None for a harmless carrier. score: probability in [0, 1]."""
+    """One term, or the opening of a phrase.
+
+    term: as folded. category: None for a harmless carrier. score: probability in [0, 1].
+    phrase: what must follow from where the term begins; None when the term is all.
+    """
 
     term: str
     category: Category | None
@@ -56,6 +58,7 @@ class Entry:
     boundary: Boundary
     rule: str
     score: float
+    phrase: Phrase | None = None
 
 
 def _is_word_char(char: str) -> bool:
@@ -68,11 +71,16 @@ def _joins(left: str, right: str) -> bool:
     return _is_word_char(left) and _is_word_char(right) and (left < "\x80") == (right < "\x80")
 
 
+def _begins(entry: Entry, text: str, start: int) -> bool:
+    """Whether the entry may begin there."""
+    return entry.boundary is Boundary.ANY or not start or not _joins(text[start - 1], text[start])
+
+
 def _bounded(entry: Entry, text: str, start: int, end: int) -> bool:
     """Whether the entry may begin and end there."""
     if entry.boundary is Boundary.ANY:
         return True
-    if start and _joins(text[start - 1], text[start]):
+    if not _begins(entry, text, start):
         return False
     if entry.boundary is Boundary.START or end == len(text):
         return True
@@ -100,25 +108,25 @@ class Lexicon:
                 by_term.setdefault(entry.term, []).append(entry)
         if not by_term:
             raise InvalidLexicon("the lexicon has no entry", hint="see policies/lexicons")
-        self._automaton = ahocorasick.Automaton()
-        for term, group in by_term.items():
-            self._automaton.add_word(term, (len(term), tuple(group)))
-        self._automaton.make_automaton()
+        self._terms: TermIndex[Entry] = TermIndex({term: tuple(group) for term, group in by_term.items()})
         self.size = len(by_term)
         self.categories = frozenset(e.category for g in by_term.values() for e in g if e.category is not None)
-        longest = max(map(len, by_term))
-        self._tail = longest * 3 + 8  # a separator of up to two signs may stand behind every letter
-        self.reach = self._tail + _LOOKBEHIND
+        longest = max(self._terms.longest_latin, self._terms.longest_other)
+        phrases = [e.phrase.longest for g in by_term.values() for e in g if e.phrase is not None]
+        pairs = {term[i : i + 2] for term in by_term for i in range(len(term) - 1)}
+        for phrase in (e.phrase for g in by_term.values() for e in g if e.phrase is not None):
+            pairs |= phrase.pairs
+        self._joins = frozenset(pair for pair in pairs if not pair.isascii())
+        self._tail = max(longest, *phrases, 32) + 16
         self.lookbehind = _LOOKBEHIND
-        openers = {term[0] for term in by_term if not term[0].isascii() or not term[0].isalnum()}
-        other = "|[" + "".join(re.escape(c) for c in sorted(openers)) + "]" if openers else ""
-        self._candidates = re.compile(f"(?<![a-z0-9])[a-z0-9]{other}")
+        self.reach = 3 * self._tail + _LOOKBEHIND  # two signs may stand behind every letter
 
     def scan(self, views: TextViews) -> Sequence[Match]:
         """Every bounded entry that no carrier covers; the longest where entries of one category overlap."""
         found = self._read(views.folded)
-        if views.tight is not None:
-            found += self._read(views.tight)
+        tight = tighten(views.folded.text, self._joins)
+        if tight is not None:
+            found += self._read(views.folded.over(tight))
         return _longest(found) if len(found) > 1 else found
 
     def hold(self, views: TextViews) -> int:
@@ -148,31 +156,48 @@ class Lexicon:
         """The earliest raw position from which some reading of the end is the beginning of an entry."""
         text = folded.text
         earliest = len(text)
-        begins = self._automaton.match
-        for tail in tails(text, self._tail):
-            reading = tail.text
-            for candidate in self._candidates.finditer(reading):
-                at = candidate.start()
-                if tail.origin[at] >= earliest:
-                    break
-                if begins(reading[at:]):
+        for tail in tails(text, self._tail, self._joins):
+            for at in (self._terms.begun(tail.text), self._begun_phrase(tail.text)):
+                if at is not None and tail.origin[at] < earliest:
                     earliest = tail.origin[at]
-                    break
         if earliest == len(text):
             return folded.ends[-1] if folded.ends else len(text)
         return folded.to_raw(earliest, earliest + 1).start
+
+    def _begun_phrase(self, reading: str) -> int | None:
+        """The earliest position from which the reading is the beginning of a phrase."""
+        earliest: int | None = None
+        for found in self._terms.find(reading):
+            start = found.start
+            if earliest is not None and start >= earliest:
+                continue
+            for entry in found.meanings:
+                if (
+                    entry.phrase is not None
+                    and _begins(entry, reading, start)
+                    and entry.phrase.may_go_on(reading, start)
+                ):
+                    earliest = start
+                    break
+        return earliest
 
     def _read(self, view: MappedText) -> list[Match]:
         """The matches of one view."""
         text = view.text
         hits: list[_Hit] = []
         carriers: list[_Hit] = []
-        for last, (length, group) in self._automaton.iter(text):
-            end = last + 1
-            start = end - length
-            for entry in group:
-                if _bounded(entry, text, start, end):
-                    (hits if entry.category is not None else carriers).append(_Hit(entry, start, end))
+        for found in self._terms.find(text):
+            start, end = found.start, found.end
+            for entry in found.meanings:
+                stop = (
+                    end
+                    if entry.phrase is None
+                    else entry.phrase.end(text, start)
+                    if _begins(entry, text, start)
+                    else None
+                )
+                if stop is not None and _bounded(entry, text, start, stop):
+                    (hits if entry.category is not None else carriers).append(_Hit(entry, start, stop))
         return [
             _to_match(hit, view)
             for hit in hits
@@ -201,20 +226,6 @@ def _longest(found: list[Match]) -> list[Match]:
         if not covered:
             kept.append(match)
     return kept
-
-
-def expand(pattern: str) -> Iterator[str]:
-    """Every term of a pattern: `[a/b/]` is one of the alternatives (the last may be empty), `(x)` is optional."""
-    parts: list[tuple[str, ...]] = []
-    at = 0
-    for group in _OPTIONS.finditer(pattern):
-        parts.append((pattern[at : group.start()],))
-        choice, option = group.groups()
-        parts.append(tuple(choice.split("/")) if choice is not None else ("", option))
-        at = group.end()
-    parts.append((pattern[at:],))
-    for chosen in itertools.product(*parts):
-        yield " ".join("".join(chosen).split())
 
 
 def _masked(term: str) -> Iterator[str]:
@@ -246,13 +257,25 @@ def _parse_line(line: str, where: str) -> Iterator[Entry]:
     except ValueError as error:
         raise InvalidLexicon(f"{where}: {error}", hint="see policies/lexicons/README.md") from error
     for pattern in terms.split("|"):
-        for term in expand(pattern.strip()):
-            variants = [term, *_masked(term)] if meaning is not None else [term]
-            for variant in variants:
-                folded = build_views(variant).folded.text
-                if folded:
-                    edge = rule_boundary or _default_boundary(folded)
-                    yield Entry(folded, meaning, level, edge, where, _SCORES.get(level, 0.0))
+        if pattern.strip():
+            yield from _entries_of(pattern.strip(), meaning, level, rule_boundary, where)
+
+
+def _entries_of(
+    pattern: str, category: Category | None, severity: Severity, boundary: Boundary | None, rule: str
+) -> Iterator[Entry]:
+    """The entries of one pattern: its terms spelt out, or the openers of a phrase."""
+    slots = slots_of(pattern)
+    score = _SCORES.get(severity, 0.0)
+    if combinations(slots) > MOST_SPELT_OUT:
+        phrase = Phrase.of(slots)
+        for opener in sorted(openers(slots)):
+            yield Entry(opener, category, severity, boundary or _default_boundary(opener), rule, score, phrase)
+        return
+    for term in dict.fromkeys(spelt_out(slots)):
+        for variant in (term, *_masked(term)) if category is not None else (term,):
+            if variant:
+                yield Entry(variant, category, severity, boundary or _default_boundary(variant), rule, score)
 
 
 def read_entries(path: Path) -> Iterator[Entry]:

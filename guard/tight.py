@@ -30,6 +30,7 @@ _LEET_HIT = re.compile(r"[0-9@$!|](?:(?=[a-z])|(?<=[a-z][0-9@$]))")
 _LEET_WORD = re.compile(r"[a-z0-9@$!|]{1,64}")
 _DRAWN = re.compile(r"([a-z])\1\1+")
 _BLANK = re.compile(r" {2,8}")
+_ANY_CJK = re.compile(rf"[{_HANGUL}\u3400-\u9fff]|[\U00020000-\U0003ffff]")
 _ANY_JAMO = re.compile(r"[ㄱ-ㅣ]")
 _JAMO = re.compile(rf"[ㄱ-ㅣ](?:{_SEPARATOR}{{1,2}}[ㄱ-ㅣ])+")
 _ANY_APART = re.compile(r" (?<=[가-힣] )(?<![가-힣]{2} )(?= ?[가-힣](?![가-힣]))")
@@ -41,11 +42,12 @@ _GAP = re.compile(
 _LEET_TABLE = {ord(sign): letter for sign, letter in LEET.items()}
 
 _TAIL_SPACED = re.compile(rf"(?<![a-z0-9])[a-z0-9@$](?:{_SEPARATOR}{{1,2}}[a-z0-9@$!])*{_SEPARATOR}{{0,2}}$")
-_TAIL_GAP = re.compile(rf"(?<=[{_HANGUL}{_HAN}])[ {_GAP_SIGN}0-9]{{1,12}}(?=[{_HANGUL}{_HAN}]|$)")
+_TAIL_GAP = re.compile(rf"[ {_GAP_SIGN}0-9](?<=[{_HANGUL}{_HAN}].)[ {_GAP_SIGN}0-9]{{0,7}}$")
+_TAIL_APART = re.compile(r"(?<![가-힣])[가-힣](?: {1,2}[가-힣])* {0,2}$")
 _TAIL_JAMO = re.compile(rf"[ㄱ-ㅣ](?:{_SEPARATOR}{{0,2}}[ㄱ-ㅣ])*{_SEPARATOR}{{0,2}}$")
 
 
-def _disguises(text: str) -> list[tuple[int, int, str]]:
+def _disguises(text: str, joins: frozenset[str] | None) -> list[tuple[int, int, str]]:
     """Start, end and kind of every disguise, in order and without overlap. A set-apart word wins over what is in it."""
     found = [(m.start(), m.end(), "spaced") for m in _SPACED.finditer(text)]
     if _LEET_SIGN.search(text) is not None:
@@ -54,19 +56,25 @@ def _disguises(text: str) -> list[tuple[int, int, str]]:
     if "  " in text:
         found += [(m.start(), m.end(), "blank") for m in _BLANK.finditer(text)]
     if not text.isascii():
-        found += _cjk_disguises(text)
+        found += _cjk_disguises(text, joins)
     if len(found) > 1:
         found.sort()
     return found
 
 
-def _cjk_disguises(text: str) -> list[tuple[int, int, str]]:
+def _cjk_disguises(text: str, joins: frozenset[str] | None) -> list[tuple[int, int, str]]:
     found: list[tuple[int, int, str]] = []
+    if _ANY_CJK.search(text) is None:
+        return found
     if _ANY_JAMO.search(text) is not None:
         found += [(m.start(), m.end(), "jamo") for m in _JAMO.finditer(text)]
     if _ANY_APART.search(text) is not None:
         found += [(m.start(), m.end(), "spaced") for m in _APART.finditer(text)]
-    return found + [(m.start(), m.end(), "gap") for m in _GAP.finditer(text)]
+    for gap in _GAP.finditer(text):
+        begin, end = gap.span()
+        if joins is None or text[begin - 1] + text[end] in joins:
+            found.append((begin, end, "gap"))
+    return found
 
 
 def _leet_words(text: str) -> list[tuple[int, int, str]]:
@@ -106,9 +114,13 @@ def _is_letter(char: str) -> bool:
     return char.isalnum() or char in "@$!"
 
 
-def tighten(text: str) -> MappedText | None:
-    """The tight view of a folded text, mapped to the folded text; None when nothing is disguised."""
-    disguises = _disguises(text)
+def tighten(text: str, joins: frozenset[str] | None = None) -> MappedText | None:
+    """The tight view of a folded text, mapped to the folded text; None when nothing is disguised.
+
+    joins: pairs of Korean or Chinese characters worth joining over a separator, because some entry holds them side by
+        side; None joins all.
+    """
+    disguises = _disguises(text, joins)
     if not disguises:
         return None
     out: list[str] = []
@@ -151,46 +163,52 @@ def loose_letters_at_end(text: str) -> int:
     return len(text) - found.start() if found is not None else 0
 
 
-def tails(text: str, reach: int) -> Iterator[Tail]:
+def tails(text: str, reach: int, joins: frozenset[str] | None = None) -> Iterator[Tail]:
     """Every way in which the last `reach` code points of a folded text may be read once more text arrives."""
     first = max(0, len(text) - reach)
     tail = text[first:]
-    yield Tail(tail, range(first, len(text)))
-    yield from _latin_tails(tail, first)
-    if not tail.isascii() and _TAIL_GAP.search(tail) is not None:
-        kept = [i for i in range(len(tail)) if not _in_gap(tail, i)]
-        yield Tail("".join([tail[i] for i in kept]), tuple([first + i for i in kept]))
+    plain = Tail(tail, range(first, len(text)))
+    yield plain
+    inner = tighten(tail, joins)
+    tight = plain
+    if inner is not None:
+        tight = Tail(inner.text, tuple([first + i for i in inner.starts or ()]))
+        yield tight
+    if tail:
+        yield from _open_ends(tail, tight, first)
 
 
-def _in_gap(tail: str, at: int) -> bool:
-    """Whether the code point may be an inserted separator between Korean or Chinese characters."""
-    return any(m.start() <= at < m.end() for m in _TAIL_GAP.finditer(tail))
-
-
-def _latin_tails(tail: str, first: int) -> Iterator[Tail]:
-    spaced = _TAIL_SPACED.search(tail)
-    drawn = len(tail) > 1 and tail[-1] == tail[-2]
-    inner = tighten(tail)
-    if spaced is None and not drawn and inner is None and _LEET_SIGN.search(tail) is None:
-        return
-    if inner is None:
-        inner = MappedText(tail, tuple(range(len(tail))), tuple(range(1, len(tail) + 1)))
-    text = inner.text.translate(_LEET_TABLE)
-    origin = [first + i for i in inner.starts or ()]
-    yield Tail(text, tuple(origin))
-    if drawn:
-        kept = len(text.rstrip(text[-1])) + 1 if text else 0
-        yield Tail(text[:kept], tuple(origin[:kept]))
+def _open_ends(tail: str, tight: Tail, first: int) -> Iterator[Tail]:
+    """Readings in which a disguise at the very end is not complete yet."""
+    text, origin = tight.text, tight.origin
+    if _LEET_SIGN.search(tail) is not None:
+        yield Tail(text.translate(_LEET_TABLE), origin)
+    last = tail[-1]
+    if len(tail) > 1 and last == tail[-2] and "a" <= last <= "z":
+        kept = len(text.rstrip(last)) + 1
+        yield Tail(text[:kept].translate(_LEET_TABLE), origin[:kept])
+    if len(text) > 1 and text[-1] == " " and text[-2] == " ":
+        kept = len(text.rstrip(" ")) + 1
+        yield Tail(text[:kept], origin[:kept])
+    spaced = _TAIL_SPACED.search(tail, max(0, len(tail) - _MAX_TAIL))
     if spaced is not None:
-        yield from _spaced_tails(tail, first, spaced.start())
+        yield from _set_apart(tail, first, spaced.start())
+    if tail.isascii():
+        return
+    gap = _TAIL_GAP.search(text, max(0, len(text) - 10))
+    if gap is not None:
+        yield Tail(text[: gap.start()], origin[: gap.start()])
+    apart = _TAIL_APART.search(tail, max(0, len(tail) - _MAX_TAIL))
+    if apart is not None:
+        yield from _set_apart(tail, first, apart.start())
 
 
-def _spaced_tails(tail: str, first: int, begin: int) -> Iterator[Tail]:
+def _set_apart(tail: str, first: int, begin: int) -> Iterator[Tail]:
     """Letters set apart up to the end; the last one may turn out to begin a word of its own."""
     kept = [i for i in range(begin, len(tail)) if _is_letter(tail[i])]
     before = list(range(begin))
-    letters = "".join(tail[i] for i in kept).translate(_LEET_TABLE)
+    letters = "".join([tail[i] for i in kept]).translate(_LEET_TABLE)
     for drop in (0, 1):
         count = len(kept) - drop
         if count > 0:
-            yield Tail(tail[:begin] + letters[:count], tuple(first + i for i in before + kept[:count]))
+            yield Tail(tail[:begin] + letters[:count], tuple([first + i for i in before + kept[:count]]))

@@ -49,16 +49,13 @@ class MappedText:
 
 @dataclass(frozen=True, slots=True)
 class TextViews:
-    """The views of one text (or of the unreleased end of a stream).
+    """The three views of one text (or of the unreleased end of a stream).
 
     raw: as received.
     plain: NFKC, invisible characters dropped, case and letters kept; patterns for personal data read this.
     folded: plain, with case, confusables, loose Hangul letters and traditional characters folded; lexicons read this.
-    tight: folded, with leetspeak read as letters and inserted separators and repetitions taken out; lexicons read
-        this too. None when it would equal `folded`.
     """
 
     raw: str
     plain: MappedText
     folded: MappedText
-    tight: MappedText | None = None
