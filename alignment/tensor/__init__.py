@@ -1,0 +1,1 @@
+"""Pure functions on tensors: what the algorithms are, apart from models, files and loops."""
