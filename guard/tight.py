@@ -9,6 +9,7 @@ Rules of this file
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ _HAN = "\u3400-\u9fff\U00020000-\U0003ffff"
 _MAX_TAIL = 96  # code points; longer than any disguised entry that is still readable, see Lexicon.reach
 
 _SPACED = re.compile(rf"(?<![a-z0-9])[a-z@$](?:{_SEPARATOR}{{1,2}}[a-z0-9@$!]){{2,}}(?![a-z0-9])")
+_ANY_SPACED = re.compile(rf"{_SEPARATOR}(?<=[a-z@$].)(?<![a-z0-9][a-z@$].)")
 _LEET_SIGN = re.compile(r"[0-9@$!|]")
 # Patterns begin with a small class where they can: the engine then skips to candidates instead of trying each position.
 _LEET_HIT = re.compile(r"[0-9@$!|](?:(?=[a-z])|(?<=[a-z][0-9@$]))")
@@ -35,10 +37,8 @@ _ANY_JAMO = re.compile(r"[ㄱ-ㅣ]")
 _JAMO = re.compile(rf"[ㄱ-ㅣ](?:{_SEPARATOR}{{1,2}}[ㄱ-ㅣ])+")
 _ANY_APART = re.compile(r" (?<=[가-힣] )(?<![가-힣]{2} )(?= ?[가-힣](?![가-힣]))")
 _APART = re.compile(r"(?<![가-힣])[가-힣](?: {1,2}[가-힣])+(?![가-힣])")
-_GAP = re.compile(
-    rf"[{_GAP_SIGN}](?<=[{_HANGUL}].)[{_GAP_SIGN}]{{0,5}}(?=[{_HANGUL}])|[0-9](?<=[{_HANGUL}].)(?=[{_HANGUL}])"
-    rf"|[ {_GAP_SIGN}](?<=[{_HAN}].)[ {_GAP_SIGN}]{{0,5}}(?=[{_HAN}])|[0-9](?<=[{_HAN}].)(?=[{_HAN}])"
-)
+_GAP = re.compile(rf"[{_GAP_SIGN}0-9](?<=[{_HANGUL}{_HAN}].)[{_GAP_SIGN}]{{0,5}}(?=[{_HANGUL}{_HAN}])")
+_BLANK_GAP = re.compile(rf" (?<=[{_HAN}] )[ {_GAP_SIGN}]{{0,5}}(?=[{_HAN}])")
 _LEET_TABLE = {ord(sign): letter for sign, letter in LEET.items()}
 
 _TAIL_SPACED = re.compile(rf"(?<![a-z0-9])[a-z0-9@$](?:{_SEPARATOR}{{1,2}}[a-z0-9@$!])*{_SEPARATOR}{{0,2}}$")
@@ -49,7 +49,9 @@ _TAIL_JAMO = re.compile(rf"[ㄱ-ㅣ](?:{_SEPARATOR}{{0,2}}[ㄱ-ㅣ])*{_SEPARATOR
 
 def _disguises(text: str, joins: frozenset[str] | None) -> list[tuple[int, int, str]]:
     """Start, end and kind of every disguise, in order and without overlap. A set-apart word wins over what is in it."""
-    found = [(m.start(), m.end(), "spaced") for m in _SPACED.finditer(text)]
+    found: list[tuple[int, int, str]] = []
+    if _ANY_SPACED.search(text) is not None:
+        found += [(m.start(), m.end(), "spaced") for m in _SPACED.finditer(text)]
     if _LEET_SIGN.search(text) is not None:
         found += _leet_words(text)
     found += [(m.start(), m.end(), "drawn") for m in _DRAWN.finditer(text)]
@@ -70,7 +72,7 @@ def _cjk_disguises(text: str, joins: frozenset[str] | None) -> list[tuple[int, i
         found += [(m.start(), m.end(), "jamo") for m in _JAMO.finditer(text)]
     if _ANY_APART.search(text) is not None:
         found += [(m.start(), m.end(), "spaced") for m in _APART.finditer(text)]
-    for gap in _GAP.finditer(text):
+    for gap in itertools.chain(_GAP.finditer(text), _BLANK_GAP.finditer(text)):
         begin, end = gap.span()
         if joins is None or text[begin - 1] + text[end] in joins:
             found.append((begin, end, "gap"))
