@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import itertools
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 from gateway.settings import SETTINGS, GatewaySettings, load_settings, settings_page
 from haechi.base.errors import HaechiError, InvalidSetting, UnavailableDatabase, UnknownSetting
 from haechi.base.settings import Kind, Setting, load
+from haechi.cli._options import add_settings
 
 ROOT = Path(__file__).resolve().parents[3]
 TABLE = (
@@ -225,3 +228,24 @@ def test_defaults_are_within_their_own_rows() -> None:
 def test_the_reference_page_is_the_table() -> None:
     """docs/settings.md is what `python -m gateway.settings` prints."""
     assert settings_page() == (ROOT / "docs/settings.md").read_text("utf-8")
+
+
+def test_only_the_command_line_reads_the_environment() -> None:
+    """One place looks at variables, so that what a run depends on is known and checked."""
+    reads = re.compile(r"os\.environ\b(?!\.setdefault|\.update\(|\[[^\]]+\] = )|\bgetenv\(")
+    sources = [
+        path for name in ("haechi", "guard", "audit", "gateway", "alignment") for path in (ROOT / name).rglob("*.py")
+    ]
+    found = [str(path.relative_to(ROOT)) for path in sources if reads.search(path.read_text("utf-8"))]
+    assert found == ["haechi/cli/_options.py"]
+
+
+@pytest.mark.parametrize("name", [setting.name for setting in SETTINGS])
+def test_every_setting_is_an_option_of_serve_with_its_help(name: str) -> None:
+    """`haechi serve --help` and the table say the same."""
+    setting = next(s for s in SETTINGS if s.name == name)
+    parser = argparse.ArgumentParser(formatter_class=lambda prog: argparse.HelpFormatter(prog, width=400))
+    add_settings(parser)
+    text = " ".join(parser.format_help().split())
+    assert setting.option in text
+    assert setting.help in text
