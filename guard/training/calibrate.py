@@ -1,0 +1,145 @@
+"""From logits to probabilities and thresholds, per head and language, on dev rows only.
+
+Rules of this file
+1. Nothing here sees a training row; the thresholds are drawn on ordinary text, not on toxic sets.
+2. A head answers in a language only where enough positive rows of that language exist.
+Shapes: R rows, K heads.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from guard.classifier.package import Curve, Limits
+from guard.training.metrics import platt
+from guard.training.rows import HEADS, Row
+from guard.training.sampling import label_matrix, sampling_weights
+from guard.verdict import Category
+from haechi.base.text import Language
+
+LANGUAGES = (Language.ENGLISH, Language.KOREAN, Language.CHINESE)
+ENOUGH = 40
+"""Positive rows, training and dev together, below which a head is left out of a language."""
+BLOCKED_AIM, FLAGGED_AIM = 0.005, 0.015
+"""Share of ordinary dev text that may reach unsafe and controversial: half of what the product promises at most."""
+
+Array = npt.NDArray[np.float64]
+Curves = dict[Language, dict[Category, Curve]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Dev rows with the logits of stage 1 and, where it was asked, stage 2; each (R, K)."""
+
+    rows: Sequence[Row]
+    linear: Array
+    encoder: Array | None = None
+
+    def of(self, language: Language) -> npt.NDArray[np.int64]:
+        """Numbers of the rows in a language."""
+        return np.array([i for i, row in enumerate(self.rows) if row.language is language], dtype=np.int64)
+
+
+def covered(rows: Sequence[Row]) -> dict[Language, tuple[Category, ...]]:
+    """Heads with data, by language."""
+    counts = Counter((row.language, head) for row in rows for head, value in row.labels.items() if value == 1)
+    return {language: tuple(h for h in HEADS if counts[language, h] >= ENOUGH) for language in LANGUAGES}
+
+
+def own_only(rows: Sequence[Row]) -> dict[Language, tuple[Category, ...]]:
+    """Covered heads whose positive rows are nearly all sentences of our own."""
+    public = [row for row in rows if not row.source.startswith("own_")]
+    real = covered(public)
+    return {language: tuple(h for h in heads if h not in real[language]) for language, heads in covered(rows).items()}
+
+
+def curves(scored: Scored, heads: Mapping[Language, Sequence[Category]]) -> Curves:
+    """A logistic curve for every covered head, over stage 1 or over both stages."""
+    labels, known = label_matrix(scored.rows)
+    found: Curves = {}
+    for language in LANGUAGES:
+        mine = scored.of(language)
+        weights = sampling_weights([scored.rows[i] for i in mine]) * len(mine)
+        found[language] = {}
+        for head in heads[language]:
+            k = HEADS.index(head)
+            use = known[mine, k] > 0
+            rows, y, w = mine[use], labels[mine[use], k], weights[use]
+            found[language][head] = _curve(scored, rows, k, y, w)
+    return found
+
+
+def _curve(scored: Scored, rows: npt.NDArray[np.int64], k: int, labels: Array, weights: Array) -> Curve:  # type: ignore[type-arg,unused-ignore]
+    linear = scored.linear[rows, k]
+    if scored.encoder is None:
+        slope, offset = platt(linear, labels, weights)
+        return Curve(slope, 0.0, offset)
+    share = _best_share(linear, scored.encoder[rows, k])
+    mixed = share * linear + (1 - share) * scored.encoder[rows, k]
+    slope, offset = platt(mixed, labels, weights)
+    return Curve(slope * share, slope * (1 - share), offset)
+
+
+def _best_share(linear: Array, encoder: Array) -> float:
+    """Stage 1 counts half as much as stage 2, both measured by their spread.
+
+    The share is not fitted on dev: there both stages know the sources, and the fit would trust what does not travel.
+    """
+    spread_linear, spread_encoder = float(linear.std()) + 1e-6, float(encoder.std()) + 1e-6
+    weight_linear, weight_encoder = 0.5 / spread_linear, 1.0 / spread_encoder
+    return weight_linear / (weight_linear + weight_encoder)
+
+
+def probabilities(scored: Scored, by_language: Curves) -> Array:
+    """Calibrated probabilities (R, K); NaN where a head does not answer."""
+    out = np.full(scored.linear.shape, np.nan)
+    for language in LANGUAGES:
+        mine = scored.of(language)
+        for head, curve in by_language[language].items():
+            k = HEADS.index(head)
+            logit = curve.linear * scored.linear[mine, k] + curve.offset
+            if scored.encoder is not None:
+                logit = logit + curve.encoder * scored.encoder[mine, k]
+            out[mine, k] = 1 / (1 + np.exp(-np.clip(logit, -30, 30)))
+    return out
+
+
+def limits(scored: Scored, chances: Array, ordinary: npt.NDArray[np.bool_]) -> dict[Language, dict[Category, Limits]]:
+    """Thresholds per head and language at which no more of the ordinary dev text is flagged or blocked than aimed at."""
+    found: dict[Language, dict[Category, Limits]] = {}
+    for language in LANGUAGES:
+        mine = scored.of(language)
+        calm = chances[mine[ordinary[mine]]]
+        flag, block = _common_quantile(calm, FLAGGED_AIM, 0.3), _common_quantile(calm, BLOCKED_AIM, 0.5)
+        found[language] = {
+            head: Limits(round(float(flag[k]), 4), round(float(max(flag[k], block[k])), 4))
+            for k, head in enumerate(HEADS)
+            if not np.isnan(flag[k])
+        }
+    return found
+
+
+def _common_quantile(calm: Array, aim: float, least: float) -> Array:
+    """Per head the score that the same share of ordinary texts exceeds, so that all heads together stay within `aim`."""
+    low, high = 1.0 - aim, 1.0
+    for _ in range(20):
+        middle = (low + high) / 2
+        cuts = np.maximum(_quantile(calm, middle), least)
+        over = float((calm > cuts).any(axis=1).mean())
+        low, high = (middle, high) if over > aim else (low, middle)
+    capped: Array = np.minimum(np.maximum(_quantile(calm, high), least), 0.995)
+    return capped
+
+
+def _quantile(calm: Array, share: float) -> Array:
+    """The quantile of each head; NaN for a head that does not answer."""
+    answers = ~np.isnan(calm).any(axis=0) if calm.size else np.zeros(len(HEADS), dtype=bool)
+    cuts = np.full(len(HEADS), np.nan)
+    if answers.any():
+        cuts[answers] = np.quantile(calm[:, answers], share, axis=0)
+    return cuts
