@@ -47,3 +47,7 @@ class Upstream(Protocol):
     def stream(self, body: Json) -> AsyncIterator[Json]:
         """`chat.completion.chunk` objects in order, without the closing `[DONE]`."""
         ...
+
+    async def aclose(self) -> None:
+        """Give back connections, memory and threads; nothing is asked of it afterwards."""
+        ...

@@ -1,0 +1,1 @@
+"""OpenAI's wire format: requests, chunks, errors, server-sent events. No IO."""
