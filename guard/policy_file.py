@@ -10,6 +10,7 @@ import types
 import typing
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import yaml
@@ -27,6 +28,7 @@ from guard.registry import DETECTORS
 from haechi.base.errors import nearest
 from haechi.base.resources import policies_dir
 
+Document = TypeVar("Document", bound=msgspec.Struct)
 _Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -62,16 +64,25 @@ def load_policy(name: str | Path) -> Policy:
 
 def parse(text: str, where: str) -> PolicyDocument:
     """The document in a YAML text; `where` names it in errors."""
-    node = compose(text, where)
-    if not isinstance(node, yaml.MappingNode):
-        raise InvalidPolicyValue(f"{where}: a policy is a mapping", hint="see docs/policies.md")
-    _check(node, PolicyDocument, where)
-    try:
-        document = msgspec.convert(_value(node, where), PolicyDocument)
-    except msgspec.ValidationError as error:
-        raise InvalidPolicyValue(f"{where}: {error}", hint="see docs/policies.md") from error
+    document = read_document(text, PolicyDocument, where)
     _check_detectors(document, where)
     return document
+
+
+def read_document(text: str, expected: type[Document], where: str) -> Document:
+    """A YAML text as a struct, with the line in every error.
+
+    Raises:
+        PolicyUnreadable, UnknownPolicyKey, InvalidPolicyValue.
+    """
+    node = compose(text, where)
+    if not isinstance(node, yaml.MappingNode):
+        raise InvalidPolicyValue(f"{where}: the file must be a mapping", hint="see docs/policies.md")
+    _check(node, expected, where)
+    try:
+        return msgspec.convert(_value(node, where), expected)
+    except msgspec.ValidationError as error:
+        raise InvalidPolicyValue(f"{where}: {error}", hint="see docs/policies.md") from error
 
 
 def compose(text: str, where: str) -> yaml.Node | None:
@@ -133,6 +144,9 @@ def _check(node: yaml.Node, expected: object, where: str) -> None:
             if key.value not in {str(member.value) for member in names}:
                 raise UnknownPolicyKey(key.value, (str(m.value) for m in names), where=_place(key, where))
             _check(value, values, where)
+    elif origin is tuple and isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _check(item, typing.get_args(expected)[0], where)
     else:
         _check_leaf(node, expected, where)
 

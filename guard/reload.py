@@ -1,0 +1,77 @@
+"""Use a policy file while it may change: a cheap look at the file, and a checker that is never worse than before.
+
+A file that cannot be used any more does not take the guard down and does not loosen it: the last good checker stays,
+and the error is logged once for each version of the file.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from guard.checker import SafetyChecker
+from guard.policy import Policy
+from guard.policy_file import find
+from haechi.base.clock import Clock, SystemClock
+from haechi.base.errors import HaechiError
+
+_LOG = logging.getLogger("haechi.guard.reload")
+
+
+@dataclass(frozen=True, slots=True)
+class _Stamp:
+    """What the file system says of a file; equal stamps mean an unchanged file."""
+
+    changed_ns: int
+    size: int
+    inode: int
+
+
+def _stamp(path: Path) -> _Stamp | None:
+    try:
+        seen = path.stat()
+    except OSError:
+        return None
+    return _Stamp(seen.st_mtime_ns, seen.st_size, seen.st_ino)
+
+
+class ReloadingChecker:
+    """Answers the checker of the newest good version of a policy file. Safe to ask from several threads."""
+
+    def __init__(self, policy: str | Path = "default", *, every_s: float = 1.0, clock: Clock | None = None) -> None:
+        """Load the policy. every_s: seconds between looks at the file.
+
+        Raises:
+            What SafetyChecker.load raises, for the first load only.
+        """
+        self._path = find(policy)
+        self._every_s = every_s
+        self._clock = clock or SystemClock()
+        self._lock = threading.Lock()
+        self._stamp = _stamp(self._path)
+        self._checker = SafetyChecker(Policy.load(self._path))
+        self._next_look = self._clock.monotonic() + every_s
+
+    def current(self) -> SafetyChecker:
+        """The checker to use for the next request. Costs a clock read, and a stat once every `every_s`."""
+        if self._clock.monotonic() < self._next_look or not self._lock.acquire(blocking=False):
+            return self._checker
+        try:
+            self._next_look = self._clock.monotonic() + self._every_s
+            stamp = _stamp(self._path)
+            if stamp is not None and stamp != self._stamp:
+                self._stamp = stamp
+                self._reload()
+        finally:
+            self._lock.release()
+        return self._checker
+
+    def _reload(self) -> None:
+        try:
+            self._checker = SafetyChecker(Policy.load(self._path))
+        except HaechiError as error:
+            _LOG.error("the changed policy is not used, the one before stays: %s", error)  # no trace needed
+        else:
+            _LOG.info("policy %s reloaded, digest %s", self._checker.policy.name, self._checker.policy.digest)

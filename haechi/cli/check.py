@@ -1,0 +1,188 @@
+"""`haechi check`: the Safety-Checker on a text, or on each line of a JSONL file."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from haechi.base.errors import ExitCode, UnreadableInput, UnwritableOutput
+
+if TYPE_CHECKING:
+    from guard.checker import SafetyChecker
+    from guard.verdict import Verdict
+
+_PROGRESS_EVERY_S = 5.0
+
+
+def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the parser."""
+    parser = commands.add_parser(
+        "check",
+        help="judge text by a policy",
+        description="Judge a text by a policy. Exit codes: 0 nothing found, 1 found something, 2 bad input, 3 cannot tell.",
+    )
+    parser.add_argument(
+        "file", nargs="?", default="-", metavar="FILE", help="text file, or - for standard input (default)"
+    )
+    parser.add_argument(
+        "--jsonl", action="store_true", help='input is one {"id", "text", ...} a line, output one verdict a line'
+    )
+    parser.add_argument(
+        "--policy", default="default", metavar="NAME|FILE", help="policy to judge by (default: default)"
+    )
+    parser.add_argument("--direction", choices=["input", "output"], default="input", help="which way the text travels")
+    parser.add_argument("--scores", action="store_true", help="add the highest score of every category looked for")
+    parser.add_argument("--output", metavar="F", help="write the answer to this file instead of standard output")
+    parser.add_argument("--json", action="store_true", help="answer in JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Judge the input; see the description for the exit codes."""
+    from guard.checker import SafetyChecker
+
+    checker = SafetyChecker.load(args.policy)
+    lines = read_lines(args.file) if args.jsonl else iter(())
+    with open_output(args.output) as out:
+        if args.jsonl:
+            return _check_lines(checker, lines, out, args)
+        text = "".join(read_lines(args.file))
+        verdict = checker.check(text, direction=args.direction)
+        if args.json:
+            out.write(_dump(as_entry(None, verdict, scores=args.scores)) + "\n")
+        else:
+            out.write(_describe(verdict, text, scores=args.scores))
+        return int(exit_code([verdict]))
+
+
+def read_lines(name: str) -> Iterator[str]:
+    """The lines of a UTF-8 file, or of standard input for `-`, with their line ends.
+
+    Raises:
+        UnreadableInput: when it cannot be opened or is not UTF-8.
+    """
+    try:
+        stream = sys.stdin.buffer if name == "-" else Path(name).open("rb")  # noqa: SIM115  # closed below
+    except OSError as error:
+        raise UnreadableInput(
+            f"{name}: {error.strerror}", hint="give a readable file, or - for standard input"
+        ) from error
+    with contextlib.nullcontext(stream) if name == "-" else stream:
+        for number, line in enumerate(stream, start=1):
+            try:
+                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                raise UnreadableInput(f"{name}:{number}: not UTF-8", hint="convert the file to UTF-8") from error
+
+
+@contextlib.contextmanager
+def open_output(name: str | None) -> Iterator[IO[str]]:
+    """The file to write to, or standard output.
+
+    Raises:
+        UnwritableOutput: when the file cannot be made or written.
+    """
+    if name is None:
+        yield sys.stdout
+        return
+    try:
+        with Path(name).open("w", encoding="utf-8") as out:
+            yield out
+    except OSError as error:
+        raise UnwritableOutput(f"{name}: {error.strerror}", hint="choose a folder that exists and has room") from error
+
+
+def parse_record(line: str, where: str) -> dict[str, Any]:
+    """One line of JSONL input: an object with a string under `text`.
+
+    Raises:
+        UnreadableInput: with the line when it is anything else.
+    """
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableInput(
+            f"{where}: not JSON", hint='each line is an object: {"id": "1", "text": "..."}'
+        ) from error
+    if not isinstance(record, dict) or not isinstance(record.get("text"), str):
+        raise UnreadableInput(
+            f"{where}: no string under 'text'", hint='each line is an object: {"id": "1", "text": "..."}'
+        )
+    return record
+
+
+def _check_lines(checker: SafetyChecker, lines: Iterable[str], out: IO[str], args: argparse.Namespace) -> int:
+    worst = ExitCode.OK
+    last_told = time.monotonic()
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        record = parse_record(line, f"{args.file}:{number}")
+        verdict = checker.check(record["text"], direction=args.direction)
+        out.write(_dump(as_entry(record.get("id", number), verdict, scores=args.scores)) + "\n")
+        worst = max(worst, exit_code([verdict]))
+        if time.monotonic() - last_told >= _PROGRESS_EVERY_S:
+            last_told = time.monotonic()
+            print(f"haechi: {number} lines checked", file=sys.stderr)
+    return int(worst)
+
+
+def exit_code(verdicts: Iterable[Verdict]) -> ExitCode:
+    """Cannot tell beats found, found beats clean."""
+    answer = ExitCode.OK
+    for verdict in verdicts:
+        if verdict.unavailable:
+            return ExitCode.CANNOT_TELL
+        if verdict.findings:
+            answer = ExitCode.FOUND
+    return answer
+
+
+def as_entry(identity: object, verdict: Verdict, *, scores: bool) -> dict[str, object]:
+    """The verdict as a JSON object; `id` only where the input had lines."""
+    entry: dict[str, object] = {} if identity is None else {"id": identity}
+    entry["action"] = verdict.action.value
+    entry["severity"] = verdict.severity.value
+    entry["findings"] = [
+        {
+            "category": f.category.value,
+            "score": round(f.score, 6),
+            "severity": f.severity.value,
+            "start": f.start,
+            "end": f.end,
+            "detector": f.detector,
+            **({"entity": f.entity} if f.entity else {}),
+        }
+        for f in verdict.findings
+    ]
+    if scores:
+        entry["scores"] = {category.value: round(score, 6) for category, score in verdict.scores.items()}
+    if verdict.shadow:
+        entry["shadow"] = [{"category": f.category.value, "start": f.start, "end": f.end} for f in verdict.shadow]
+    if verdict.unavailable:
+        entry["unavailable"] = [{"detector": u.detector, "reason": u.reason} for u in verdict.unavailable]
+    entry["checked"], entry["total"] = verdict.coverage.checked, verdict.coverage.total
+    entry["policy"], entry["policy_digest"] = verdict.policy, verdict.policy_digest
+    return entry
+
+
+def _dump(entry: dict[str, object]) -> str:
+    return json.dumps(entry, ensure_ascii=True)
+
+
+def _describe(verdict: Verdict, text: str, *, scores: bool) -> str:
+    lines = [f"{verdict.action.value}  ({verdict.severity.value}; policy {verdict.policy})"]
+    for f in verdict.findings:
+        shown = text[f.start : f.end].encode("utf-8", "backslashreplace").decode("utf-8")
+        what = f.category.value + (f" {f.entity}" if f.entity else "")
+        lines.append(f"  {f.start}-{f.end}  {what}  {f.severity.value}  {f.score:.2f}  {f.detector}  {shown!r}")
+    lines += [f"  not checked by {u.detector}: {u.reason}" for u in verdict.unavailable]
+    if scores:
+        lines += [f"  {category.value}: {score:.3f}" for category, score in verdict.scores.items()]
+    return "\n".join(lines) + "\n"
