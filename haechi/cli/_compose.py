@@ -1,0 +1,71 @@
+"""Join the parts into the app: the one place that knows a checker, a log, a model and the HTTP surface by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from gateway.settings import GatewaySettings
+
+if TYPE_CHECKING:
+    from gateway.parts import Limits
+    from gateway.upstream.ports import Upstream
+
+
+def build_app(settings: GatewaySettings) -> Callable[..., Any]:
+    """The ASGI app for these settings, with everything loaded. Its lifespan closes what is opened here.
+
+    Raises:
+        HaechiError: whatever a part says when it cannot be had; what was opened before is closed again.
+    """
+    from audit import AuditLog
+    from gateway.app import create_app
+    from gateway.keys import KeyStore
+    from gateway.parts import BlockedPrompt, GatewayParts
+    from guard.checker import SafetyChecker
+
+    with ExitStack() as opened:
+        checker = SafetyChecker.load(settings.policy)
+        upstream = _upstream(settings)
+        keys = KeyStore.open(settings.key_file)
+        opened.callback(keys.close)
+        log = AuditLog.open(settings.audit_dir, passphrase=settings.audit_passphrase.encode() or None)
+        opened.callback(log.close)
+        app = create_app(
+            GatewayParts(
+                checker=checker,
+                log=log,
+                upstream=upstream,
+                keys=keys,
+                default_model=settings.model if settings.upstream else "",
+                limits=limits_of(settings),
+                blocked_prompt=BlockedPrompt(settings.blocked_prompt),
+            )
+        )
+        opened.pop_all()
+    return app
+
+
+def limits_of(settings: GatewaySettings) -> Limits:
+    """The bounds that the settings name; the rest as gateway.parts has them."""
+    from gateway.parts import Limits
+
+    return Limits(
+        body_bytes=settings.max_body_bytes,
+        messages=settings.max_messages,
+        in_flight=settings.max_in_flight,
+        request_s=settings.request_timeout_s,
+        audit_s=settings.audit_timeout_s,
+        guard_threads=settings.guard_threads,
+    )
+
+
+def _upstream(settings: GatewaySettings) -> Upstream:
+    if settings.upstream:
+        from gateway.upstream.http import HttpUpstream
+
+        return HttpUpstream(settings.upstream, api_key=settings.upstream_key, timeout_s=settings.upstream_timeout_s)
+    from gateway.upstream.local import LocalUpstream
+
+    return LocalUpstream.load(settings.model, precision=settings.precision, data_dir=settings.data_dir)
