@@ -5,6 +5,8 @@ Counts are of one process: with several workers each answers /metrics for itself
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
@@ -13,7 +15,8 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 class Metrics:
     """The gateway's counters."""
 
-    def __init__(self) -> None:
+    def __init__(self, in_flight: Callable[[], float]) -> None:
+        """in_flight: how many requests are under way now."""
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "haechi_requests", "Requests by route and how they ended.", ("route", "outcome"), registry=self.registry
@@ -40,7 +43,8 @@ class Metrics:
         self._audit_failures = Counter(
             "haechi_audit_failures", "Records that were not durable in time.", ("event",), registry=self.registry
         )
-        self.in_flight = Gauge("haechi_requests_in_flight", "Requests under way.", registry=self.registry)
+        gauge = Gauge("haechi_requests_in_flight", "Requests under way.", registry=self.registry)
+        gauge.set_function(in_flight)
 
     def ended(self, route: str, outcome: str, seconds: float) -> None:
         """Count a request. route: a path of ours, or "other". outcome: a closed word."""
