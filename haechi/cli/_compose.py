@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.settings import GatewaySettings
 
 if TYPE_CHECKING:
-    from gateway.parts import Limits
+    from gateway.limits import Limits
     from gateway.upstream.ports import Upstream
 
 
@@ -49,7 +49,7 @@ def build_app(settings: GatewaySettings) -> Callable[..., Any]:
 
 def limits_of(settings: GatewaySettings) -> Limits:
     """The bounds that the settings name; the rest as gateway.parts has them."""
-    from gateway.parts import Limits
+    from gateway.limits import Limits
 
     return Limits(
         body_bytes=settings.max_body_bytes,

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.limits import Limits
 from gateway.settings import SETTINGS, GatewaySettings, load_settings, settings_page
 from haechi.base.errors import HaechiError, InvalidSetting, UnavailableDatabase, UnknownSetting
 from haechi.base.settings import Kind, Setting, load
+from haechi.cli._compose import limits_of
 from haechi.cli._options import add_settings
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -249,3 +251,8 @@ def test_every_setting_is_an_option_of_serve_with_its_help(name: str) -> None:
     text = " ".join(parser.format_help().split())
     assert setting.option in text
     assert setting.help in text
+
+
+def test_the_defaults_of_the_table_are_the_limits_of_the_gateway() -> None:
+    """A number that stands in two places is the same in both."""
+    assert limits_of(load_settings({}, {})) == Limits()
