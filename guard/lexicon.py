@@ -25,7 +25,7 @@ from guard.verdict import Category, Severity
 from guard.views import MappedText, TextViews
 from haechi.base.resources import policies_dir
 
-_LOOKBEHIND = 8  # code points before a match that boundaries read; an unfinished carrier is held from its own start
+_LOOKBEHIND = 24  # code points before a match that boundaries read; an unfinished carrier is held from its own start
 _SCORES = {Severity.CONTROVERSIAL: 0.6, Severity.UNSAFE: 0.95}
 _CONJOINING_TAIL = re.compile("[\u1100-\u11ff]+$")
 _PARTICLES = frozenset("은는이가을를도만와과의에로야아여들님랑요")

@@ -71,7 +71,9 @@ def _expression(slots: Slots) -> str:
         longest_first = sorted(slot, key=len, reverse=True)
         body = "|".join(re.escape(a).replace("\\ ", _BLANK) for a in longest_first)
         parts.append(f"(?:{body})")
-    return "".join(parts)
+    # Korean and Chinese are written with and without blanks between words; English is not.
+    between = "" if all(a.isascii() for slot in slots for a in slot) else " ?"
+    return between.join(parts)
 
 
 def _pairs(slots: Slots) -> Iterator[str]:
@@ -112,7 +114,7 @@ class Phrase:
     def end(self, text: str, start: int) -> int | None:
         """Where the phrase that begins at `start` ends; None when there is none."""
         found = self.whole.match(text, start)
-        return found.end() if found is not None else None
+        return start + len(found.group().rstrip(" ")) if found is not None else None
 
     def may_go_on(self, text: str, start: int) -> bool:
         """Whether the text from `start` to its end begins the phrase, or is all of it."""

@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 import ahocorasick
 
 Meaning = TypeVar("Meaning")
+_ASCII_HEAD = re.compile(r"[\x00-\x7f]+")
 _BEYOND = re.compile("[\U00010000-\U0010ffff]")
 
 
@@ -45,10 +46,14 @@ class TermIndex(Generic[Meaning]):
     def __init__(self, terms: Mapping[str, Sequence[Meaning]]) -> None:
         self._narrow = ahocorasick.Automaton()
         self._wide = ahocorasick.Automaton()
+        self._openings = ahocorasick.Automaton()  # what a text of ASCII may begin: terms, and the heads of mixed ones
         for term, meanings in terms.items():
             self._wide.add_word(_as_bytes(term), (2 * len(term), meanings))
             if term.isascii():
                 self._narrow.add_word(term, (len(term), meanings))
+                self._openings.add_word(term, True)
+            elif term[0].isascii():
+                self._openings.add_word(_ASCII_HEAD.match(term).group(), True)  # type: ignore[union-attr]  # begins with one
         self._narrow.make_automaton()
         self._wide.make_automaton()
         self._has_narrow = len(self._narrow) > 0
@@ -91,16 +96,8 @@ class TermIndex(Generic[Meaning]):
         return first
 
     def _begun_latin(self, text: str) -> int | None:
-        wide = not text.isascii()
         for candidate in self._latin_starts.finditer(text, max(0, len(text) - self.longest_latin)):
             rest = text[candidate.start() :]
-            if (
-                self._wide.match(_as_bytes(rest))
-                if wide and not rest.isascii()
-                else self._starts_latin(rest, wide=wide)
-            ):
+            if self._openings.match(rest) if rest.isascii() else self._wide.match(_as_bytes(rest)):
                 return candidate.start()
         return None
-
-    def _starts_latin(self, rest: str, *, wide: bool) -> bool:
-        return bool((self._has_narrow and self._narrow.match(rest)) or (wide and self._wide.match(_as_bytes(rest))))

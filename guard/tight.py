@@ -18,13 +18,16 @@ from guard import hangul
 from guard.lookalikes import LEET
 from guard.views import MappedText
 
-_SEPARATOR = r"[ .\-_*~|/\\,'`\"·•+^=:;#&]"
+_SEPARATORS = " .-_*~|/\\,'`\"·•+^=:;#&"
+_SEPARATOR = "[" + re.escape(_SEPARATORS) + "]"
+# One separator, or the same one twice: ": " between two letters is punctuation and no disguise.
+_BETWEEN = "(?:" + "|".join(f"{re.escape(c)}{{1,2}}" for c in _SEPARATORS) + ")"
 _GAP_SIGN = r".\-_*~|/\\'`\"·•+^=#@!♡♥★☆"
 _HANGUL = "가-힣ㄱ-ㅣ"
 _HAN = "\u3400-\u9fff\U00020000-\U0003ffff"
 _MAX_TAIL = 96  # code points; longer than any disguised entry that is still readable, see Lexicon.reach
 
-_SPACED = re.compile(rf"(?<![a-z0-9])[a-z@$](?:{_SEPARATOR}{{1,2}}[a-z0-9@$!]){{2,}}(?![a-z0-9])")
+_SPACED = re.compile(rf"(?<![a-z0-9])[a-z@$](?:{_BETWEEN}[a-z0-9@$!]){{2,}}(?![a-z0-9])")
 _ANY_SPACED = re.compile(rf"{_SEPARATOR}(?<=[a-z@$].)(?<![a-z0-9][a-z@$].)")
 _LEET_SIGN = re.compile(r"[0-9@$!|]")
 # Patterns begin with a small class where they can: the engine then skips to candidates instead of trying each position.
@@ -34,14 +37,14 @@ _DRAWN = re.compile(r"([a-z])\1\1+")
 _BLANK = re.compile(r" {2,8}")
 _ANY_CJK = re.compile(rf"[{_HANGUL}\u3400-\u9fff]|[\U00020000-\U0003ffff]")
 _ANY_JAMO = re.compile(r"[ㄱ-ㅣ]")
-_JAMO = re.compile(rf"[ㄱ-ㅣ](?:{_SEPARATOR}{{1,2}}[ㄱ-ㅣ])+")
+_JAMO = re.compile(rf"[ㄱ-ㅣ](?:{_BETWEEN}[ㄱ-ㅣ])+")
 _ANY_APART = re.compile(r" (?<=[가-힣] )(?<![가-힣]{2} )(?= ?[가-힣](?![가-힣]))")
 _APART = re.compile(r"(?<![가-힣])[가-힣](?: {1,2}[가-힣])+(?![가-힣])")
 _GAP = re.compile(rf"[{_GAP_SIGN}0-9](?<=[{_HANGUL}{_HAN}].)[{_GAP_SIGN}]{{0,5}}(?=[{_HANGUL}{_HAN}])")
 _BLANK_GAP = re.compile(rf" (?<=[{_HAN}] )[ {_GAP_SIGN}]{{0,5}}(?=[{_HAN}])")
 _LEET_TABLE = {ord(sign): letter for sign, letter in LEET.items()}
 
-_TAIL_SPACED = re.compile(rf"(?<![a-z0-9])[a-z0-9@$](?:{_SEPARATOR}{{1,2}}[a-z0-9@$!])*{_SEPARATOR}{{0,2}}$")
+_TAIL_SPACED = re.compile(rf"(?<![a-z0-9])[a-z@$](?:{_BETWEEN}[a-z0-9@$!])*{_BETWEEN}?$")
 _TAIL_GAP = re.compile(rf"[ {_GAP_SIGN}0-9](?<=[{_HANGUL}{_HAN}].)[ {_GAP_SIGN}0-9]{{0,7}}$")
 _TAIL_APART = re.compile(r"(?<![가-힣])[가-힣](?: {1,2}[가-힣])* {0,2}$")
 _TAIL_JAMO = re.compile(rf"[ㄱ-ㅣ](?:{_SEPARATOR}{{0,2}}[ㄱ-ㅣ])*{_SEPARATOR}{{0,2}}$")
