@@ -27,6 +27,7 @@ from guard.verdict import Action, Direction
 
 _WORD_KEYS: Final = frozenset({"role", "type", "id", "call_id", "format", "status", "file_id", "voice"})
 _CHOICE_KEYS: Final = frozenset({"index", "delta", "message", "finish_reason", "logprobs"})
+_PLAIN_CHOICE: Final = frozenset({"index", "delta", "finish_reason"})
 _ENVELOPE_KEYS: Final = frozenset({"choices", "usage", "created"})
 _TOKEN_KEYS: Final = frozenset({"token_ids", "prompt_token_ids", "prompt_logprobs", "obfuscation", "tokens"})
 _LONGEST_SEEN: Final = 256
@@ -48,6 +49,11 @@ class Choice:
 
     def feed(self, delta: Json) -> Json:
         """What of a delta may go out now. Strings that are held leave their key out."""
+        if len(delta) == 1:
+            ((key, text),) = delta.items()
+            if isinstance(text, str) and text:
+                out = self._feed((key,), text)
+                return {key: out} if out else {}
         released: Json = rewrite(delta, self._feed)
         return released if released is delta else _without_held(delta, released)
 
@@ -120,6 +126,7 @@ class AnswerGuard:
         self._choices: dict[int, Choice] = {}
         self._tally = Tally(checker.policy.name, checker.policy.digest)
         self._seen: set[str] = set(PROTOCOL_WORDS)
+        self._around: Json = {}
         self._envelope: Json = {}
         self._sum: Tally | None = None
         self._waiting = 0
@@ -162,20 +169,22 @@ class AnswerGuard:
 
     def chunk(self, chunk: Json) -> list[Json]:
         """The chunks to send for one chunk of the upstream."""
-        usage = chunk.get("usage")
+        choices = _choices_of(chunk)
+        around = chunk.copy()
+        around.pop("choices", None)
+        usage = around.get("usage")
         if isinstance(usage, dict):
             self.usage = usage
-        choices = _choices_of(chunk)
-        envelope = self._checked_envelope(chunk)
         if not choices:
-            return (
-                [{**envelope, "choices": []}] if len(envelope) > 0 and (self._terms.keep_usage or usage is None) else []
-            )
-        self._envelope = envelope
+            keep = self._terms.keep_usage or usage is None
+            return [{**self._checked_envelope(around), "choices": []}] if keep else []
+        if around != self._around:  # `id`, `model` and so on are the same in every chunk of a stream
+            self._around = around
+            self._envelope = self._checked_envelope(around)
         sent = []
         for raw in choices:
             for choice in self._choice_chunks(raw):
-                out = envelope.copy()
+                out = self._envelope.copy()
                 out["choices"] = [choice]
                 sent.append(out)
         return sent
@@ -233,7 +242,8 @@ class AnswerGuard:
         if text in self._seen:
             return text
         checked = self._words.plain(text)
-        self._tally.add_all(checked.verdicts)
+        if any(verdict.findings or verdict.unavailable for verdict in checked.verdicts):
+            self._tally.add_all(checked.verdicts)  # only then: ids and model names are not the answer's text
         if checked.blocked:
             if choice is not None:
                 choice.blocked = True
@@ -266,6 +276,8 @@ class AnswerGuard:
         if choice.ended:
             return ()
         delta = raw.get("delta") or {}
+        if len(delta) == 1 and choice.role_sent and raw.keys() <= _PLAIN_CHOICE and not raw.get("finish_reason"):
+            return self._plain_piece(choice, delta)
         released = choice.feed(delta)
         if choice.blocked:
             return [self._refused(choice)]
@@ -286,6 +298,13 @@ class AnswerGuard:
             return [{**extra, "delta": released, "finish_reason": None}]
         head = [{**extra, "delta": released, "finish_reason": None}] if released else []
         return [*head, *self._ending(choice, self.word(finish, choice))]
+
+    def _plain_piece(self, choice: Choice, delta: Json) -> Iterable[Json]:
+        """The common case, one more piece of one text, without what the other cases need."""
+        released = choice.feed(delta)
+        if choice.blocked:
+            return [self._refused(choice)]
+        return [{"index": choice.index, "delta": released, "finish_reason": None}] if released else ()
 
     def _extra(self, raw: Json, choice: Choice) -> Json:
         """`index`, and what else an upstream puts beside the delta (`stop_reason`, filter results), read."""
