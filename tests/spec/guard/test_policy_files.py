@@ -1,0 +1,205 @@
+"""What a policy file may say, and how it is told when it is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from guard import Policy, SafetyChecker
+from guard.cases import lint, read_cases, run_cases
+from guard.errors import (
+    InvalidPolicyValue,
+    NoDetector,
+    PolicyCasesFailed,
+    PolicyNotFound,
+    PolicyUnreadable,
+    UnknownDetector,
+    UnknownPolicyKey,
+)
+from guard.policy import FailMode, PolicyDocument
+from guard.policy_file import parse, shipped
+from guard.reload import ReloadingChecker
+from guard.verdict import Action, Category, Direction, Severity
+from haechi.base.clock import FixedClock
+from haechi.base.errors import HaechiError
+from haechi.base.resources import policies_dir
+from haechi.base.text import Language
+
+GOOD = """\
+schema: 1
+name: mine
+version: 2026-11
+detectors: [lexicon]
+both:
+  toxicity: {unsafe: block}
+"""
+
+
+def test_the_smallest_policy_has_the_documented_defaults() -> None:
+    """Fail closed, flag the controversial, thresholds 0.5 and 0.8, both directions."""
+    policy = Policy(parse(GOOD, "mine.yaml"))
+    for direction in Direction:
+        rule = policy.rules[direction][Category.TOXICITY]
+        assert (rule.unsafe, rule.controversial, rule.fail) == (Action.BLOCK, Action.FLAG, FailMode.CLOSED)
+        assert (rule.thresholds.controversial, rule.thresholds.unsafe) == (0.5, 0.8)
+
+
+WRONG: dict[str, tuple[str, str, type[HaechiError], str, str]] = {
+    "key": ("detectors", "detecters", UnknownPolicyKey, ":4:", "'detectors'"),
+    "rule key": ("{unsafe", "{unsave", UnknownPolicyKey, ":6:", "'unsafe'"),
+    "category": ("toxicity", "toxicty", UnknownPolicyKey, ":6:", "'toxicity'"),
+    "action": ("block", "blok", InvalidPolicyValue, ":6:", "'block'"),
+    "schema": ("schema: 1", "schema: 2", InvalidPolicyValue, ":1:", ""),
+    "name": ("name: mine", "name: My Policy", InvalidPolicyValue, ":2:", ""),
+    "version": ("2026-11", "first", InvalidPolicyValue, ":3:", ""),
+    "type": ("[lexicon]", "lexicon", InvalidPolicyValue, ":4:", ""),
+    "missing key": ("version: 2026-11\n", "", InvalidPolicyValue, "version", ""),
+    "twice": ("name: mine\n", "name: mine\nname: yours\n", InvalidPolicyValue, ":3:", ""),
+    "detector": ("[lexicon]", "[lexikon]", UnknownDetector, "lexikon", "'lexicon'"),
+    "no detector": ("[lexicon]", "[]", NoDetector, "detector", "lexicon"),
+    "no detector in a rule": ("{unsafe: block}", "{detectors: []}", NoDetector, "toxicity", ""),
+    "no rule": ("both:\n  toxicity: {unsafe: block}\n", "", NoDetector, "rule", ""),
+    "range": ("{unsafe: block}", "{thresholds: {unsafe: 1.5}}", InvalidPolicyValue, ":6:", ""),
+    "order": (
+        "{unsafe: block}",
+        "{thresholds: {unsafe: 0.2, controversial: 0.6}}",
+        InvalidPolicyValue,
+        "controversial",
+        "",
+    ),
+    "language": ("{unsafe: block}", "{languages: {kr: {}}}", UnknownPolicyKey, ":6:", ""),
+    "syntax": ("{unsafe: block}", "{unsafe: block", PolicyUnreadable, ":", ""),
+    "alias": ("{unsafe: block}", "&a {unsafe: block}\n  hate: *a", PolicyUnreadable, "alias", ""),
+    "not a mapping": (GOOD, "- a\n", InvalidPolicyValue, "mapping", ""),
+    "empty": (GOOD, "", InvalidPolicyValue, "mapping", ""),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_policy_says_where_and_what_was_meant(name: str) -> None:
+    """Each mistake has its own error, the line where there is one, and the nearest right word."""
+    old, new, error, place, hint = WRONG[name]
+    assert old in GOOD
+    with pytest.raises(error) as caught:
+        parse(GOOD.replace(old, new, 1), "mine.yaml")
+    assert place in caught.value.message
+    assert hint in caught.value.hint
+
+
+def test_an_unknown_policy_names_the_nearest() -> None:
+    """A misspelt name is not a file that happens to be missing."""
+    with pytest.raises(PolicyNotFound) as caught:
+        Policy.load("defualt")
+    assert "'default'" in caught.value.hint
+
+
+def test_a_policy_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    """Bytes that are not UTF-8 are an error, not replaced."""
+    path = tmp_path / "p.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(PolicyUnreadable):
+        Policy.load(path)
+
+
+def test_the_digest_is_of_what_is_said_and_not_of_how(tmp_path: Path) -> None:
+    """Comments and order do not change it; a changed action does."""
+    same = GOOD.replace("name: mine\nversion: 2026-11\n", "version: 2026-11  # note\nname: mine\n")
+    other = GOOD.replace("block", "flag")
+    digests = [Policy(parse(text, "p")).digest for text in (GOOD, same, other)]
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_a_language_may_have_its_own_rule() -> None:
+    """What the override leaves out stays as the rule says."""
+    text = GOOD.replace("{unsafe: block}", "{unsafe: block, languages: {ko: {controversial: block}}}")
+    checker = SafetyChecker(Policy(parse(text, "p")))
+    assert checker.check("what the fuck").action is Action.FLAG
+    assert checker.check("아 시발 뭐야").action is Action.BLOCK
+    rule = checker.policy.rules[Direction.INPUT][Category.TOXICITY]
+    assert rule.action(Severity.UNSAFE, Language.KOREAN) is Action.BLOCK
+
+
+def test_a_direction_replaces_the_rule_of_both() -> None:
+    """`output` wins over `both` for its category."""
+    policy = Policy(parse(GOOD + "output:\n  toxicity: {unsafe: flag}\n", "p"))
+    assert policy.rules[Direction.INPUT][Category.TOXICITY].unsafe is Action.BLOCK
+    assert policy.rules[Direction.OUTPUT][Category.TOXICITY].unsafe is Action.FLAG
+
+
+def test_the_schema_is_that_of_the_code() -> None:
+    """policies/schema.json is generated from the structs and kept equal to them."""
+    wanted = msgspec.json.schema(PolicyDocument)
+    found = json.loads((policies_dir() / "schema.json").read_text("utf-8"))
+    assert {k: found[k] for k in wanted} == wanted
+
+
+def test_there_are_policies_to_test() -> None:
+    """An empty folder would make the tests below green."""
+    assert set(shipped()) >= {"default", "strict", "record-only"}
+
+
+@pytest.mark.parametrize("name", sorted(shipped()))
+def test_every_case_of_a_shipped_policy_holds_and_every_rule_has_both_kinds(name: str) -> None:
+    """The cases beside each pack are executed, and none is missing."""
+    checker = SafetyChecker.load(name)
+    assert run_cases(checker, read_cases(checker.policy)) == []
+    assert lint(checker.policy) == []
+
+
+def test_record_only_never_acts() -> None:
+    """Its strictest action is a flag, whatever happens."""
+    policy = Policy.load("record-only")
+    actions = {a for rules in policy.rules.values() for rule in rules.values() for a in rule.actions}
+    assert actions == {Action.FLAG}
+    assert all(rule.fail is FailMode.OPEN for rules in policy.rules.values() for rule in rules.values())
+
+
+def test_a_pack_without_cases_fails(tmp_path: Path) -> None:
+    """Missing, empty and one-sided cases are told apart from success."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(GOOD, "utf-8")
+    with pytest.raises(PolicyCasesFailed):
+        read_cases(Policy.load(path))
+    (tmp_path / "cases").mkdir()
+    cases = tmp_path / "cases" / "mine.yaml"
+    cases.write_text("cases: []\n", "utf-8")
+    with pytest.raises(PolicyCasesFailed):
+        read_cases(Policy.load(path))
+    cases.write_text("cases:\n  - {rule: toxicity, name: a, action: flag, text: what the fuck}\n", "utf-8")
+    assert lint(Policy.load(path)) == ["input.toxicity: no negative case", "output.toxicity: no negative case"]
+
+
+def test_a_case_that_another_rule_satisfies_is_no_proof(tmp_path: Path) -> None:
+    """A positive case must be found by its own rule."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(GOOD.replace("both:", "both:\n  hate: {unsafe: block}"), "utf-8")
+    (tmp_path / "cases").mkdir()
+    (tmp_path / "cases" / "mine.yaml").write_text(
+        "cases:\n  - {rule: hate, name: a, action: flag, text: what the fuck}\n", "utf-8"
+    )
+    checker = SafetyChecker.load(path)
+    assert [f.got for f in run_cases(checker, read_cases(checker.policy))] == ["flag, but not by the rule hate"] * 2
+
+
+def test_a_changed_file_is_used_and_a_broken_one_is_not(tmp_path: Path) -> None:
+    """Hot reload: the newest good version answers; a file that went wrong loosens nothing."""
+    path, clock = tmp_path / "mine.yaml", FixedClock()
+    path.write_text(GOOD, "utf-8")
+    reloading = ReloadingChecker(path, clock=clock)
+    first = reloading.current()
+    path.write_text(GOOD.replace("block", "flag"), "utf-8")
+    assert reloading.current() is first
+    clock.advance(1.1)
+    second = reloading.current()
+    assert second.policy.digest != first.policy.digest
+    path.write_text("nonsense: [", "utf-8")
+    os.utime(path, ns=(1, 1))
+    clock.advance(1.1)
+    assert reloading.current() is second
+    path.unlink()
+    clock.advance(1.1)
+    assert reloading.current() is second
