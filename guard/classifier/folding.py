@@ -19,6 +19,8 @@ _HIDDEN_CLASS = (
     "\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff"
 )
 _HIDDEN = re.compile(f"[{_HIDDEN_CLASS}]+")
+_UNUSUAL = re.compile("[^\x00-\x7f\u3002\u4e00-\u9fff\uac00-\ud7a3\u2014\u2018-\u201d]+")
+"""Runs that compatibility normalisation may change; Hangul syllables and common Han are as they should be."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]+")
 _MARKS = re.compile(r"(?<=[a-z])[\u0300-\u036f\u0483-\u0489\u20d0-\u20ff]+")
 _ACCENTED = re.compile(r"[\u00c0-\u024f\u1e00-\u1eff]")
@@ -99,13 +101,17 @@ def _plain(text: str) -> str:
     """NFKC without invisible characters, with look-alike letters in Latin words made Latin."""
     if _ENCLOSED_SEEN.search(text) is not None:
         text = text.translate(_ENCLOSED)
-    text = _HIDDEN.sub("", unicodedata.normalize("NFKC", _HIDDEN.sub("", text))).lower()
+    text = _HIDDEN.sub("", _UNUSUAL.sub(_compatible, _HIDDEN.sub("", text))).lower()
     if _ACCENTED.search(text) is not None:
         text = _without_accents(text)
     text = _MARKS.sub("", text)
     if _LOOKALIKE.search(text) is not None:
         text = text.translate(_LOOKALIKE_TABLE)
     return text
+
+
+def _compatible(found: re.Match[str]) -> str:
+    return unicodedata.normalize("NFKC", found[0])
 
 
 def _without_accents(text: str) -> str:

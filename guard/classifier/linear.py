@@ -15,10 +15,10 @@ import numpy.typing as npt
 
 from guard.classifier.hashing import codes_of, slots_of
 
-WINDOW = 256
-"""Code points judged together: about the length of the texts trained on, and a short insult still weighs in it."""
-STRIDE = 160
-"""Distance of window starts; below WINDOW by more than a sentence end, so that no phrase is cut in every window."""
+BLOCK = 128
+WINDOW = 2 * BLOCK
+"""Code points judged together: about the length of the texts trained on, and a short insult still weighs in it.
+Windows start every BLOCK, so that each phrase shorter than a block is whole in some window."""
 
 Scores = npt.NDArray[np.float32]
 
@@ -49,25 +49,23 @@ class LinearHeads:
         slots = slots_of(codes, self.bits)
         if codes.size <= WINDOW + 2:
             together = np.concatenate(slots)
-            sums = self.weights.take(together, axis=0).sum(axis=0, dtype=np.int32)[None]
+            # Whole numbers below 2**24 are exact in float32, in whatever order they are added.
+            sums = (np.ones(together.size, np.float32) @ self.weights.take(together, axis=0).astype(np.float32))[None]
             squares = self.rarity.take(together).sum(dtype=np.int64)[None]
         else:
             sums, squares = self._sums_by_window(slots, codes.size)
         norms = np.sqrt(squares.astype(np.float32) / np.float32(16) + np.float32(1e-6))
-        logits: Scores = sums.astype(np.float32) / norms[:, None] * self.units + self.offsets
+        logits: Scores = sums / norms[:, None] * self.units + self.offsets
         return logits
 
-    def _sums_by_window(
-        self, slots: list[npt.NDArray[np.uint32]], length: int
-    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    def _sums_by_window(self, slots: list[npt.NDArray[np.uint32]], length: int) -> tuple[Scores, npt.NDArray[np.int64]]:
         """Weights (M, K) and squared rarities (M,) of the n-grams that start inside each window."""
-        running = np.zeros((length + 1, self.weights.shape[1]), dtype=np.int32)
-        squares = np.zeros(length + 1, dtype=np.int64)
+        weights = np.zeros((length, self.weights.shape[1]), dtype=np.float32)
+        squares = np.zeros(length, dtype=np.int64)
         for found in slots:
-            running[1 : found.size + 1] += self.weights.take(found, axis=0)
-            squares[1 : found.size + 1] += self.rarity.take(found)
-        np.cumsum(running, axis=0, out=running)
-        np.cumsum(squares, out=squares)
-        starts = np.arange(0, max(length - WINDOW + STRIDE, 1), STRIDE)
-        ends = np.minimum(starts + WINDOW, length)
-        return running[ends] - running[starts], squares[ends] - squares[starts]
+            weights[: found.size] += self.weights.take(found, axis=0)
+            squares[: found.size] += self.rarity.take(found)
+        starts = np.arange(0, length, BLOCK)
+        by_block = np.add.reduceat(weights, starts, axis=0)
+        squares_by_block = np.add.reduceat(squares, starts)
+        return by_block[:-1] + by_block[1:], squares_by_block[:-1] + squares_by_block[1:]

@@ -14,14 +14,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from guard.classifier.encoder import SmallEncoder, read_encoder
 from guard.classifier.folding import fold
 from guard.classifier.linear import LinearHeads, Scores
-from guard.classifier.package import Curve, Limits, Manifest, read_linear, read_manifest
+from guard.classifier.package import ENCODER_FILE, Curve, Limits, Manifest, read_linear, read_manifest
 from guard.classifier.scripts import judged_language
 from guard.verdict import Category
 from haechi.base.text import Language
 
 FOLDER = Path(__file__).parent / "weights"
+SHORT = 200
+"""Code points up to which stage 1 may settle a text: about a sentence or two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class EmbeddedClassifier:
 
     manifest: Manifest
     linear: LinearHeads
+    encoder: SmallEncoder | None = None
     name: str = "classifier"
 
     @property
@@ -54,7 +58,10 @@ class EmbeddedClassifier:
         folded = fold(text)
         if not folded:
             return dict.fromkeys(self.manifest.curves[language], 0.0)
-        return self._answer(language, self.linear.logits(folded))
+        linear = self.linear.logits(folded)
+        if self.encoder is None or self._settled(language, text, folded, linear):
+            return self._answer(self.manifest.alone[language], linear, None)
+        return self._answer(self.manifest.curves[language], linear, self.encoder.logits(folded))
 
     def score_many(self, texts: Sequence[str]) -> list[Mapping[Category, float]]:
         """The scores of several texts, each exactly what `score` gives it alone."""
@@ -64,18 +71,26 @@ class EmbeddedClassifier:
         """Suggested thresholds of a head in a language; None where the head does not answer."""
         return self.manifest.limits.get(language, {}).get(category)
 
-    def _answer(self, language: Language, logits: Scores) -> dict[Category, float]:
-        curves = self.manifest.curves[language]
+    def _settled(self, language: Language, text: str, folded: str, linear: Scores) -> bool:
+        """Whether stage 1 alone may say that nothing is wrong: a short plain text, far below every threshold."""
+        bound = self.manifest.settled.get(language)
+        if bound is None or len(text) > SHORT or len(text) != len(folded):
+            return False
+        return max(self._answer(self.manifest.alone[language], linear, None).values()) < bound
+
+    def _answer(
+        self, curves: Mapping[Category, Curve], linear: Scores, encoder: Scores | None
+    ) -> dict[Category, float]:
         return {
-            head: _probability(curves[head], float(logits[i]))
+            head: _probability(curves[head], float(linear[i]), 0.0 if encoder is None else float(encoder[i]))
             for i, head in enumerate(self.manifest.heads)
             if head in curves
         }
 
 
-def _probability(curve: Curve, linear: float) -> float:
+def _probability(curve: Curve, linear: float, encoder: float) -> float:
     """A point on the curve, away from 0 and 1 where a float would end."""
-    logit = min(max(curve.linear * linear + curve.offset, -30.0), 30.0)
+    logit = min(max(curve.linear * linear + curve.encoder * encoder + curve.offset, -30.0), 30.0)
     return 1.0 / (1.0 + math.exp(-logit))
 
 
@@ -83,10 +98,12 @@ def load(folder: Path = FOLDER) -> EmbeddedClassifier:
     """The shipped classifier, or the one in `folder`.
 
     Raises:
+        MissingExtra: when the packages of `haechi[guard]` are not installed.
         WeightsMissing, WeightsAltered, WeightsUnreadable: what is wrong with its files.
     """
     manifest = read_manifest(folder)
-    return EmbeddedClassifier(manifest, read_linear(folder, manifest))
+    encoder = read_encoder(folder, manifest) if ENCODER_FILE in manifest.files else None
+    return EmbeddedClassifier(manifest, read_linear(folder, manifest), encoder)
 
 
 def classifiers() -> tuple[EmbeddedClassifier, ...]:

@@ -28,6 +28,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 LINEAR_FILE = "stage1.npz"
 ENCODER_FILE = "stage2.onnx"
+EMBEDDING_FILE = "stage2-words.npz"
 TOKENIZER_FILE = "tokenizer.json"
 
 
@@ -151,7 +152,7 @@ def write_linear(folder: Path, heads: LinearHeads) -> None:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """The manifest, with the hashes of the classifier's files that are in the folder now."""
-    present = [n for n in (LINEAR_FILE, ENCODER_FILE, TOKENIZER_FILE) if (folder / n).is_file()]
+    present = [n for n in (LINEAR_FILE, ENCODER_FILE, EMBEDDING_FILE, TOKENIZER_FILE) if (folder / n).is_file()]
     said = asdict(manifest) | {
         "format": FORMAT,
         "files": {n: hashlib.sha256((folder / n).read_bytes()).hexdigest() for n in present},

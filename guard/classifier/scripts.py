@@ -10,14 +10,43 @@ from __future__ import annotations
 import re
 import unicodedata
 
+import numpy as np
+import numpy.typing as npt
+
 from guard.classifier.errors import LanguageNotCovered
 from haechi.base.text import Language
 
-_HANGUL = re.compile("[\u1100-\u11ff\u3131-\u318e\ua960-\ua97c\uac00-\ud7ff\uffa1-\uffdc]+")
-_HAN = re.compile("[\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]+")
-_LATIN = re.compile("[A-Za-z\u00aa\u00ba\u00c0-\u024f\u1e00-\u1eff\uff21-\uff3a\uff41-\uff5a\U0001d400-\U0001d7cb]+")
-_LETTER = re.compile(r"[^\W\d_]+")
-_KANA = re.compile("[\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f]+")
+_HANGUL = ((0x1100, 0x11FF), (0x3131, 0x318E), (0xA960, 0xA97C), (0xAC00, 0xD7FF), (0xFFA1, 0xFFDC))
+_HAN = ((0x3005, 0x3005), (0x3007, 0x3007), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x323AF))
+_LATIN = (
+    (0x41, 0x5A),
+    (0x61, 0x7A),
+    (0xC0, 0x24F),
+    (0x1E00, 0x1EFF),
+    (0xFF21, 0xFF3A),
+    (0xFF41, 0xFF5A),
+    (0x1D400, 0x1D7CB),
+)
+_KANA = ((0x3041, 0x30FA), (0x30FC, 0x30FF), (0x31F0, 0x31FF), (0xFF66, 0xFF9F))
+_OTHER_LETTER = re.compile(
+    "[^\\W\\d_\u0041-\u007a\u00c0-\u024f\u1100-\u11ff\u1e00-\u1eff\u3005\u3007\u3041-\u30ff\u3131-\u318e\u31f0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97c\uac00-\ud7ff\uf900-\ufaff\uff21-\uff3a\uff41-\uff5a\uff66-\uffdc"
+    "\U0001d400-\U0001d7cb\U00020000-\U000323af]"
+)
+_NEUTRAL = (
+    (0x00, 0x40),
+    (0x5B, 0x60),
+    (0x7B, 0xBF),
+    (0x2000, 0x206F),
+    (0x2600, 0x27BF),
+    (0x3000, 0x3004),
+    (0x3008, 0x301F),
+    (0xFE00, 0xFE0F),
+    (0xFF00, 0xFF20),
+)
+_KINDS = (_NEUTRAL, _HANGUL, _HAN, _LATIN, _KANA)
+_ELSEWHERE = len(_KINDS)
+_LATIN_LETTER = re.compile("[A-Za-z\u00c0-\u024f]")
 _STRANGE_SHARE = 0.35
 """Above this share of letters in other scripts a text is refused. Look-alike letters in a disguised English word stay
 below it in a sentence; a sentence in another language with a Latin name in it stays above."""
@@ -33,16 +62,20 @@ def judged_language(text: str) -> Language:
     """
     if text.isascii():
         return Language.ENGLISH
-    letters = _count(_LETTER, text)
-    if letters == 0:
-        return Language.ENGLISH
-    hangul, han, latin = _count(_HANGUL, text), _count(_HAN, text), _count(_LATIN, text)
-    if _count(_KANA, text) > _KANA_SHARE * letters:
+    codes = np.frombuffer(text.encode("utf-32-le", "replace"), dtype=np.uint32)
+    counts = np.bincount(_KIND_OF.take(np.minimum(codes, 0xFFFF)), minlength=_ELSEWHERE + 1)
+    _, hangul, han, latin, kana, elsewhere = (int(n) for n in counts)
+    strange = 0
+    if elsewhere:
+        strange = len(_OTHER_LETTER.findall(text))
+        han += _beyond(codes, _HAN)
+        latin += _beyond(codes, _LATIN)
+    letters = hangul + han + latin + kana + strange
+    if kana > _KANA_SHARE * letters:
         raise LanguageNotCovered(
             "the text is written in kana", hint="name a classifier for this language in the policy"
         )
-    strange = letters - hangul - han - latin
-    if strange > _STRANGE_SHARE * letters and not _disguised(text, latin, strange):
+    if strange > _STRANGE_SHARE * letters and not _disguised(text, latin):
         raise LanguageNotCovered(
             "most letters of the text are of a script that the embedded classifier does not know",
             hint="name a classifier for this language in the policy",
@@ -52,13 +85,11 @@ def judged_language(text: str) -> Language:
     return Language.CHINESE if han * 6 >= latin and han else Language.ENGLISH
 
 
-def _disguised(text: str, latin: int, strange: int) -> bool:
+def _disguised(text: str, latin: int) -> bool:
     """Whether foreign letters stand inside Latin words, as they do when someone hides a word, not in words of their own."""
-    if not latin:
-        return False
-    mixed = sum(1 for word in text.split() if _LATIN.search(word) is not None and _strange_in(word))
-    foreign = sum(1 for word in text.split() if _LATIN.search(word) is None and _strange_in(word))
-    return mixed > 2 * foreign
+    words = [word for word in text.split() if _strange_in(word)] if latin else []
+    mixed = sum(1 for word in words if _LATIN_LETTER.search(word) is not None)
+    return mixed > 2 * (len(words) - mixed)
 
 
 def _strange_in(word: str) -> bool:
@@ -67,5 +98,20 @@ def _strange_in(word: str) -> bool:
     )
 
 
-def _count(pattern: re.Pattern[str], text: str) -> int:
-    return sum(len(run) for run in pattern.findall(text))
+def _beyond(codes: npt.NDArray[np.uint32], ranges: tuple[tuple[int, int], ...]) -> int:
+    """How many code points above the basic plane are in the ranges."""
+    high = codes[codes > 0xFFFF]
+    return sum(int(np.count_nonzero((high >= low) & (high <= top))) for low, top in ranges if low > 0xFFFF)
+
+
+def _kind_table() -> npt.NDArray[np.uint8]:
+    table = np.full(0x10000, _ELSEWHERE, dtype=np.uint8)
+    for kind, ranges in enumerate(_KINDS):
+        for low, top in ranges:
+            if low < 0xFFFF:
+                table[low : min(top, 0xFFFE) + 1] = kind
+    return table
+
+
+_KIND_OF = _kind_table()
+"""Script of every code point of the basic plane; 0xFFFF stands for everything above it."""

@@ -78,17 +78,20 @@ class Encoder(nn.Module):  # type: ignore[misc]  # as above
         self.layers = nn.ModuleList(Layer(shape) for _ in range(shape.layers))
         self.head = nn.Linear(shape.width, outputs)
 
-    def forward(self, ids: Tensor, mask: Tensor, dropout: float = 0.0) -> Tensor:
-        """ids, mask: (B, T) integers, mask 1 for tokens; dropout: on the pooled vector. Returns (B, K) float32."""
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """ids, mask: (B, T) integers, mask 1 for tokens. Returns logits, (B, K) float32."""
+        logits: Tensor = self.head(self.pooled(ids, mask))
+        return logits
+
+    def pooled(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """The mean of the last layer over the tokens, (B, D) float32."""
         with torch.no_grad():
             x = self.norm_embedding(self.words(ids) + self.positions.weight[: ids.shape[1]])
         bias = torch.zeros(mask.shape, dtype=x.dtype).masked_fill(mask == 0, -30000.0)[:, None, None, :]
         for layer in self.layers:
             x = layer(x, bias)
         weight = mask[..., None].to(x.dtype)
-        pooled = (x * weight).float().sum(1) / mask.sum(1, keepdim=True)
-        logits: Tensor = self.head(F.dropout(pooled, dropout, self.training))
-        return logits
+        return (x * weight).float().sum(1) / mask.sum(1, keepdim=True)
 
 
 def load_start(folder: Path, outputs: int) -> Encoder:

@@ -30,13 +30,12 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the customary name
 
 from guard.classifier.folding import fold
+from guard.training.corpus import NEVER_TRAINED, corpus
 from guard.training.disguise import disguised
 from guard.training.encoder import TOKENIZER_FILE, Encoder, load_start
 from guard.training.errors import TrainingCheckpointUnusable
-from guard.training.generated import generated_rows
-from guard.training.rows import HEADS, Row, read_rows
+from guard.training.rows import HEADS, Row
 from guard.training.sampling import label_matrix, sampling_weights
-from haechi.base.text import Language
 
 log = logging.getLogger("haechi.guard.training")
 START, PAD, END, UNKNOWN = 0, 1, 2, 3
@@ -54,7 +53,7 @@ class Recipe:
     samples: int
     seed: int = 7
     tokens_per_step: int = 3072
-    longest: int = 72
+    longest: int = 96
     layers: tuple[int, ...] = tuple(range(12))
     rate: float = 1.2e-4
     decay: float = 0.92
@@ -175,8 +174,9 @@ class Run:
 
     def step(self, batch: Batch) -> float:
         """One step on one batch; returns its loss."""
-        logits = self.model(batch.ids, batch.mask, self.recipe.dropout) + self.offsets[batch.source]
-        loss = self.loss(logits, batch)
+        pooled = self.model.pooled(batch.ids, batch.mask)
+        logits = self.model.head(F.dropout(pooled, self.recipe.dropout))
+        loss = self.loss(logits + self.offsets[batch.source], batch)
         (loss + 1e-3 * self.offsets.square().sum()).backward()
         self.offsets.grad[0] = 0.0
         for name, parameter in self.live.items():
@@ -245,14 +245,6 @@ class Run:
                 self.optimiser.state[parameter] = moments
 
 
-def training_rows(data: Path, recipe: Recipe) -> list[Row]:
-    """Rows to train on: public ones outside dev and the held-out sources, and our own."""
-    rows, _ = read_rows(data)
-    rows += generated_rows(seed=recipe.seed)
-    known = {Language.KOREAN, Language.CHINESE, Language.ENGLISH}
-    return [r for r in rows if not r.dev and r.source not in recipe.hold_out and r.language in known]
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run or resume a fine-tuning run."""
     parser = argparse.ArgumentParser(description="Fine-tune the encoder of the embedded classifier.")
@@ -261,7 +253,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--samples", type=int, default=200_000, help="texts to see (default 200000)")
     parser.add_argument("--layers", default="0,1,2,3,4,5,6,7,8,9,10,11", help="layers of the start to keep")
-    parser.add_argument("--hold-out", default="", help="sources to leave out, comma-separated")
+    parser.add_argument("--hold-out", default=",".join(NEVER_TRAINED), help="sources to leave out, comma-separated")
     parser.add_argument("--warm", type=Path, help="a finished run whose weights are the start")
     parser.add_argument("--rate", type=float, default=1.2e-4, help="highest learning rate (default 0.00012)")
     parser.add_argument("--seed", type=int, default=7)
@@ -272,7 +264,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     hold_out = tuple(name for name in args.hold_out.split(",") if name)
     recipe = Recipe(args.samples, seed=args.seed, layers=layers, hold_out=hold_out, rate=args.rate)
     args.out.mkdir(parents=True, exist_ok=True)
-    rows = training_rows(args.data, recipe)
+    rows = [row for row in corpus(args.data, args.seed, hold_out)[0] if not row.dev]
     batches = Batches(rows, Tokenizer.from_file(str(args.start / TOKENIZER_FILE)), recipe)
     encoder = load_start(args.start, len(HEADS))
     if args.warm is not None:
@@ -286,10 +278,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def load_run(encoder: Encoder, run: Path) -> None:
-    """Put the master weights of a run into an encoder of the same depth."""
+    """Put the master weights of a run into an encoder of the same depth; heads that it did not have start fresh.
+
+    Raises:
+        TrainingCheckpointUnusable: when the run has other layers.
+    """
     state = load_file(run / "state.safetensors")
     ours = {n.removeprefix("master."): t for n, t in state.items() if n.startswith("master.")}
     ours.pop("offsets", None)
+    for name, fresh in (("head.weight", encoder.head.weight), ("head.bias", encoder.head.bias)):
+        wider = fresh.detach().clone()
+        wider[: len(ours[name])] = ours[name]
+        ours[name] = wider
     missing = encoder.load_state_dict(ours, strict=False)
     if missing.unexpected_keys:
         raise TrainingCheckpointUnusable(f"{run} has other layers than the encoder", hint="use the run's own --layers")

@@ -1,58 +1,69 @@
 """Train, calibrate and write the embedded classifier, from labelled data to shipped files.
 
-    python -m guard.training.train --data DATA --out FOLDER [--encoder RUN]
+    python -m guard.training.train --data DATA --out FOLDER [--encoder RUN --start ENCODER]
 
-`--data` is the folder with toxicity/, injection/, safe_text/ and so on. Stage 1 takes some minutes on one core.
+`--data` is the folder with toxicity/, injection/, safe_text/ and so on; `--encoder` a finished run of
+`guard.training.fine_tune` and `--start` the encoder that it started from. Stage 1 takes some minutes on one core.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import shutil
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
+from guard.classifier.encoder import SmallEncoder, read_encoder
 from guard.classifier.folding import fold
 from guard.classifier.linear import LinearHeads
-from guard.classifier.package import Manifest, write_linear, write_manifest
+from guard.classifier.model import SHORT
+from guard.classifier.package import TOKENIZER_FILE, Manifest, read_manifest, write_linear, write_manifest
 from guard.training import calibrate
-from guard.training.calibrate import Scored
+from guard.training.calibrate import Array, Curves, Scored
 from guard.training.card import write_card
+from guard.training.corpus import NEVER_TRAINED, corpus
 from guard.training.disguise import disguised
-from guard.training.generated import attacked_documents, generated_rows, wordless_rows
-from guard.training.lexicons import lexicon_rows
 from guard.training.linear import LinearRecipe, LinearTraining
 from guard.training.rows import HEADS, Row, read_rows
-from guard.training.rows import Manifest as DataManifest
 from haechi.base.text import Language
 
 VERSION = "2026.11-1"
+MOST_DEV_ROWS = 500
+"""Dev rows per source and label that stage 2 is asked about; more would add minutes and no precision."""
+LOST_AIM = 0.01
+"""Share of unseen toxic rows that stage 1 may settle as harmless: half of what is allowed at most."""
 log = logging.getLogger("haechi.guard.training")
 
 
-def all_rows(data: Path, seed: int) -> tuple[list[Row], DataManifest]:
-    """Public rows, rows of our own, and copies of a seventh of the training rows in a disguise."""
-    rows, manifest = read_rows(data)
-    rows += attacked_documents(rows, seed) + generated_rows(seed) + wordless_rows(seed) + lexicon_rows(data)
-    rows = [r for r in rows if r.language is not Language.OTHER]
-    rng = np.random.default_rng((seed, 2))
-    copies = [replace(r, text=disguised(r.text, rng)) for r in rows if not r.dev and rng.random() < 1 / 7]
-    return rows + copies, manifest
+def thinned(rows: Sequence[Row], most: int, seed: int) -> list[Row]:
+    """At most `most` rows per source and label signature, at random."""
+    order = np.random.default_rng((seed, 4)).permutation(len(rows))
+    taken: Counter[tuple[str, str, tuple[tuple[str, int], ...]]] = Counter()
+    kept = []
+    for i in order:
+        row = rows[i]
+        key = (row.language, row.source, tuple(sorted(row.labels.items())))
+        taken[key] += 1
+        if taken[key] <= most:
+            kept.append(row)
+    return kept
 
 
-def dev_rows(rows: Sequence[Row]) -> list[Row]:
-    """The rows kept for calibration, once each."""
-    return [r for r in rows if r.dev]
-
-
-def score_linear(heads: LinearHeads, rows: Sequence[Row]) -> calibrate.Array:
-    """Logits of stage 1 as the product computes them, shape (rows, heads)."""
-    return np.array([heads.logits(fold(row.text)) for row in rows], dtype=np.float64).reshape(-1, len(HEADS))
+def score(heads: LinearHeads, encoder: SmallEncoder | None, rows: Sequence[Row]) -> Scored:
+    """Logits of both stages as the product computes them; long texts are cut to what a check sees at once."""
+    folded = [fold(row.text[:2000]) or " " for row in rows]
+    linear = np.array([heads.logits(text) for text in folded], dtype=np.float64).reshape(-1, len(HEADS))
+    if encoder is None:
+        return Scored(rows, linear)
+    return Scored(rows, linear, np.array([encoder.logits(text) for text in folded], dtype=np.float64))
 
 
 def is_ordinary(row: Row) -> bool:
@@ -60,41 +71,87 @@ def is_ordinary(row: Row) -> bool:
     return len(row.labels) == len(HEADS) and not any(row.labels.values())
 
 
+def settled(unseen: Scored, dev: Scored, alone: Curves) -> dict[Language, float]:
+    """Below which probability stage 1 may settle a text, by language; a language without unseen rows gets no bound.
+
+    The bound leaves at most LOST_AIM of the unseen toxic rows, and of the dev rows with any harm, below it.
+    """
+    bounds: dict[Language, float] = {}
+    for language in calibrate.LANGUAGES:
+        worst = []
+        for scored in (unseen, dev):
+            highest = np.nanmax(calibrate.probabilities(Scored(scored.rows, scored.linear), alone), axis=1)
+            harmful = [i for i in scored.of(language) if any(scored.rows[i].labels.values())]
+            worst.append(np.sort([1.0 if len(scored.rows[i].text) > SHORT else highest[i] for i in harmful]))
+        if len(worst[0]) >= 300:
+            bounds[language] = round(min(float(w[int(LOST_AIM * len(w))]) for w in worst), 4)
+    return bounds
+
+
+def disguised_copies(rows: Sequence[Row], seed: int) -> list[Row]:
+    """A seventh of the training rows, in a disguise."""
+    rng = np.random.default_rng((seed, 2))
+    return [replace(r, text=disguised(r.text, rng)) for r in rows if not r.dev and rng.random() < 1 / 7]
+
+
+def write_stage_two(out: Path, run: Path, start: Path) -> None:
+    """Export the encoder of a run beside stage 1."""
+    from guard.training.encoder import load_start
+    from guard.training.export import write_embeddings, write_encoder
+    from guard.training.fine_tune import load_run
+
+    encoder = load_start(start, len(HEADS))
+    load_run(encoder, run)
+    write_encoder(out, encoder.eval())
+    write_embeddings(out, start, encoder)
+    shutil.copyfile(start / TOKENIZER_FILE, out / TOKENIZER_FILE)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train stage 1, calibrate, write weights, manifest and model card."""
+    """Train stage 1, export stage 2, calibrate, write weights, manifest and model card."""
     parser = argparse.ArgumentParser(description="Train the embedded classifier.")
     parser.add_argument("--data", type=Path, required=True, help="folder with toxicity/, injection/, safe_text/, ...")
     parser.add_argument("--out", type=Path, required=True, help="folder for weights, manifest and model card")
+    parser.add_argument("--encoder", type=Path, help="a finished run of guard.training.fine_tune")
+    parser.add_argument("--start", type=Path, help="the encoder that the run started from")
     parser.add_argument("--seed", type=int, default=7)
     args = parser.parse_args(argv)
+    if (args.encoder is None) is not (args.start is None):
+        parser.error("--encoder and --start go together")
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     torch.set_num_threads(1)
     args.out.mkdir(parents=True, exist_ok=True)
-    rows, data = all_rows(args.data, args.seed)
-    log.info("%d rows", len(rows))
-    training = LinearTraining(rows, LinearRecipe(seed=args.seed))
-    heads = training.fit(np.array([i for i, r in enumerate(rows) if not r.dev]))
+    rows, data = corpus(args.data, args.seed)
+    learnt = [r for r in rows if not r.dev] + disguised_copies(rows, args.seed)
+    log.info("stage 1 learns from %d rows", len(learnt))
+    heads = LinearTraining(learnt, LinearRecipe(seed=args.seed)).fit(np.arange(len(learnt)))
     write_linear(args.out, heads)
-    dev = dev_rows(rows)
-    scored = Scored(dev, score_linear(heads, dev))
-    answering = calibrate.covered(rows)
-    curves = calibrate.curves(scored, answering)
-    chances = calibrate.probabilities(scored, curves)
-    ordinary = np.array([is_ordinary(r) for r in dev])
-    limits = calibrate.limits(scored, chances, ordinary)
-    manifest = Manifest(
-        version=VERSION,
-        heads=HEADS,
-        curves=curves,
-        alone=curves,
-        settled={},
-        limits=limits,
-        own_data_only=calibrate.own_only(rows),
-        files={},
-    )
+    manifest = Manifest(VERSION, HEADS, {}, {}, {}, {}, calibrate.own_only(rows), {})
+    encoder = None
+    if args.encoder is not None:
+        write_stage_two(args.out, args.encoder, args.start)
+        write_manifest(args.out, manifest)
+        encoder = read_encoder(args.out, read_manifest(args.out))
+    dev = score(heads, encoder, thinned([r for r in rows if r.dev], MOST_DEV_ROWS, args.seed))
+    unseen = [r for r in read_rows(args.data)[0] if r.source in NEVER_TRAINED]
+    manifest, chances, ordinary = calibrated(manifest, rows, dev, Scored(unseen, score(heads, None, unseen).linear))
     write_manifest(args.out, manifest)
-    write_card(args.out, manifest, data, scored, chances, ordinary)
+    write_card(args.out, manifest, data, dev, chances, ordinary)
     return 0
+
+
+def calibrated(
+    manifest: Manifest, rows: Sequence[Row], dev: Scored, unseen: Scored
+) -> tuple[Manifest, Array, npt.NDArray[np.bool_]]:
+    """The manifest with curves, bounds and thresholds; the dev rows' probabilities; which of them are ordinary."""
+    answering = calibrate.covered(rows)
+    alone = calibrate.curves(Scored(dev.rows, dev.linear), answering)
+    curves = calibrate.curves(dev, answering)
+    chances = calibrate.probabilities(dev, curves)
+    ordinary = np.array([is_ordinary(r) for r in dev.rows])
+    limits = calibrate.limits(dev, chances, ordinary)
+    bounds = {} if dev.encoder is None else settled(unseen, dev, alone)
+    return replace(manifest, curves=curves, alone=alone, settled=bounds, limits=limits), chances, ordinary
 
 
 if __name__ == "__main__":

@@ -1,0 +1,129 @@
+"""Stage 2: a small multilingual encoder, int8, one pass for all heads, one text per call.
+
+Rules of this file
+1. One window per call and one thread: a score depends on the window's text alone.
+2. A text longer than a window is read in overlapping windows; a head's score is that of its worst window.
+Shapes: T tokens, D width, K heads.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from guard.classifier.errors import WeightsUnreadable
+from guard.classifier.package import EMBEDDING_FILE, ENCODER_FILE, TOKENIZER_FILE, Manifest, verified
+from haechi.base.errors import MissingExtra
+
+if TYPE_CHECKING:
+    import onnxruntime
+    from tokenizers import Tokenizer
+
+WINDOW = 126
+"""Tokens judged together, without the two marks: what one pass does within its time budget."""
+STRIDE = 94
+"""Tokens between window starts: a sentence of up to 32 tokens is whole in some window."""
+START, END = 0, 2
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """Word and position vectors.
+
+    nibbles: (V, D / 32, 16) uint8, blocks of 32 four-bit numbers, low halves first. scales: (V, D / 32) float16.
+    positions: (P, D). norm_weight, norm_bias: (D,). epsilon: of the layer norm.
+    """
+
+    nibbles: npt.NDArray[np.uint8]
+    scales: npt.NDArray[np.float16]
+    positions: Floats
+    norm_weight: Floats
+    norm_bias: Floats
+    epsilon: float
+
+    def vectors(self, ids: list[int]) -> Floats:
+        """The encoder's input for some tokens, shape (1, T, D)."""
+        packed = self.nibbles[ids]
+        whole = np.concatenate([packed & 15, packed >> 4], axis=-1).astype(np.float32) - np.float32(8)
+        words = (whole * self.scales[ids].astype(np.float32)[..., None]).reshape(len(ids), -1)
+        x = words + self.positions[: len(ids)]
+        x -= x.mean(axis=-1, keepdims=True)
+        spread = np.sqrt((x * x).mean(axis=-1, keepdims=True) + np.float32(self.epsilon))
+        normed: Floats = (x / spread * self.norm_weight + self.norm_bias)[None]
+        return normed
+
+
+@dataclass(frozen=True, slots=True)
+class SmallEncoder:
+    """Tokenizer, embeddings and the session that runs the layers."""
+
+    tokenizer: Tokenizer
+    embeddings: Embeddings
+    session: onnxruntime.InferenceSession
+
+    def logits(self, folded: str) -> Floats:
+        """The logit of each head's worst window, shape (K,)."""
+        worst: Floats = self.window_logits(folded).max(axis=0)
+        return worst
+
+    def window_logits(self, folded: str) -> Floats:
+        """Logits by window, shape (windows, K)."""
+        ids = self.tokenizer.encode(folded, add_special_tokens=False).ids
+        starts = range(0, max(len(ids) - WINDOW + STRIDE, 1), STRIDE)
+        return np.concatenate([self._pass([START, *ids[at : at + WINDOW], END]) for at in starts])
+
+    def _pass(self, ids: list[int]) -> Floats:
+        logits: Floats = self.session.run(["logits"], {"x": self.embeddings.vectors(ids)})[0]
+        return logits
+
+
+def read_encoder(folder: Path, manifest: Manifest) -> SmallEncoder:
+    """Stage 2 from its files.
+
+    Raises:
+        MissingExtra: when the packages that run it are not installed.
+        WeightsMissing, WeightsAltered, WeightsUnreadable.
+    """
+    try:
+        import onnxruntime
+        from tokenizers import Tokenizer
+    except ImportError as error:
+        raise MissingExtra("the embedded classifier", "guard") from error
+    graph = verified(folder, manifest, ENCODER_FILE)
+    words = verified(folder, manifest, TOKENIZER_FILE)
+    embeddings = _embeddings(folder, verified(folder, manifest, EMBEDDING_FILE))
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.enable_cpu_mem_arena = False
+    try:
+        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        return SmallEncoder(Tokenizer.from_str(words.decode("utf-8")), embeddings, session)
+    except Exception as error:  # both packages raise undocumented types of their own for a bad file
+        raise WeightsUnreadable(
+            f"{folder / ENCODER_FILE} or its tokenizer is damaged", hint="reinstall haechi"
+        ) from error
+
+
+def _embeddings(folder: Path, content: bytes) -> Embeddings:
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            return Embeddings(
+                arrays["nibbles"],
+                arrays["scales"],
+                arrays["positions"].astype(np.float32),
+                arrays["norm_weight"],
+                arrays["norm_bias"],
+                float(arrays["epsilon"]),
+            )
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+        raise WeightsUnreadable(f"{folder / EMBEDDING_FILE} is damaged", hint="reinstall haechi") from error

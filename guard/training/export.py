@@ -1,0 +1,149 @@
+"""Write the fine-tuned encoder as an int8 ONNX graph and its word embeddings in the four bits they came in.
+
+Rules of this file
+1. Weights are int8 with one scale per output column, in seven bits, so that processors without VNNI do not saturate.
+2. Activations are quantised per call; the product judges one text per call, so a score has no neighbours to depend on.
+3. The graph is written node by node: what runs in production is what stands here.
+Shapes: T tokens, D width, H attention heads, K classifier heads; the batch is always 1.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from safetensors import safe_open
+
+from guard.classifier.package import EMBEDDING_FILE, ENCODER_FILE
+from guard.training.encoder import START_FILE, Encoder, Layer
+
+OPSET = 20
+_SEVEN_BITS = 63
+
+
+class Graph:
+    """Nodes and constants of a graph that is being written."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def constant(self, name: str, value: npt.NDArray[np.generic]) -> str:
+        """A constant; returns its name."""
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        return name
+
+    def node(
+        self, kind: str, inputs: list[str], name: str, outputs: int = 1, **attributes: int | float | list[int]
+    ) -> str:
+        """A node; returns the name of its first output, which is `name`."""
+        names = [name] + [f"{name}.{i}" for i in range(1, outputs)]
+        self.nodes.append(helper.make_node(kind, inputs, names, None, None, None, None, **attributes))
+        return name
+
+    def linear(self, x: str, name: str, weight: npt.NDArray[np.float32], bias: npt.NDArray[np.float32]) -> str:
+        """X @ weight.T + bias with int8 weights; weight: (out, in)."""
+        scale = (np.abs(weight).max(axis=1) / _SEVEN_BITS + 1e-12).astype(np.float32)
+        whole = np.clip(np.rint(weight / scale[:, None]), -_SEVEN_BITS, _SEVEN_BITS).astype(np.int8)
+        self.node("DynamicQuantizeLinear", [x], f"{name}.q", outputs=3)
+        inputs = [f"{name}.q", self.constant(f"{name}.w", whole.T), f"{name}.q.2"]
+        sums = self.node("MatMulInteger", inputs, f"{name}.sums")
+        as_float = self.node("Cast", [sums], f"{name}.float", to=TensorProto.FLOAT)
+        scales = self.node("Mul", [f"{name}.q.1", self.constant(f"{name}.s", scale)], f"{name}.scales")
+        scaled = self.node("Mul", [as_float, scales], f"{name}.scaled")
+        return self.node("Add", [scaled, self.constant(f"{name}.b", bias)], f"{name}.out")
+
+    def norm(
+        self, x: str, name: str, weight: npt.NDArray[np.float32], bias: npt.NDArray[np.float32], eps: float
+    ) -> str:
+        """Layer norm over the last axis."""
+        inputs = [x, self.constant(f"{name}.w", weight), self.constant(f"{name}.b", bias)]
+        return self.node("LayerNormalization", inputs, f"{name}.out", axis=-1, epsilon=eps)
+
+
+def write_encoder(folder: Path, encoder: Encoder) -> None:
+    """The layers and heads as ENCODER_FILE; input `x` (1, T, D) float32, output `logits` (1, K) float32."""
+    graph, shape = Graph(), encoder.shape
+    graph.constant("split", np.array([shape.width] * 3, dtype=np.int64))
+    graph.constant(
+        "heads", np.array([1, -1, shape.attention_heads, shape.width // shape.attention_heads], dtype=np.int64)
+    )
+    graph.constant("joined", np.array([1, -1, shape.width], dtype=np.int64))
+    graph.constant("tokens", np.array([1], dtype=np.int64))
+    graph.constant("root", np.array((shape.width // shape.attention_heads) ** -0.5, dtype=np.float32))
+    x = "x"
+    for i, layer in enumerate(encoder.layers):
+        x = _layer(graph, x, f"l{i}", layer, shape.epsilon)
+    pooled = graph.node("ReduceMean", [x, "tokens"], "pooled", keepdims=0)
+    weight = graph.constant("head.w", _array(encoder.head.weight))
+    graph.node("Gemm", [pooled, weight, graph.constant("head.b", _array(encoder.head.bias))], "logits", transB=1)
+    model = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            "haechi-classifier",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, "T", shape.width])],
+            [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, encoder.head.out_features])],
+            graph.constants,
+        ),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=10,
+        producer_name="haechi",
+    )
+    onnx.checker.check_model(model)
+    (folder / ENCODER_FILE).write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _layer(graph: Graph, x: str, name: str, layer: Layer, eps: float) -> str:
+    mixed = graph.linear(x, f"{name}.qkv", _array(layer.qkv.weight), _array(layer.qkv.bias))
+    graph.node("Split", [mixed, "split"], f"{name}.parts", outputs=3, axis=-1)
+    turned = []
+    for part, order in (
+        (f"{name}.parts", [0, 2, 1, 3]),
+        (f"{name}.parts.1", [0, 2, 3, 1]),
+        (f"{name}.parts.2", [0, 2, 1, 3]),
+    ):
+        split = graph.node("Reshape", [part, "heads"], f"{part}.split")
+        turned.append(graph.node("Transpose", [split], f"{part}.turned", perm=order))
+    scores = graph.node("MatMul", turned[:2], f"{name}.scores")
+    scaled = graph.node("Mul", [scores, "root"], f"{name}.scaled")
+    weights = graph.node("Softmax", [scaled], f"{name}.weights", axis=-1)
+    read = graph.node("MatMul", [weights, turned[2]], f"{name}.read")
+    back = graph.node("Transpose", [read], f"{name}.back", perm=[0, 2, 1, 3])
+    joined = graph.node("Reshape", [back, "joined"], f"{name}.joined")
+    attended = graph.linear(joined, f"{name}.o", _array(layer.out.weight), _array(layer.out.bias))
+    summed = graph.node("Add", [x, attended], f"{name}.sum1")
+    norm = layer.norm_attention
+    x = graph.norm(summed, f"{name}.n1", _array(norm.weight), _array(norm.bias), eps)
+    wide = graph.linear(x, f"{name}.wide", _array(layer.widen.weight), _array(layer.widen.bias))
+    active = graph.node("Gelu", [wide], f"{name}.gelu")
+    narrow = graph.linear(active, f"{name}.narrow", _array(layer.narrow.weight), _array(layer.narrow.bias))
+    summed = graph.node("Add", [x, narrow], f"{name}.sum2")
+    norm = layer.norm_output
+    return graph.norm(summed, f"{name}.n2", _array(norm.weight), _array(norm.bias), eps)
+
+
+def write_embeddings(folder: Path, start: Path, encoder: Encoder) -> None:
+    """Word embeddings as they came (4-bit blocks and their scales), positions and the embedding's layer norm."""
+    with safe_open(start / START_FILE, "np") as packed:
+        nibbles, scales = packed.get_tensor("emb.word.nibbles"), packed.get_tensor("emb.word.scale")
+    np.savez_compressed(
+        folder / EMBEDDING_FILE,
+        nibbles=nibbles,
+        scales=scales.astype(np.float16),
+        positions=_array(encoder.positions.weight)[:POSITIONS].astype(np.float16),
+        norm_weight=_array(encoder.norm_embedding.weight),
+        norm_bias=_array(encoder.norm_embedding.bias),
+        epsilon=np.float32(encoder.shape.epsilon),
+    )
+
+
+POSITIONS = 160
+"""Positions kept: more than the longest window of the product."""
+
+
+def _array(parameter: object) -> npt.NDArray[np.float32]:
+    values: npt.NDArray[np.float32] = parameter.detach().float().numpy()  # type: ignore[attr-defined]
+    return values

@@ -1,0 +1,250 @@
+"""Measure shipped weights: unseen sources, dev rows, ordinary text, identity swaps, look-alikes, disguises, cost.
+
+    python -m guard.training.measure --data DATA [--weights FOLDER] [--rows 1000] [--json]
+
+Every figure says what it was measured on and with how many rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from guard.classifier.folding import fold
+from guard.classifier.model import FOLDER, EmbeddedClassifier, load
+from guard.training.corpus import NEVER_TRAINED
+from guard.training.disguise import DISGUISES
+from guard.training.generated import generated_rows, identity_swaps
+from guard.training.metrics import auroc, auroc_interval, calibration_error
+from guard.training.rows import Row, read_rows
+from guard.verdict import Category
+from haechi.base.text import Language
+
+LANGUAGES = (Language.ENGLISH, Language.KOREAN, Language.CHINESE)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured number. spread: half width of its 95 % interval, 0 where none is given."""
+
+    what: str
+    language: str
+    value: float
+    rows: int
+    spread: float = 0.0
+
+
+class Measurement:
+    """The classifier, the public rows and a seeded way to thin them out."""
+
+    def __init__(self, classifier: EmbeddedClassifier, rows: Sequence[Row], most: int, seed: int = 7) -> None:
+        self.classifier, self.most = classifier, most
+        self.rng = np.random.default_rng(seed)
+        self.rows = rows
+
+    def some(self, found: Sequence[Row]) -> list[Row]:
+        """At most `most` of the rows, at random."""
+        if len(found) <= self.most:
+            return list(found)
+        return [found[i] for i in sorted(self.rng.choice(len(found), self.most, replace=False))]
+
+    def labelled(self, language: Language, head: Category, label: int) -> list[Row]:
+        """Some dev rows of a language with that label."""
+        return self.some([r for r in self.rows if r.language is language and r.dev and r.labels.get(head) == label])
+
+    def calm(self, language: Language, *, dev: bool) -> list[Row]:
+        """Some rows of ordinary text."""
+        mine = [r for r in self.rows if r.language is language and r.dev is dev]
+        return self.some([r for r in mine if len(r.labels) > 6 and not any(r.labels.values())])
+
+    def chance(self, text: str, head: Category) -> float:
+        """The head's probability; 0 where it does not answer."""
+        return self.classifier.score(text).get(head, 0.0)
+
+    def worst(self, text: str, language: Language) -> tuple[bool, bool]:
+        """Whether any head reaches controversial, and unsafe, by the suggested thresholds."""
+        flagged = blocked = False
+        for head, chance in self.classifier.score(text).items():
+            limit = self.classifier.limits(head, language)
+            if limit is not None:
+                flagged, blocked = flagged or chance >= limit.controversial, blocked or chance >= limit.unsafe
+        return flagged, blocked
+
+    def source(self, name: str, *, dev: bool) -> list[Figure]:
+        """AUROC and calibration error of toxicity on one source."""
+        mine = [r for r in self.rows if r.source == name and (r.dev or not dev)]
+        rows = self.some([r for r in mine if Category.TOXICITY in r.labels])
+        labels = [r.labels[Category.TOXICITY] for r in rows]
+        if len(set(labels)) < 2:
+            return []
+        chances = [self.chance(r.text, Category.TOXICITY) for r in rows]
+        language, kind = rows[0].language.value, "dev" if dev else "unseen"
+        spread = auroc_interval(chances, labels)
+        return [
+            Figure(f"{kind} AUROC {name}", language, auroc(chances, labels), len(rows), spread),
+            Figure(f"{kind} ECE {name}", language, calibration_error(chances, labels), len(rows)),
+        ]
+
+    def pooled_dev(self) -> list[Figure]:
+        """AUROC of toxicity over the dev rows of all labelled toxicity sources of a language."""
+        figures = []
+        for language in LANGUAGES:
+            labelled = {r.source for r in self.rows if r.labels.get(Category.TOXICITY) == 1}
+            rows = [r for r in self.rows if r.dev and r.source in labelled and r.source not in NEVER_TRAINED]
+            rows = [r for r in rows if r.language is language and Category.TOXICITY in r.labels]
+            most = 4 * self.most
+            if len(rows) > most:
+                rows = [rows[i] for i in self.rng.choice(len(rows), most, replace=False)]
+            labels = [r.labels[Category.TOXICITY] for r in rows]
+            chances = [self.chance(r.text, Category.TOXICITY) for r in rows]
+            spread = auroc_interval(chances, labels)
+            figures.append(Figure("dev AUROC pooled", language.value, auroc(chances, labels), len(rows), spread))
+        return figures
+
+    def ordinary(self) -> list[Figure]:
+        """Share of ordinary text at or above the thresholds; dev rows alone are untouched by training."""
+        figures = []
+        for dev in (True, False):
+            for language in LANGUAGES:
+                rows = self.calm(language, dev=dev)
+                hits = [self.worst(r.text[:4000], language) for r in rows]
+                kind = "dev" if dev else "train"
+                for i, word in enumerate(("flagged", "blocked")):
+                    share = float(np.mean([h[i] for h in hits]))
+                    figures.append(Figure(f"ordinary {kind} {word}", language.value, share, len(rows)))
+        return figures
+
+    def identity(self) -> list[Figure]:
+        """How often swapping the identity in a harmless sentence changes whether it is flagged."""
+        figures = []
+        for language in LANGUAGES:
+            changed, flagged, pairs = 0, 0, 0
+            for sentences in identity_swaps(language):
+                seen = [self.worst(s, language)[0] for s in sentences]
+                usual = sum(seen) * 2 > len(seen)
+                changed += sum(s is not usual for s in seen)
+                flagged += sum(seen)
+                pairs += len(seen)
+            figures.append(Figure("identity flip rate", language.value, changed / pairs, pairs))
+            figures.append(Figure("identity sentences flagged", language.value, flagged / pairs, pairs))
+        return figures
+
+    def own_patterns(self) -> list[Figure]:
+        """Own sentences from patterns that training never saw: harmless ones blocked, others not flagged."""
+        figures = []
+        rows = [r for r in generated_rows(7) if r.dev]
+        for kind in sorted({r.source for r in rows}):
+            for language in LANGUAGES:
+                mine = [r for r in rows if r.source == kind and r.language is language]
+                if mine:
+                    hits = [self.worst(r.text, language) for r in mine]
+                    bad = any(mine[0].labels.values())
+                    word = "flagged" if bad else "blocked"
+                    share = float(np.mean([h[0] if bad else h[1] for h in hits]))
+                    figures.append(Figure(f"{kind} {word}", language.value, share, len(mine)))
+        return figures
+
+    def attacks(self) -> list[Figure]:
+        """Recall of prompt attacks at 1 % false positives on ordinary prompts and text, on dev rows."""
+        figures = []
+        head = Category.PROMPT_ATTACK
+        for language in LANGUAGES:
+            calm = self.labelled(language, head, 0)
+            hits = self.labelled(language, head, 1)
+            cut = float(np.quantile([self.chance(r.text[:4000], head) for r in calm], 0.99))
+            if hits:
+                recall = float(np.mean([self.chance(r.text[:4000], head) > cut for r in hits]))
+                figures.append(Figure("prompt attack recall at 1 % false positives", language.value, recall, len(hits)))
+        return figures
+
+    def disguises(self) -> list[Figure]:
+        """Of toxic dev rows that are flagged in plain form, the share still flagged in disguise; and new false flags."""
+        figures = []
+        rng = np.random.default_rng(11)
+        for language in LANGUAGES:
+            few = self.most // 8
+            toxic = self.labelled(language, Category.TOXICITY, 1)
+            caught = [r for r in toxic[: 2 * few] if self.worst(r.text, language)[0]][:few]
+            calm = self.calm(language, dev=True)[:few]
+            before = float(np.mean([self.worst(r.text, language)[0] for r in calm]))
+            kept, false = [], []
+            for name, disguise in DISGUISES.items():
+                still = [self.worst(disguise(r.text, rng), language)[0] for r in caught]
+                figures.append(Figure(f"still caught: {name}", language.value, float(np.mean(still)), len(still)))
+                kept += still
+                false += [self.worst(disguise(r.text, rng), language)[0] for r in calm]
+            figures.append(Figure("still caught: all", language.value, float(np.mean(kept)), len(kept)))
+            figures.append(
+                Figure("more false flags in disguise", language.value, float(np.mean(false)) - before, len(false))
+            )
+        return figures
+
+    def _first(self, text: str) -> object:
+        return self.classifier.linear.logits(fold(text))
+
+    def cost(self) -> list[Figure]:
+        """CPU milliseconds per 1,000 characters of ordinary text, by stage, and the share settled by stage 1."""
+        figures = []
+        for language in LANGUAGES:
+            rows = self.calm(language, dev=True)[:300]
+            texts = [r.text[:4000] for r in rows]
+            thousands = sum(map(len, texts)) / 1000
+            folded = _timed(partial(_each, fold, texts))
+            first = _timed(partial(_each, self._first, texts))
+            whole = _timed(partial(_each, self.classifier.score, texts))
+            for what, seconds in (("folding", folded), ("stage 1 with folding", first), ("whole classifier", whole)):
+                figures.append(
+                    Figure(f"{what}, ms per 1,000 characters", language.value, 1000 * seconds / thousands, len(texts))
+                )
+        return figures
+
+
+def _each(work: Callable[[str], object], texts: Sequence[str]) -> None:
+    for text in texts:
+        work(text)
+
+
+def _timed(work: Callable[[], object]) -> float:
+    """Least CPU seconds of two runs."""
+    best = float("inf")
+    for _ in range(2):
+        start = time.process_time()
+        work()
+        best = min(best, time.process_time() - start)
+    return best
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print every figure."""
+    parser = argparse.ArgumentParser(description="Measure the embedded classifier.")
+    parser.add_argument("--data", type=Path, required=True, help="folder with toxicity/, injection/, safe_text/, ...")
+    parser.add_argument(
+        "--weights", type=Path, default=FOLDER, help="folder of the weights (default: the shipped ones)"
+    )
+    parser.add_argument("--rows", type=int, default=1000, help="rows per figure at most (default 1000)")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    args = parser.parse_args(argv)
+    rows, _ = read_rows(args.data)
+    measurement = Measurement(load(args.weights), rows, args.rows)
+    figures = [f for name in NEVER_TRAINED for f in measurement.source(name, dev=False)]
+    labelled = sorted({r.source for r in rows if r.labels.get(Category.TOXICITY) == 1} - set(NEVER_TRAINED))
+    figures += [f for name in labelled for f in measurement.source(name, dev=True)]
+    for part in ("pooled_dev", "ordinary", "identity", "own_patterns", "attacks", "disguises", "cost"):
+        figures += getattr(measurement, part)()
+    for figure in figures:
+        spread = f" ± {figure.spread:.3f}" if figure.spread else ""
+        line = f"{figure.language}  {figure.what}: {figure.value:.4f}{spread} (n = {figure.rows})"
+        sys.stdout.write((json.dumps(asdict(figure)) if args.json else line) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
