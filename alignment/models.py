@@ -156,7 +156,7 @@ def core_of(model: Any) -> Any:
 
 
 def add_adapter(model: Any, shape: LoraShape) -> Any:
-    """Put LoRA on a model; only the adapter trains.
+    """Put LoRA on a model; only the adapter trains, and the heads of a reward model.
 
     Raises:
         UnusableAdapter: a target that the model does not have, or the output head.
@@ -165,13 +165,19 @@ def add_adapter(model: Any, shape: LoraShape) -> Any:
     from torch import nn
 
     linear = {name.rsplit(".", 1)[-1] for name, module in model.named_modules() if isinstance(module, nn.Linear)}
-    linear.discard("lm_head")
+    has_heads = "score" in linear
+    linear -= {"lm_head", "score"}
     targets: str | list[str] = shape.targets
     if shape.targets != "all-linear":
         targets = [name.strip() for name in shape.targets.split(",")]
         _check_targets(targets, linear)
     config = LoraConfig(
-        r=shape.rank, lora_alpha=shape.alpha, lora_dropout=shape.dropout, target_modules=targets, task_type="CAUSAL_LM"
+        r=shape.rank,
+        lora_alpha=shape.alpha,
+        lora_dropout=shape.dropout,
+        target_modules=targets,
+        task_type="SEQ_CLS" if has_heads else "CAUSAL_LM",
+        modules_to_save=["score"] if has_heads else None,  # new heads must train, and be saved
     )
     return get_peft_model(model, config)
 

@@ -1,0 +1,92 @@
+"""From laid-out tokens through a model to what losses need: log-probabilities, rewards, the router's balance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from alignment.models import core_of
+from alignment.tensor.layout import Layout, Tree, lay_out, sharing_gain
+from alignment.tensor.logprob import token_logprobs
+
+SHARING_PAYS = 1.05
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """How to compute. chunk: positions whose logits exist at once. bf16: layers under autocast."""
+
+    chunk: int
+    bf16: bool
+    pad: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerTokens:
+    """Per answer token, N of them in the order of the layout.
+
+    logps: (N,) nats. entropy: (N,) nats, zeros unless asked for. hidden: (N, H) of the predicting positions.
+    balance: the router's balancing loss, a scalar; 0 in a dense model.
+    """
+
+    logps: Tensor
+    entropy: Tensor
+    hidden: Tensor
+    balance: Tensor
+
+
+def arrange(trees: list[Tree], model: Any, arithmetic: Arithmetic, *, share: str) -> Layout:
+    """Lay out trees for a model. share: `auto` asks the cost model, and does not share where it predicts a loss."""
+    config = model.config
+    shared = share == "always"
+    if share == "auto" and any(len(tree.answers) > 1 for tree in trees):
+        inner = getattr(config, "moe_intermediate_size", 0) * getattr(config, "num_experts_per_tok", 1)
+        size = {"hidden": config.hidden_size, "layers": config.num_hidden_layers, "vocab": config.vocab_size}
+        shared = sharing_gain(trees, intermediate=inner or config.intermediate_size, **size) > SHARING_PAYS
+    return lay_out(trees, share=shared, pad=arithmetic.pad).to(model.device)
+
+
+def answer_tokens(
+    model: Any, layout: Layout, arithmetic: Arithmetic, *, temperature: float = 1.0, entropy: bool = False
+) -> AnswerTokens:
+    """Run a causal language model and its head, the head on answer positions only."""
+    core = core_of(model)
+    states, balance = last_states(core, layout, arithmetic)
+    hidden = states[layout.rows, layout.columns]
+    weight = core.lm_head.weight
+    if arithmetic.bf16:
+        hidden, weight = hidden.bfloat16(), weight.bfloat16()
+    logps, entropies = token_logprobs(
+        hidden, weight, layout.targets, chunk=arithmetic.chunk, temperature=temperature, entropy=entropy
+    )
+    return AnswerTokens(logps, entropies, hidden, balance)
+
+
+def last_states(core: Any, layout: Layout, arithmetic: Arithmetic) -> tuple[Tensor, Tensor]:
+    """(B, T, H) hidden states of the decoder under a head, and the router's balancing loss."""
+    experts = getattr(core.config, "num_experts", 0)
+    options = {"output_router_logits": True} if experts and torch.is_grad_enabled() else {}
+    with torch.autocast(layout.ids.device.type, dtype=torch.bfloat16, enabled=arithmetic.bf16):
+        out = core.model(
+            input_ids=layout.ids,
+            attention_mask=layout.mask,
+            position_ids=layout.positions,
+            use_cache=False,
+            **options,
+        )
+    states = out.last_hidden_state
+    if not options:
+        return states, torch.zeros((), device=states.device)
+    from transformers.models.qwen3_moe.modeling_qwen3_moe import load_balancing_loss_func
+
+    return states, load_balancing_loss_func(out.router_logits, experts, core.config.num_experts_per_tok)
+
+
+def answer_rewards(model: Any, layout: Layout, arithmetic: Arithmetic) -> tuple[Tensor, Tensor]:
+    """(S, heads) rewards of a reward model, read at each answer's last token, and the router's balancing loss."""
+    core = core_of(model)
+    states, balance = last_states(core, layout, arithmetic)
+    return core.score(states[layout.ends[:, 0], layout.ends[:, 1]].float()), balance

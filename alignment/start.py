@@ -1,0 +1,88 @@
+"""Put together what a run needs from its recipe: rows, tokenizer, model, arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from alignment.data.encode import Encoder, TooLong
+from alignment.data.rows import Demonstration, Pair
+from alignment.forward import Arithmetic
+from alignment.models import LoraShape, Shape, add_adapter, load_policy, load_tokenizer, new_policy, new_tokenizer
+from alignment.recipe import ModelValues, Recipe
+
+NEW = "new"
+
+
+def device_of(recipe: Recipe) -> torch.device:
+    """The device of a run."""
+    wanted = recipe.run.device
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(wanted)
+
+
+def settle(recipe: Recipe) -> None:
+    """Make arithmetic repeatable before anything is computed."""
+    if recipe.run.threads:
+        torch.set_num_threads(recipe.run.threads)
+    torch.manual_seed(recipe.run.seed)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def model_path(values: ModelValues) -> str:
+    """The folder or name to load: a finished run stands for its model."""
+    inside = Path(values.path) / "model"
+    return str(inside) if inside.is_dir() else values.path
+
+
+def tokenizer_for(recipe: Recipe, rows: Iterable[Pair | Demonstration]) -> Any:
+    """The run's tokenizer; a new model's is made from the rows."""
+    if recipe.model.path != NEW:
+        return load_tokenizer(model_path(recipe.model), chat_template=recipe.model.chat_template)
+    texts: list[str] = []
+    for row in rows:
+        texts += [message.content for message in row.prompt]
+        texts += [row.chosen, row.rejected] if isinstance(row, Pair) else [row.answer]
+    return new_tokenizer(texts, vocab=recipe.model.vocab)
+
+
+def policy_for(recipe: Recipe, tokenizer: Any) -> Any:
+    """The causal language model, with its adapter if the recipe has one, on its device, in training precision."""
+    values = recipe.model
+    if values.path == NEW:
+        shape = Shape(values.family, values.hidden, values.layers, values.heads, values.vocab, values.experts)
+        model = new_policy(shape, tokenizer, seed=recipe.run.seed)
+    else:
+        model = load_policy(model_path(values), dtype=torch.float32)
+    return adapted(model.to(device_of(recipe)), recipe)
+
+
+def adapted(model: Any, recipe: Recipe) -> Any:
+    """The model with the recipe's adapter and memory settings."""
+    if recipe.model.gradient_checkpointing:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        model.enable_input_require_grads()
+    if recipe.lora.rank:
+        values = recipe.lora
+        torch.manual_seed(recipe.run.seed)  # the adapter's first weights are random
+        model = add_adapter(model, LoraShape(values.rank, values.alpha, values.dropout, values.targets))
+    return model.train()
+
+
+def encoder_for(recipe: Recipe, tokenizer: Any) -> Encoder:
+    """The run's encoder."""
+    return Encoder(
+        tokenizer,
+        max_tokens=recipe.data.max_tokens,
+        too_long=TooLong(recipe.data.too_long),
+        thinking=recipe.model.thinking,
+    )
+
+
+def arithmetic_for(recipe: Recipe, tokenizer: Any) -> Arithmetic:
+    """How the run computes."""
+    return Arithmetic(recipe.optim.logit_chunk, recipe.run.precision == "bf16", int(tokenizer.pad_token_id))

@@ -1,0 +1,246 @@
+"""Train: from a recipe to a finished model in a run's folder. One function per kind, each read from top to bottom."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, assert_never
+
+import torch
+
+from alignment.data.encode import EncodedAnswer, EncodedPair, end_self_test
+from alignment.data.load import encoded, load_demonstrations, load_pairs
+from alignment.dpo import PreferenceObjective, Reference, reference_logps
+from alignment.errors import EndNotLearned, UnusableModel
+from alignment.models import LoraShape, core_of
+from alignment.optimiser import Stepper, batch_rows, mean_of, trainable
+from alignment.ppo import PpoTrainer, Prompt, critic_from, frozen_copy
+from alignment.recipe import Recipe
+from alignment.reward import RewardObjective, heads_of, measured_scale, new_reward_model, write_scale
+from alignment.runs.folder import RunFolder
+from alignment.runs.loop import Metrics, Progress, run_loop, seed_step
+from alignment.scorers import load_scorer
+from alignment.sft import AnswerLikelihood
+from alignment.start import NEW, adapted, arithmetic_for, device_of, encoder_for, policy_for, settle, tokenizer_for
+from alignment.supervised import SupervisedTrainer
+from alignment.tensor.preference import PairLoss
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A finished run.
+
+    held_out: figures on rows that were not trained on; empty when there are none.
+    alarms: what went the way that is known to end badly, in words.
+    """
+
+    run: RunFolder
+    held_out: Mapping[str, float]
+    alarms: tuple[str, ...]
+
+
+def train(recipe: Recipe, *, resume: bool = False, show_progress: bool = False) -> Outcome:
+    """Do the run that a recipe describes, or go on with it.
+
+    Raises:
+        HaechiError: see alignment.errors; nothing is half done on disk whatever happens.
+    """
+    settle(recipe)
+    match recipe.kind:
+        case "sft":
+            return _sft(recipe, resume, show_progress)
+        case "reward":
+            return _reward(recipe, resume, show_progress)
+        case "dpo":
+            return _dpo(recipe, resume, show_progress)
+        case "ppo":
+            return _ppo(recipe, resume, show_progress)
+        case _:
+            assert_never(recipe.kind)  # type: ignore[arg-type]  # recipes are checked when they are loaded
+
+
+def _sft(recipe: Recipe, resume: bool, show: bool) -> Outcome:
+    data = load_demonstrations(recipe.data, seed=recipe.run.seed, answer_needed=True)
+    tokenizer = tokenizer_for(recipe, data.train)
+    encoder = encoder_for(recipe, tokenizer)
+    items, _ = encoded(encoder.answers(data.train), recipe.data)
+    held = [item for item in encoder.answers(data.held_out) if isinstance(item, EncodedAnswer)]
+    end_self_test(encoder, [item.answer for item in items])
+    run = open_run(recipe, data.digest, resume)
+    model = policy_for(recipe, tokenizer)
+    _demand_end_gradient(model, tokenizer)
+    objective = AnswerLikelihood(model, arithmetic_for(recipe, tokenizer), recipe)
+    trainer = SupervisedTrainer(objective, items, _stepper(model, recipe), recipe)
+    run_loop(run, recipe, trainer, progress=_progress(recipe, run, show))
+    measured = trainer.measure(held)
+    return finish(run, model, tokenizer, measured, ())
+
+
+def _reward(recipe: Recipe, resume: bool, show: bool) -> Outcome:
+    data = load_pairs(recipe.data, seed=recipe.run.seed)
+    tokenizer = tokenizer_for(recipe, data.train)
+    encoder = encoder_for(recipe, tokenizer)
+    items, _ = encoded(encoder.pairs(data.train), recipe.data)
+    held = [item for item in encoder.pairs(data.held_out) if isinstance(item, EncodedPair)]
+    heads = heads_of(recipe, items)
+    run = open_run(recipe, data.digest, resume)
+    plain = recipe.lora.rank == 0
+    policy = policy_for(recipe, tokenizer) if plain else policy_for(_without_adapter(recipe), tokenizer)
+    model = new_reward_model(policy, heads, seed=recipe.run.seed).to(device_of(recipe))
+    model = model.train() if plain else adapted(model, recipe)
+    arithmetic = arithmetic_for(recipe, tokenizer)
+    trainer = SupervisedTrainer(
+        RewardObjective(model, arithmetic, recipe, heads), items, _stepper(model, recipe), recipe
+    )
+    run_loop(run, recipe, trainer, progress=_progress(recipe, run, show))
+    measured = trainer.measure(held)
+    write_scale(model, measured_scale(model, held or items, arithmetic, recipe, heads))
+    return finish(run, model, tokenizer, measured, ())
+
+
+def _dpo(recipe: Recipe, resume: bool, show: bool) -> Outcome:
+    data = load_pairs(recipe.data, seed=recipe.run.seed)
+    tokenizer = tokenizer_for(recipe, data.train)
+    encoder = encoder_for(recipe, tokenizer)
+    items, _ = encoded(encoder.pairs(data.train), recipe.data)
+    held = [item for item in encoder.pairs(data.held_out) if isinstance(item, EncodedPair)]
+    end_self_test(encoder, [answer for item in items[:8] for answer in (item.chosen, item.rejected)])
+    run = open_run(recipe, data.digest, resume)
+    model = policy_for(recipe, tokenizer)
+    arithmetic = arithmetic_for(recipe, tokenizer)
+    reference: Reference = {}
+    if PairLoss(recipe.dpo.loss).needs_reference:
+        seen = _seen(recipe, len(items))
+        needed = [*(items[i] for i in seen), *held]
+        reference = reference_logps(model, needed, arithmetic, recipe, run.path / "reference")
+    objective = PreferenceObjective(model, arithmetic, recipe, reference)
+    trainer = SupervisedTrainer(objective, items, _stepper(model, recipe), recipe)
+    run_loop(run, recipe, trainer, progress=_progress(recipe, run, show))
+    measured = trainer.measure(held)
+    return finish(run, model, tokenizer, measured, _displaced(recipe, run))
+
+
+def _ppo(recipe: Recipe, resume: bool, show: bool) -> Outcome:
+    data = load_demonstrations(recipe.data, seed=recipe.run.seed, answer_needed=False)
+    values, lora = recipe.ppo, recipe.lora
+    if not values.reward:
+        raise UnusableModel("ppo.reward names no reward model", hint="train one first: haechi train reward RECIPE")
+    tokenizer = tokenizer_for(_on_tokens_of(recipe, values.reward), data.train)
+    encoder = encoder_for(recipe, tokenizer)
+    rows, _ = encoded(encoder.prompts(data.train, max_prompt_tokens=values.prompt_tokens), recipe.data)
+    prompts = [Prompt(row.line, row.prompt) for row in rows]
+    others = encoder.prompts(data.held_out, max_prompt_tokens=values.prompt_tokens)
+    held = [Prompt(row.line, row.prompt) for row in others if isinstance(row, EncodedAnswer)]
+    run = open_run(recipe, data.digest, resume)
+    policy = policy_for(replace(recipe, lora=replace(lora, dropout=0.0)), tokenizer)  # dropout would blur the ratio
+    arithmetic, device = arithmetic_for(recipe, tokenizer), device_of(recipe)
+    batch = recipe.optim.micro_batch
+    scorer = load_scorer(values.reward, tokenizer, arithmetic, device=device, batch=batch)
+    cost = None
+    if values.cost:
+        cost = load_scorer(values.cost, tokenizer, arithmetic, device=device, batch=batch, cost=True)
+    adapter = LoraShape(lora.rank, lora.alpha, 0.0, lora.targets) if lora.rank else None
+    torch.manual_seed(recipe.run.seed)
+    critic = critic_from(scorer.model, quantities=1 + (cost is not None), adapter=adapter)
+    trainer = PpoTrainer(
+        policy, frozen_copy(policy), critic, scorer, prompts, recipe, arithmetic, end=encoder.end, cost=cost
+    )
+    run_loop(run, recipe, trainer, progress=_progress(recipe, run, show))
+    seed_step(recipe.run.seed, recipe.optim.steps)
+    measured = trainer.measure(held)
+    return finish(run, policy, tokenizer, measured, _ppo_alarms(recipe, run))
+
+
+def open_run(recipe: Recipe, data: str, resume: bool) -> RunFolder:
+    """The folder of this run, new or continued."""
+    return RunFolder.resume(recipe, data=data) if resume else RunFolder.create(recipe, data=data)
+
+
+def finish(run: RunFolder, model: Any, tokenizer: Any, held_out: Metrics, alarms: tuple[str, ...]) -> Outcome:
+    """Write the trained model (adapter merged, and beside it) so that it appears whole or not at all."""
+    if hasattr(model, "peft_config"):
+        _appear(run.adapter, lambda folder: model.save_pretrained(folder))
+        model = model.merge_and_unload()
+
+    def write(folder: Path) -> None:
+        core_of(model).save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+
+    _appear(run.model, write)
+    result = {"held_out": held_out, "alarms": list(alarms)}
+    beside = run.path / ".result.partial"
+    beside.write_text(json.dumps(result, indent=1, ensure_ascii=False), "utf-8")
+    beside.replace(run.path / "result.json")
+    return Outcome(run, held_out, alarms)
+
+
+def _appear(folder: Path, write: Any) -> None:
+    beside = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(beside, ignore_errors=True)
+    write(beside)
+    shutil.rmtree(folder, ignore_errors=True)
+    beside.replace(folder)
+
+
+def _stepper(model: Any, recipe: Recipe) -> Stepper:
+    return Stepper(trainable(("", model)), recipe.optim, rate=recipe.optim.learning_rate, total=recipe.optim.steps)
+
+
+def _progress(recipe: Recipe, run: RunFolder, show: bool) -> Progress | None:
+    done = len(run.history())
+    return Progress(recipe.optim.steps, start=done) if show else None
+
+
+def _seen(recipe: Recipe, count: int) -> list[int]:
+    """Rows that the run will visit."""
+    values = recipe.optim
+    if values.steps * values.batch >= count:
+        return list(range(count))
+    return sorted({i for n in range(values.steps) for i in batch_rows(count, values.batch, recipe.run.seed, n)})
+
+
+def _without_adapter(recipe: Recipe) -> Recipe:
+    return replace(recipe, lora=replace(recipe.lora, rank=0), model=replace(recipe.model, gradient_checkpointing=False))
+
+
+def _displaced(recipe: Recipe, run: RunFolder) -> tuple[str, ...]:
+    history = run.history()[-10:]
+    mean = sum(entry["displacement"] for entry in history) / max(len(history), 1)
+    if mean >= -recipe.dpo.displacement_alarm:
+        return ()
+    return (
+        f"likelihood displacement: chosen answers lost {-mean:.2f} nats per token against the reference; "
+        "raise dpo.sft or dpo.beta, or lower optim.learning_rate",
+    )
+
+
+def _on_tokens_of(recipe: Recipe, reward: str) -> Recipe:
+    """A new policy reads and writes the tokens of its reward model."""
+    if recipe.model.path != NEW:
+        return recipe
+    return replace(recipe, model=replace(recipe.model, path=reward))
+
+
+def _ppo_alarms(recipe: Recipe, run: RunFolder) -> tuple[str, ...]:
+    history = run.history()
+    if len(history) < 2:
+        return ()
+    first, last = history[0], mean_of(history[-5:])
+    alarms = []
+    if last["explained"] < 0 and len(history) > recipe.ppo.critic_warmup + 5:
+        alarms.append("the critic explains less than a constant would; raise ppo.critic_warmup or ppo.critic_rate")
+    if last["length"] > 1.5 * first["length"] and last["score"] > first["score"]:
+        alarms.append(f"answers grew from {first['length']:.0f} to {last['length']:.0f} tokens while the score rose")
+    if last["ended"] < 0.5 * first["ended"]:
+        alarms.append("half of the answers that used to end no longer do; raise ppo.no_end_penalty")
+    return tuple(alarms)
+
+
+def _demand_end_gradient(model: Any, tokenizer: Any) -> None:
+    """The head's row of the end-of-turn token must be one that training can reach."""
+    rows = core_of(model).lm_head.weight.shape[0]
+    if not 0 <= tokenizer.eos_token_id < rows:
+        raise EndNotLearned(f"the end-of-turn token {tokenizer.eos_token_id} is outside the model's {rows} tokens")
