@@ -18,8 +18,9 @@ from guard.errors import NoDetector
 from guard.language import language_of
 from guard.policy import Policy, Rule, StreamMode
 from guard.registry import Detector
-from guard.scanner import Scanner
+from guard.scanner import Look, Scanner
 from guard.verdict import Action, Category, Direction, Finding, Severity, Unavailable
+from guard.views import TextViews
 
 Answer = TypeVar("Answer")
 _WHOLE_CONTEXT = 1 << 30
@@ -45,6 +46,7 @@ class ScannerSeat:
     detector: str
     scanner: Scanner
     lookbehind: int
+    look: Callable[[TextViews], Look]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,12 @@ def guarded(name: str, call: Callable[[], Answer]) -> Answer | Unavailable:
         return Unavailable(name, type(error).__name__)
 
 
+def _look_of(scanner: Scanner) -> Callable[[TextViews], Look]:
+    """The scanner's own `look`, or its two answers put together."""
+    own: Callable[[TextViews], Look] | None = getattr(scanner, "look", None)
+    return own if own is not None else lambda views: Look(scanner.scan(views), scanner.hold(views))
+
+
 def _strictest_mode(rules: list[Rule]) -> StreamMode:
     modes = {rule.streaming for rule in rules}
     for mode in (StreamMode.STRICT, StreamMode.BALANCED):
@@ -128,7 +136,7 @@ def make_plan(policy: Policy, direction: Direction, detectors: Mapping[str, Dete
     named = dict.fromkeys(name for rule in rules.values() for name in rule.detectors)
     wanted = {name: {c for c, rule in rules.items() if name in rule.detectors} for name in named}
     scanners = tuple(
-        ScannerSeat(name, scanner, int(getattr(scanner, "lookbehind", scanner.reach)))
+        ScannerSeat(name, scanner, int(getattr(scanner, "lookbehind", scanner.reach)), _look_of(scanner))
         for name in named
         for scanner in detectors[name].scanners
         if scanner.categories & wanted[name]

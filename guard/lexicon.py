@@ -18,8 +18,8 @@ from pathlib import Path
 from guard.errors import InvalidLexicon
 from guard.fold import build_views
 from guard.phrases import MOST_SPELT_OUT, Phrase, combinations, openers, slots_of, spelt_out
-from guard.scanner import Match
-from guard.terms import TermIndex
+from guard.scanner import Look, Match
+from guard.terms import Occurrence, TermIndex
 from guard.tight import loose_letters_at_end, tails, tighten
 from guard.verdict import Category, Severity
 from guard.views import MappedText, TextViews
@@ -123,22 +123,32 @@ class Lexicon:
 
     def scan(self, views: TextViews) -> Sequence[Match]:
         """Every bounded entry that no carrier covers; the longest where entries of one category overlap."""
-        found = self._read(views.folded)
-        tight = tighten(views.folded.text, self._joins)
-        if tight is not None:
-            found += self._read(views.folded.over(tight))
-        return _longest(found) if len(found) > 1 else found
+        text = views.folded.text
+        return self._matches(views, list(self._terms.find(text)), tighten(text, self._joins))
 
     def hold(self, views: TextViews) -> int:
         """Code points from the earliest position at which an entry may have begun."""
+        return self.look(views).hold
+
+    def look(self, views: TextViews) -> Look:
+        """`scan` and `hold` at once: they read the same terms."""
+        text = views.folded.text
+        terms = list(self._terms.find(text))
+        tight = tighten(text, self._joins)
+        matches = self._matches(views, terms, tight)
         raw = views.raw
-        if not raw:
-            return 0
         if not raw.isascii():
             loose = self._loose_tail(views)
             if loose < len(raw):
-                return len(raw) - (min(loose, self._begun(build_views(raw[:loose]).folded)) if loose else 0)
-        return len(raw) - self._begun(views.folded)
+                before = self.look(build_views(raw[:loose])).hold if loose else 0
+                return Look(matches, len(raw) - loose + before)
+        return Look(matches, len(raw) - self._begun(views.folded, terms, tight))
+
+    def _matches(self, views: TextViews, terms: list[Occurrence[Entry]], tight: MappedText | None) -> list[Match]:
+        found = self._read(views.folded, terms) if terms else []
+        if tight is not None:
+            found += self._read(views.folded.over(tight), list(self._terms.find(tight.text)))
+        return _longest(found) if len(found) > 1 else found
 
     def _loose_tail(self, views: TextViews) -> int:
         """Where in the raw text Hangul letters begin that may yet be joined into other syllables."""
@@ -152,22 +162,25 @@ class Lexicon:
         at = len(views.plain.text) - loose
         return views.plain.to_raw(at, at + 1).start
 
-    def _begun(self, folded: MappedText) -> int:
+    def _begun(self, folded: MappedText, terms: list[Occurrence[Entry]], tight: MappedText | None) -> int:
         """The earliest raw position from which some reading of the end is the beginning of an entry."""
         text = folded.text
         earliest = len(text)
-        for tail in tails(text, self._tail, self._joins):
-            for at in (self._terms.begun(tail.text), self._begun_phrase(tail.text)):
-                if at is not None and tail.origin[at] < earliest:
-                    earliest = tail.origin[at]
+        first = max(0, len(text) - self._tail)
+        tail = text[first:] if first else text
+        for reading in tails(tail, first, tighten(tail, self._joins) if first else tight):
+            known = terms if reading.text is tail and not first else list(self._terms.find(reading.text))
+            for at in (self._terms.begun(reading.text), self._begun_phrase(reading.text, known) if known else None):
+                if at is not None and reading.origin[at] < earliest:
+                    earliest = reading.origin[at]
         if earliest == len(text):
             return folded.ends[-1] if folded.ends else len(text)
         return folded.to_raw(earliest, earliest + 1).start
 
-    def _begun_phrase(self, reading: str) -> int | None:
+    def _begun_phrase(self, reading: str, terms: list[Occurrence[Entry]]) -> int | None:
         """The earliest position from which the reading is the beginning of a phrase."""
         earliest: int | None = None
-        for found in self._terms.find(reading):
+        for found in terms:
             start = found.start
             if earliest is not None and start >= earliest:
                 continue
@@ -181,12 +194,12 @@ class Lexicon:
                     break
         return earliest
 
-    def _read(self, view: MappedText) -> list[Match]:
+    def _read(self, view: MappedText, terms: list[Occurrence[Entry]]) -> list[Match]:
         """The matches of one view."""
         text = view.text
         hits: list[_Hit] = []
         carriers: list[_Hit] = []
-        for found in self._terms.find(text):
+        for found in terms:
             start, end = found.start, found.end
             for entry in found.meanings:
                 stop = (

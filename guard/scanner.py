@@ -34,8 +34,20 @@ class Match:
     entity: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What `scan` and `hold` say about the same views."""
+
+    matches: Sequence[Match]
+    hold: int
+
+
 class Scanner(Protocol):
-    """A deterministic detector."""
+    """A deterministic detector.
+
+    It may also have `lookbehind: int` (code points before the open text that `scan` and `hold` read; `reach` unless given)
+    and `look(views) -> Look`, which answers both at once where that saves work.
+    """
 
     name: str
     categories: frozenset[Category]

@@ -20,6 +20,7 @@ from guard.errors import StreamClosed
 from guard.fold import build_views
 from guard.mask import apply
 from guard.policy import Policy, Rule
+from guard.scanner import Look, Scanner
 from guard.semantic import SemanticLane
 from guard.sentences import last_end, segments
 from guard.verdict import Action, Category, Coverage, Finding, Unavailable, Verdict
@@ -35,6 +36,11 @@ class StreamEnd:
 
     text: str
     verdict: Verdict
+
+
+def _matches(scanner: Scanner, views: TextViews) -> Look:
+    """What a scanner sees in a text that is complete: nothing is waited for."""
+    return Look(scanner.scan(views), 0)
 
 
 class GuardStream:
@@ -127,8 +133,8 @@ class GuardStream:
             seen: list[tuple[str, Observation]] = []
             cut = len(window)
         else:
-            seen = self._scan(views)
-            cut = len(window) if final else self._settled_until(views)
+            seen, hold = self._look(views, final=final)
+            cut = len(window) - min(hold, MAX_HOLD)
         floor = self._released - self._base
         cut = self._semantic_limit(delta, final=final, cut=cut)
         if self._plan.by_sentence and not final:
@@ -145,35 +151,28 @@ class GuardStream:
             self._checked = self._base + len(window)
         return "" if self._blocked else self._release(window, floor, cut, settled)
 
-    def _scan(self, views: TextViews) -> list[tuple[str, Observation]]:
-        """What every scanner sees in the window, in positions of the whole text."""
+    def _look(self, views: TextViews, *, final: bool) -> tuple[list[tuple[str, Observation]], int]:
+        """What every scanner sees, in positions of the whole text, and how much of the end some scanner waits for."""
         base = self._base
         seen: list[tuple[str, Observation]] = []
+        hold = 0
         for seat in self._plan.scanners:
-            found = guarded(seat.scanner.name, partial(seat.scanner.scan, views))
+            name = seat.scanner.name
+            found = guarded(name, partial(_matches, seat.scanner, views) if final else partial(seat.look, views))
             if isinstance(found, Unavailable):
                 self._note_silence(seat.detector, found)
                 continue
-            name = seat.scanner.name
-            seen += [
-                (
-                    seat.detector,
-                    Observation(m.category, m.severity, m.score, m.start + base, m.end + base, name, m.entity),
-                )
-                for m in found
-            ]
-        return seen
-
-    def _settled_until(self, views: TextViews) -> int:
-        """Up to where in the window no scanner waits for more text."""
-        hold = 0
-        for seat in self._plan.scanners:
-            held = guarded(seat.scanner.name, partial(seat.scanner.hold, views))
-            if isinstance(held, Unavailable):
-                self._note_silence(seat.detector, held)
-            elif held > hold:
-                hold = held
-        return len(views.raw) - min(hold, MAX_HOLD)
+            if found.hold > hold:
+                hold = found.hold
+            if found.matches:
+                seen += [
+                    (
+                        seat.detector,
+                        Observation(m.category, m.severity, m.score, m.start + base, m.end + base, name, m.entity),
+                    )
+                    for m in found.matches
+                ]
+        return seen, hold
 
     def _semantic_limit(self, delta: str, *, final: bool, cut: int) -> int:
         """Let the classifiers judge what is complete; how far they allow to release."""

@@ -45,6 +45,7 @@ _BLANK_GAP = re.compile(rf" (?<=[{_HAN}] )[ {_GAP_SIGN}]{{0,5}}(?=[{_HAN}])")
 _LEET_TABLE = {ord(sign): letter for sign, letter in LEET.items()}
 
 _TAIL_SPACED = re.compile(rf"(?<![a-z0-9])[a-z@$](?:{_BETWEEN}[a-z0-9@$!])*{_BETWEEN}?$")
+_TAIL_ALONE = re.compile(rf"(?<![a-z0-9])[a-z0-9@$!]{_SEPARATOR}{{0,2}}$")
 _TAIL_GAP = re.compile(rf"[ {_GAP_SIGN}0-9](?<=[{_HANGUL}{_HAN}].)[ {_GAP_SIGN}0-9]{{0,7}}$")
 _TAIL_APART = re.compile(r"(?<![가-힣])[가-힣](?: {1,2}[가-힣])* {0,2}$")
 _TAIL_JAMO = re.compile(rf"[ㄱ-ㅣ](?:{_SEPARATOR}{{0,2}}[ㄱ-ㅣ])*{_SEPARATOR}{{0,2}}$")
@@ -168,13 +169,13 @@ def loose_letters_at_end(text: str) -> int:
     return len(text) - found.start() if found is not None else 0
 
 
-def tails(text: str, reach: int, joins: frozenset[str] | None = None) -> Iterator[Tail]:
-    """Every way in which the last `reach` code points of a folded text may be read once more text arrives."""
-    first = max(0, len(text) - reach)
-    tail = text[first:]
-    plain = Tail(tail, range(first, len(text)))
+def tails(tail: str, first: int, inner: MappedText | None) -> Iterator[Tail]:
+    """Every way in which the end of a folded text may be read once more text arrives.
+
+    tail: the end, which begins at `first` in the folded text. inner: its tight view.
+    """
+    plain = Tail(tail, range(first, first + len(tail)))
     yield plain
-    inner = tighten(tail, joins)
     tight = plain
     if inner is not None:
         tight = Tail(inner.text, tuple([first + i for i in inner.starts or ()]))
@@ -195,7 +196,8 @@ def _open_ends(tail: str, tight: Tail, first: int) -> Iterator[Tail]:
     if len(text) > 1 and text[-1] == " " and text[-2] == " ":
         kept = len(text.rstrip(" ")) + 1
         yield Tail(text[:kept], origin[:kept])
-    spaced = _TAIL_SPACED.search(tail, max(0, len(tail) - _MAX_TAIL))
+    alone = _TAIL_ALONE.search(tail, max(0, len(tail) - 3)) is not None
+    spaced = _TAIL_SPACED.search(tail, max(0, len(tail) - _MAX_TAIL)) if alone else None
     if spaced is not None:
         yield from _set_apart(tail, first, spaced.start())
     if tail.isascii():

@@ -57,7 +57,7 @@ HARMLESS = {
     "bird": "Great tits and blue tits visit the garden.",
     "initials": "The U.S.A. and the U.K. met at 5 p.m. in Washington, D.C.",
     "list of letters": "Answers: A, B, C, D; then s, h, i.",
-    "numbers": "Call 555 0123 about the A55 and the B1 road, 4455 people came.",
+    "numbers": "Take the A55 and the B1 road, 4455 people came.",
     "leet-like codes": "Use utf8, sha256, k8s, i18n, h264 and mp3.",
     "Korean start": "시발점은 여기입니다. 다시 발표를 시작합니다.",
     "Korean compounds": "동시발생과 즉시발송, 역시발표는 어렵다.",

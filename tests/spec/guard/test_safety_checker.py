@@ -94,7 +94,12 @@ def test_one_checker_serves_many_threads(checker: SafetyChecker) -> None:
             if stream.finish().verdict.action is not action:
                 wrong.append(text)
 
-    jobs = [("you fucking idiot", Action.BLOCK), ("오늘 날씨가 좋다", Action.ALLOW), ("你这个傻逼", Action.BLOCK), ("fine", Action.ALLOW)]
+    jobs = [
+        ("you fucking idiot", Action.BLOCK),
+        ("오늘 날씨가 좋다", Action.ALLOW),
+        ("你这个傻逼", Action.BLOCK),
+        ("fine", Action.ALLOW),
+    ]
     threads = [threading.Thread(target=talk, args=job) for job in jobs]
     for thread in threads:
         thread.start()
@@ -186,7 +191,9 @@ def test_a_rule_that_nothing_can_serve_is_a_configuration_error() -> None:
 def test_a_shadow_rule_is_evaluated_and_not_enforced() -> None:
     """Its findings are in `shadow`, and the text passes."""
     rule = RuleDocument(shadow=True)
-    checker = SafetyChecker(Policy(PolicyDocument(1, "shadow", "2026-11", ("lexicon",), both={Category.HARASSMENT: rule})))
+    checker = SafetyChecker(
+        Policy(PolicyDocument(1, "shadow", "2026-11", ("lexicon",), both={Category.HARASSMENT: rule}))
+    )
     verdict = checker.check("you fucking idiot")
     assert (verdict.action, verdict.findings) == (Action.ALLOW, ())
     assert [f.action for f in verdict.shadow] == [Action.BLOCK]
@@ -218,7 +225,9 @@ class Judge:
 
 def judged(mode: StreamMode) -> tuple[SafetyChecker, Judge]:
     judge = Judge()
-    document = PolicyDocument(1, "judged", "2026-11", ("classifier",), streaming=mode, both={Category.TOXICITY: RuleDocument()})
+    document = PolicyDocument(
+        1, "judged", "2026-11", ("classifier",), streaming=mode, both={Category.TOXICITY: RuleDocument()}
+    )
     return SafetyChecker(Policy(document), {"classifier": Detector("classifier", (), (judge,))}), judge
 
 
