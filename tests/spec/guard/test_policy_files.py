@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from guard import Policy, SafetyChecker
-from guard.cases import lint, read_cases, run_cases
+from guard.cases import CaseFile, lint, read_cases, run_cases
 from guard.errors import (
     InvalidPolicyValue,
     NoDetector,
@@ -21,7 +21,7 @@ from guard.errors import (
     UnknownPolicyKey,
 )
 from guard.policy import FailMode, PolicyDocument
-from guard.policy_file import parse, shipped
+from guard.policy_file import parse, read_document, shipped
 from guard.reload import ReloadingChecker
 from guard.verdict import Action, Category, Direction, Severity
 from haechi.base.clock import FixedClock
@@ -203,3 +203,12 @@ def test_a_changed_file_is_used_and_a_broken_one_is_not(tmp_path: Path) -> None:
     path.unlink()
     clock.advance(1.1)
     assert reloading.current() is second
+
+
+def test_the_examples_of_the_manual_are_true() -> None:
+    """The policy in docs/policies.md loads, and its cases hold under the default policy."""
+    page = (Path(__file__).resolve().parents[3] / "docs" / "policies.md").read_text("utf-8")
+    policy, cases = (block.split("```")[0] for block in page.split("```yaml\n")[1:])
+    SafetyChecker(Policy(parse(policy, "docs/policies.md")))
+    examples = read_document(cases, CaseFile, "docs/policies.md").cases
+    assert run_cases(SafetyChecker.load("default"), examples) == []
