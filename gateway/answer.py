@@ -354,9 +354,6 @@ class AnswerGuard:
             choice = self._choices[place] = Choice(self, place)
         return choice
 
-    def _around(self, choice: Json) -> Json:
-        return {**self._envelope, "choices": [choice]}
-
 
 def _choices_of(answer: Json) -> list[Json]:
     """The choices of a chunk or completion, in a shape that can be read.

@@ -18,7 +18,7 @@ from gateway.limits import Limits
 from gateway.upstream.ports import Json
 
 ROLES: Final = frozenset({"developer", "system", "user", "assistant", "tool", "function"})
-_MODEL_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,199}")
+_MODEL_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
 
 _decode = msgspec.json.Decoder().decode
 

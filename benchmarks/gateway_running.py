@@ -1,0 +1,68 @@
+"""A whole gateway in this process, with everything real: guard, audit log, key store, and a stub as its model server."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+
+from audit.log import AuditLog
+from benchmarks.gateway_stub import Script, Stub, serving
+from gateway.app import create_app
+from gateway.keys import KeyStore
+from gateway.parts import GatewayParts
+from gateway.upstream.http import HttpUpstream
+from guard.checker import SafetyChecker
+
+
+@dataclass
+class Running:
+    """A gateway that is being served. url: without `/v1`. folder: of its audit log."""
+
+    url: str
+    key: str
+    stub: Stub
+    folder: Path
+    parts: GatewayParts
+    app: Any
+    http: httpx.Client
+    scripts: list[Script] = field(default_factory=list)
+
+    def client(self) -> openai.OpenAI:
+        """The stock client, which does not try again."""
+        return openai.OpenAI(base_url=self.url + "/v1", api_key=self.key, max_retries=0, http_client=self.http)
+
+    def says(self, *pieces: str, **changes: Any) -> None:
+        """What the model answers from now on."""
+        self.stub.script = Script(pieces=list(pieces), **changes)
+
+    def post(
+        self, content: bytes | dict[str, Any], path: str = "/v1/chat/completions", **headers: str
+    ) -> httpx.Response:
+        """A request as it is, with the key."""
+        given = {"authorization": f"Bearer {self.key}", "content-type": "application/json", **headers}
+        if isinstance(content, bytes):
+            return self.http.post(self.url + path, content=content, headers=given)
+        return self.http.post(self.url + path, json=content, headers=given)
+
+
+@contextmanager
+def running(policy: str | SafetyChecker = "default", *, base_url: str = "", **parts: Any) -> Iterator[Running]:
+    """Serve a gateway until the block ends. base_url: another upstream than the stub. parts: see GatewayParts."""
+    checker = policy if isinstance(policy, SafetyChecker) else SafetyChecker.load(policy)
+    stub = Stub()
+    with tempfile.TemporaryDirectory() as folder, serving(stub) as upstream_url, httpx.Client(timeout=30) as http:
+        keys = KeyStore.open(Path(folder) / "keys.db")
+        upstream = HttpUpstream(base_url or upstream_url + "/v1", timeout_s=5)
+        log = AuditLog.open(Path(folder) / "audit")
+        joined = GatewayParts(**{"checker": checker, "log": log, "upstream": upstream, "keys": keys, **parts})
+        app = create_app(joined)
+        with serving(app) as url:
+            yield Running(url, keys.create().secret, stub, Path(folder) / "audit", joined, app, http)
+        keys.close()

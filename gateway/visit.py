@@ -1,0 +1,73 @@
+"""One request on its way through the gateway, and what is known of it so far."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from audit.events import EventType
+from audit.log import Ack
+
+from gateway.answer import AnswerGuard
+from gateway.exchange import Exchange
+from gateway.metrics import Metrics
+from gateway.openai.usage import estimate
+from gateway.records import RequestRecord, Used
+from gateway.tally import Tally
+from guard.verdict import Verdict
+from haechi.base.ids import RequestId, new_request_id
+
+
+@dataclass(slots=True)
+class Visit:
+    """A request under way.
+
+    argument: what of the path was left open (the id of a model).
+    outcome: how it ended, for /metrics; a closed word.
+    """
+
+    exchange: Exchange
+    route: str
+    metrics: Metrics
+    argument: str = ""
+    request: RequestId = field(default_factory=new_request_id)
+    began: float = field(default_factory=time.perf_counter)
+    outcome: str = "refused"
+    record: RequestRecord | None = None
+    verdict: Verdict | None = None
+    answer: AnswerGuard | None = None
+    prompt_chars: int = 0
+
+    def seconds(self) -> float:
+        """Since the request came."""
+        return time.perf_counter() - self.began
+
+    def end(self, kind: EventType, reason: str = "") -> Ack | None:
+        """Write the end record. None when the request was never recorded as received.
+
+        The first call counts; later ones answer with the same record.
+
+        Raises:
+            AuditUnavailable: when the log takes no more.
+        """
+        if self.record is None or self.verdict is None:
+            return None
+        if self.record.ended is not None:
+            return self.record.ended
+        if self.answer is None:
+            return self.record.end(kind, self.verdict, reason=reason)
+        tally = self.answer.tally()
+        received, released = self.answer.texts()
+        used = self._used(tally, received)
+        return self.record.end(kind, tally.verdict(), reason=reason, received=received, released=released, used=used)
+
+    def _used(self, tally: Tally, received: dict[str, str]) -> Used:
+        usage = (self.answer.usage if self.answer is not None else None) or {}
+        tokens_in, tokens_out = usage.get("prompt_tokens"), usage.get("completion_tokens")
+        used = Used(
+            tokens_in=tokens_in if isinstance(tokens_in, int) else self.prompt_chars // 4,
+            tokens_out=tokens_out if isinstance(tokens_out, int) else sum(map(estimate, received.values())),
+        )
+        self.metrics.guarded("output", tally.action.value)
+        self.metrics.used(used.tokens_in, used.tokens_out, tally.verdict().released)
+        return used

@@ -1,0 +1,302 @@
+"""There is one door: every route, field and mode is driven with something that must not get through.
+
+The routes come from the app itself. One that is not driven here fails the first test, so that a new route cannot be
+added without saying what guards it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from benchmarks.gateway_running import Running, running
+from gateway.routes import HotPath
+
+NUMBER = "900101-1234568"
+KEY = "AKIA" + "QYLPMN5HFIQR7XYA"
+PHRASE = "you fucking idiot"
+
+MASKED = {
+    "a resident number glued to a particle": (f"제 번호는 {NUMBER}입니다", ("1234568",)),
+    "a resident number glued to Chinese": (f"号码{NUMBER}是我的", ("1234568",)),
+    "a cloud key": (f"the key {KEY} is live", ("QYLPMN5HFIQR7XYA",)),
+    "an address glued to a particle": ("메일은 jane.doe@example.com입니다", ("jane.doe",)),
+}
+BLOCKED = {
+    "an English insult": (f"well, {PHRASE}, listen", ("fucking",)),
+    "a Korean insult": ("야 이 씨발 새끼야 들어", ("씨발",)),
+    "a Chinese insult": ("你这个傻逼，去死吧", ("傻逼",)),
+}
+CANARIES = {**MASKED, **BLOCKED}
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[Running]:
+    with running() as served:
+        yield served
+
+
+def user(content: Any) -> dict[str, Any]:
+    return {"role": "user", "content": content}
+
+
+def call(arguments: str, name: str = "f") -> dict[str, Any]:
+    return {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": "c1", "type": "function", "function": {"name": name, "arguments": arguments}}],
+    }
+
+
+def result(content: Any) -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": "c1", "content": content}
+
+
+def tool(**function: Any) -> dict[str, Any]:
+    return {"tools": [{"type": "function", "function": {"name": "f", **function}}]}
+
+
+HI = user("hi")
+INPUT_FIELDS: dict[str, Callable[[str], dict[str, Any]]] = {
+    "content": lambda t: {"messages": [user(t)]},
+    "text part": lambda t: {"messages": [user([{"type": "text", "text": t}])]},
+    "two text parts": lambda t: {"messages": [user([{"type": "text", "text": t[:12]}, {"type": "text", "text": t[12:]}])]},
+    "parts around an image": lambda t: {"messages": [user([{"type": "text", "text": t[:12]}, {"type": "image_url", "image_url": {"url": "https://x.example/a.png"}}, {"type": "text", "text": t[12:]}])]},
+    "address of an image": lambda t: {"messages": [user([{"type": "image_url", "image_url": {"url": "https://x.example/?" + t}}])]},
+    "audio field": lambda t: {"messages": [user([{"type": "input_audio", "input_audio": {"data": t, "format": "wav"}}])]},
+    "file name": lambda t: {"messages": [user([{"type": "file", "file": {"filename": t, "file_data": "x"}}])]},
+    "part of an unknown kind": lambda t: {"messages": [user([{"type": "hologram", "hologram": {"inner": [t]}}])]},
+    "system": lambda t: {"messages": [{"role": "system", "content": t}, HI]},
+    "developer": lambda t: {"messages": [{"role": "developer", "content": t}, HI]},
+    "name": lambda t: {"messages": [{**HI, "name": t}]},
+    "unknown field of a message": lambda t: {"messages": [{**HI, "mood": t}]},
+    "earlier user turn": lambda t: {"messages": [user(t), {"role": "assistant", "content": "ok"}, HI]},
+    "earlier answer": lambda t: {"messages": [HI, {"role": "assistant", "content": t}, HI]},
+    "earlier reasoning": lambda t: {"messages": [HI, {"role": "assistant", "content": "ok", "reasoning_content": t}, HI]},
+    "earlier refusal": lambda t: {"messages": [HI, {"role": "assistant", "content": None, "refusal": t}, HI]},
+    "tool-call arguments": lambda t: {"messages": [HI, call(json.dumps({"x": t}, ensure_ascii=False)), result("ok")]},
+    "escaped tool-call arguments": lambda t: {"messages": [HI, call(json.dumps({"x": t})), result("ok")]},
+    "keys of tool-call arguments": lambda t: {"messages": [HI, call(json.dumps({t: 1})), result("ok")]},
+    "name of a called tool": lambda t: {"messages": [HI, call("{}", name=t), result("ok")]},
+    "tool result": lambda t: {"messages": [HI, call("{}"), result(t)]},
+    "tool result in parts": lambda t: {"messages": [HI, call("{}"), result([{"type": "text", "text": t}])]},
+    "escaped tool result": lambda t: {"messages": [HI, call("{}"), result(json.dumps([{"page": t}]))]},
+    "function result": lambda t: {"messages": [HI, {"role": "function", "name": "f", "content": t}]},
+    "user": lambda t: {"messages": [HI], "user": t},
+    "safety identifier": lambda t: {"messages": [HI], "safety_identifier": t},
+    "metadata": lambda t: {"messages": [HI], "metadata": {"k": t}},
+    "metadata key": lambda t: {"messages": [HI], "metadata": {t: "v"}},
+    "stop": lambda t: {"messages": [HI], "stop": [t]},
+    "prediction": lambda t: {"messages": [HI], "prediction": {"type": "content", "content": t}},
+    "tool description": lambda t: {"messages": [HI], **tool(description=t)},
+    "tool parameter": lambda t: {"messages": [HI], **tool(parameters={"type": "object", "properties": {"a": {"description": t}}})},
+    "tool parameter name": lambda t: {"messages": [HI], **tool(parameters={"type": "object", "properties": {t: {}}})},
+    "answer schema": lambda t: {"messages": [HI], "response_format": {"type": "json_schema", "json_schema": {"name": "s", "schema": {"enum": [t]}}}},
+    "unknown field": lambda t: {"messages": [HI], "next_year": {"a": [{"b": t}]}},
+}  # fmt: skip
+
+
+def chat_input(gateway: Running) -> None:
+    """Nothing of a canary reaches the model, wherever it stands."""
+    gateway.says("ok")
+    for field, build in INPUT_FIELDS.items():
+        for canary, (text, secrets) in CANARIES.items():
+            for stream in (False, True):
+                gateway.stub.bodies.clear()
+                answer = gateway.post({"model": "default", "stream": stream, **build(text)})
+                assert answer.status_code in {200, 400}, (field, canary, answer.text)
+                sent = json.dumps(gateway.stub.bodies, ensure_ascii=False)
+                sent += json.dumps(gateway.stub.bodies).encode().decode("unicode_escape", "replace")
+                for secret in secrets:
+                    assert secret not in sent, (field, canary, stream)
+
+
+def one_tool(**function: Any) -> dict[str, Any]:
+    return {"tool_calls": [{"index": 0, "function": function}]}
+
+
+OUTPUT_FIELDS: dict[str, Callable[[str], dict[str, Any]]] = {
+    "content": lambda t: {"content": t},
+    "refusal": lambda t: {"refusal": t},
+    "reasoning_content": lambda t: {"reasoning_content": t},
+    "reasoning": lambda t: {"reasoning": t},
+    "name of a tool": lambda t: one_tool(name=t),
+    "input of a custom tool": lambda t: {"tool_calls": [{"index": 0, "custom": {"input": t}}]},
+    "function_call": lambda t: {"function_call": {"arguments": t}},
+    "transcript": lambda t: {"audio": {"transcript": t}},
+    "content in parts": lambda t: {"content": [{"index": 0, "text": t}]},
+    "unknown field": lambda t: {"thoughts": {"inner": t}},
+}
+
+
+def splits(text: str) -> Iterator[list[str]]:
+    """The text whole, letter by letter, and in two at some places."""
+    yield [text]
+    yield list(text)
+    for cut in range(3, len(text), 4):
+        yield [text[:cut], text[cut:]]
+
+
+def seen_by_client(body: str) -> str:
+    """Every string that reached the client, in the order it came, joined per field: what a reader could put together."""
+    events = [line[6:] for line in body.splitlines() if line.startswith("data: {")] or [body]
+    joined: dict[str, str] = {}
+
+    def walk(value: Any, path: str) -> None:
+        if isinstance(value, str):
+            joined[path] = joined.get(path, "") + value
+        elif isinstance(value, dict):
+            for key, inner in value.items():
+                walk(inner, f"{path}/{key}")
+        elif isinstance(value, list):
+            for inner in value:
+                walk(inner, path)
+
+    for event in events:
+        walk(json.loads(event), "")
+    return "\n".join(joined.values()) + body
+
+
+def chat_output(gateway: Running) -> None:
+    """Nothing of a canary reaches the client, in whatever field and however it is cut."""
+    for field, build in OUTPUT_FIELDS.items():
+        for canary, (text, secrets) in CANARIES.items():
+            for pieces in splits(text):
+                gateway.says(deltas=[build(piece) for piece in pieces])
+                answer = gateway.post({"model": "default", "messages": [HI], "stream": True})
+                seen = seen_by_client(answer.text)
+                for secret in secrets:
+                    assert secret not in seen, (field, canary, pieces)
+            gateway.says(deltas=[build(text)])
+            answer = gateway.post({"model": "default", "messages": [HI]})
+            for secret in secrets:
+                assert secret not in seen_by_client(answer.text), (field, canary)
+
+
+def chat_arguments(gateway: Running) -> None:
+    """Arguments of tool calls, plain and escaped: nothing gets out, and what comes out parses."""
+    for canary, (text, secrets) in CANARIES.items():
+        for arguments in (
+            json.dumps({"x": [text], "n": 1}, ensure_ascii=False),
+            json.dumps({text: "x"}),
+            json.dumps({"x": text}),
+        ):
+            for stream in (False, True):
+                gateway.says(
+                    deltas=[one_tool(arguments=arguments[:9]), one_tool(arguments=arguments[9:])], finish="tool_calls"
+                )
+                answer = gateway.post({"model": "default", "messages": [HI], "stream": stream})
+                seen = seen_by_client(answer.text)
+                assert not any(secret in seen for secret in secrets), (canary, arguments)
+                if canary in MASKED:
+                    assert isinstance(json.loads(arguments_in(answer.text)), dict), (canary, arguments)
+
+
+def arguments_in(body: str) -> str:
+    """The tool-call arguments in an answer, whole or streamed."""
+    events = [json.loads(line[6:]) for line in body.splitlines() if line.startswith("data: {")] or [json.loads(body)]
+    calls = [
+        c
+        for e in events
+        for ch in e["choices"]
+        for c in (ch.get("delta") or ch.get("message") or {}).get("tool_calls") or ()
+    ]
+    return "".join(c["function"].get("arguments", "") for c in calls if "function" in c)
+
+
+def chat_beside_the_text(gateway: Running) -> None:
+    """Fields beside the text: of the envelope, of the choice, token texts, errors."""
+    for canary, (text, secrets) in CANARIES.items():
+        scripts: list[dict[str, Any]] = [
+            {"extra": {"system_fingerprint": text}},
+            {"extra": {"citations": [text]}},
+            {"extra": {"id": text}},
+            {"finish": text},
+            {"status": 400, "error": {"error": {"message": text, "type": "x", "code": text}}},
+            {"raw": [b"data: " + json.dumps({"error": {"message": text}}).encode() + b"\n\n"]},
+        ]
+        for script in scripts:
+            for stream in (False, True):
+                if "raw" in script and not stream:
+                    continue
+                gateway.says("ok", **script)
+                seen = seen_by_client(gateway.post({"model": "default", "messages": [HI], "stream": stream}).text)
+                assert not any(secret in seen for secret in secrets), (canary, script, stream)
+
+
+def chat_token_texts(gateway: Running) -> None:
+    """Log-probabilities spell the answer; they do not go out for text that did not."""
+    for canary, (text, secrets) in CANARIES.items():
+        events = [
+            {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [
+                {"index": 0, "delta": {"content": t}, "finish_reason": None,
+                 "logprobs": {"content": [{"token": t, "logprob": -1, "bytes": list(t.encode()), "top_logprobs": []}]}}]}
+            for t in [text[i : i + 4] for i in range(0, len(text), 4)]
+        ]  # fmt: skip
+        last = {**events[0], "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+        gateway.says(
+            raw=[b"data: " + json.dumps(e).encode() + b"\n\n" for e in [*events, last]] + [b"data: [DONE]\n\n"]
+        )
+        seen = seen_by_client(
+            gateway.post({"model": "default", "messages": [HI], "stream": True, "logprobs": True}).text
+        )
+        assert not any(secret in seen for secret in secrets), canary
+
+
+def check(gateway: Running) -> None:
+    """The check route sends no text anywhere: not to the model, not back."""
+    for text, secrets in CANARIES.values():
+        gateway.stub.bodies.clear()
+        answer = gateway.post({"text": text}, path="/v1/guard/check")
+        assert answer.status_code == 200
+        assert answer.json()["action"] in {"redact", "block"}
+        assert not any(secret in answer.text for secret in secrets)
+        assert gateway.stub.bodies == []
+
+
+def no_text(gateway: Running) -> None:
+    """A route that takes no text and gives none that a model wrote."""
+
+
+DRIVERS: dict[tuple[str, str], tuple[Callable[[Running], None], ...]] = {
+    ("POST", "/v1/chat/completions"): (chat_input, chat_output, chat_arguments, chat_beside_the_text, chat_token_texts),
+    ("POST", "/v1/guard/check"): (check,),
+    ("GET", "/v1/models"): (no_text,),
+    ("GET", "/v1/models/{id}"): (no_text,),
+    ("GET", "/healthz"): (no_text,),
+    ("GET", "/readyz"): (no_text,),
+    ("GET", "/metrics"): (no_text,),
+    ("GET", "/openapi.json"): (no_text,),
+}
+
+
+def routes_of(app: Any) -> set[tuple[str, str]]:
+    """Every route of the app, those of what is mounted in it too."""
+    found = set()
+    for route in app.routes:
+        inner = getattr(route, "app", None)
+        if isinstance(inner, HotPath):
+            found |= {(r.method, route.path + r.path) for r in inner.routes}
+        else:
+            found |= {(method, route.path) for method in route.methods - {"HEAD"}}
+    return found
+
+
+def test_every_route_of_the_app_is_driven(gateway: Running) -> None:
+    """A route that nobody drives, and a driver of a route that is gone, both fail here."""
+    assert routes_of(gateway.app) == set(DRIVERS)
+
+
+@pytest.mark.parametrize(
+    ("route", "driver"),
+    [(route, driver) for route, drivers in DRIVERS.items() for driver in drivers],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else value.__name__,
+)
+def test_nothing_gets_past_the_door(
+    gateway: Running, route: tuple[str, str], driver: Callable[[Running], None]
+) -> None:
+    """Each driver sends canaries through a real model server and looks for them on the other side."""
+    driver(gateway)
