@@ -158,7 +158,8 @@ def explain(args: argparse.Namespace) -> Answer:
     checker = SafetyChecker.load(args.policy)
     verdict = checker.check(text, direction=args.direction)
     plan = checker.plan(args.direction)
-    looked = ", ".join(dict.fromkeys(seat.detector for seat in (*plan.scanners, *plan.classifiers)))
+    names = [seat.detector for seat in plan.scanners] + [seat.detector for seat in plan.classifiers]
+    looked = ", ".join(dict.fromkeys(names))
     lines = [f"{verdict.action.value}: policy {verdict.policy}, {args.direction}, looked at by {looked}"]
     lines += [_reason(f, plan.rules[f.category], text, decides=f.action is verdict.action) for f in verdict.findings]
     lines += [f"  shadow: {_reason(f, plan.rules[f.category], text, decides=False).strip()}" for f in verdict.shadow]
@@ -192,5 +193,5 @@ def diff(args: argparse.Namespace) -> Answer:
         if was != now:
             changes.append({"direction": key[0], "category": key[1], "old": was, "new": now})
             lines += [f"- {was}"] * (was is not None) + [f"+ {now}"] * (now is not None)
-    entry = {"old": old.digest, "new": new.digest, "changes": changes}
+    entry: dict[str, object] = {"old": old.digest, "new": new.digest, "changes": changes}
     return entry, lines or ["no difference in rules"], ExitCode.FOUND if changes else ExitCode.OK
