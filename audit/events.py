@@ -1,0 +1,64 @@
+"""What callers hand to the log: events with clear facts, and segments of content that will be encrypted."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class EventType(enum.StrEnum):
+    """What happened. The request events come from the gateway, the others from the log itself."""
+
+    REQUEST_RECEIVED = "request.received"
+    RESPONSE_COMPLETED = "response.completed"
+    RESPONSE_BLOCKED = "response.blocked"
+    RESPONSE_ABORTED = "response.aborted"
+    RESPONSE_FAILED = "response.failed"
+    REQUEST_ORPHANED = "request.orphaned"
+    LOG_OPENED = "log.opened"
+    LOG_CLOSED = "log.closed"
+    HEADS = "heads"
+    ACCESS_READ = "access.read"
+
+    @property
+    def ends_request(self) -> bool:
+        """Whether this closes what a request.received opened."""
+        return self.value.startswith("response.") or self is EventType.REQUEST_ORPHANED
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Content about one person. subject: whose it is ("" for nobody's); retention: the class that decides when its key dies."""
+
+    name: str
+    content: bytes
+    subject: str = ""
+    retention: str = "content-30d"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One record to be. Everything but the segments is written in clear and must name nobody.
+
+    findings: (category, score in millionths). previous: record id of the request.received that this ends.
+    chars_*: code points; leaked: released behind the first violating offset. reason: an enum word or "".
+    """
+
+    type: EventType
+    tenant: str
+    request_id: str
+    act: str = "chat.completion"
+    decision: str = "allow"
+    findings: tuple[tuple[str, int], ...] = ()
+    policy: str = ""
+    model: str = ""
+    previous: str = ""
+    purpose: str = "svc"
+    retention: str = "meta-1y"
+    tokens_in: int = 0
+    tokens_out: int = 0
+    chars_checked: int = 0
+    chars_total: int = 0
+    chars_leaked: int = 0
+    reason: str = ""
+    segments: tuple[Segment, ...] = ()

@@ -1,0 +1,172 @@
+"""Where leaves, bodies and tree edges lie: one SQLite file per audit folder (FORMAT.md section 6).
+
+Rules of this file
+1. A batch is one transaction under `flock`: leaf rows, bodies and the new edge are all there or none is. SQLite's own
+   busy handling starves writers; the lock file queues them.
+2. synchronous=FULL: a commit that returned survives a power cut.
+3. Each commit first checks that the path still names the file that is open.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from audit.errors import LogUnavailable
+from audit.tree import Frontier
+
+_SCHEMA = """
+create table if not exists leaf (log text, seq integer, header blob not null, primary key (log, seq)) without rowid;
+create table if not exists body (log text, seq integer, name text, kid text not null, ciphertext blob, wrap blob,
+    primary key (log, seq, name)) without rowid;
+create table if not exists edge (log text primary key, size integer not null, hashes blob not null, sts integer not null) without rowid;
+create table if not exists checkpoint (log text, size integer, hashes blob not null, note blob not null,
+    primary key (log, size)) without rowid;
+create table if not exists open_request (record text primary key, log text not null, request text not null, writer text not null)
+    without rowid;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Where a log ends. sts: sequencing time of the last leaf, microseconds."""
+
+    frontier: Frontier
+    sts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A sealed segment as stored; ciphertext and wrap are None once erased."""
+
+    name: str
+    kid: str
+    ciphertext: bytes | None
+    wrap: bytes | None
+
+
+class SqliteStore:
+    """One process's hold on the file."""
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.path = path
+        try:
+            if read_only:
+                self._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+                self._db.execute("select 1 from edge limit 1")
+                self._lock_file = -1
+                return
+            self._lock_file = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+            with self._locked():
+                for pragma in ("journal_mode=wal", "synchronous=full", "secure_delete=on", "wal_autocheckpoint=4000"):
+                    self._db.execute(f"pragma {pragma}")
+                self._db.executescript(_SCHEMA)
+            path.chmod(0o600)
+            _sync_folder(path.parent)
+        except (sqlite3.Error, OSError) as error:
+            raise LogUnavailable(
+                f"the audit log {path} cannot be opened: {_reason(error)}",
+                hint="check that the folder exists, is writable and not full",
+            ) from error
+        self._identity = self._identify()
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that no other writer shares.
+
+        Raises:
+            LogUnavailable: the file was replaced or cannot be written; nothing of the batch is kept.
+        """
+        try:
+            with self._locked():
+                if self._identify() != self._identity:
+                    raise LogUnavailable(
+                        f"the audit log {self.path} was moved or replaced",
+                        hint="stop the gateway and put the file back",
+                    )
+                self._db.execute("begin immediate")
+                try:
+                    yield self._db
+                    self._db.execute("commit")
+                except BaseException:
+                    if self._db.in_transaction:
+                        self._db.execute("rollback")
+                    raise
+        except (sqlite3.Error, OSError) as error:
+            raise LogUnavailable(
+                f"the audit log cannot be written: {_reason(error)}", hint="check disk space and the folder's mode"
+            ) from error
+
+    def edge(self, log: str) -> Edge:
+        """Where the log ends now; an empty tree when it is new."""
+        row = self._db.execute("select size, hashes, sts from edge where log = ?", (log,)).fetchone()
+        return Edge(Frontier(), 0) if row is None else Edge(Frontier.from_bytes(row[0], row[1]), row[2])
+
+    def logs(self) -> list[str]:
+        """Every log in the file."""
+        return [row[0] for row in self._db.execute("select log from edge order by log")]
+
+    def headers(self, log: str, first: int = 0) -> Iterator[tuple[int, bytes]]:
+        """Sequence numbers and header bytes, in order."""
+        for seq, header in self._db.execute(
+            "select seq, header from leaf where log = ? and seq >= ? order by seq", (log, first)
+        ):
+            yield int(seq), bytes(header)
+
+    def bodies(self, log: str, seq: int) -> dict[str, Body]:
+        """The segments of one record."""
+        rows = self._db.execute("select name, kid, ciphertext, wrap from body where log = ? and seq = ?", (log, seq))
+        return {row[0]: Body(*row) for row in rows}
+
+    def last_checkpoint(self, log: str) -> tuple[int, bytes, bytes] | None:
+        """Size, edge hashes and note of the newest checkpoint."""
+        row = self._db.execute(
+            "select size, hashes, note from checkpoint where log = ? order by size desc limit 1", (log,)
+        ).fetchone()
+        return None if row is None else (row[0], row[1], row[2])
+
+    def close(self) -> None:
+        """Release the file."""
+        self._db.close()
+        if self._lock_file >= 0:
+            os.close(self._lock_file)
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """For reads that need their own query."""
+        return self._db
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        fcntl.flock(self._lock_file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+
+    def _identify(self) -> tuple[int, int]:
+        found = self.path.stat()
+        return found.st_dev, found.st_ino
+
+
+def _sync_folder(folder: Path) -> None:
+    """SQLite may swallow a failed directory sync; a file whose name is not durable is not there after a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _reason(error: Exception) -> str:
+    return (
+        error.strerror or ""
+        if isinstance(error, OSError)
+        else str(getattr(error, "sqlite_errorname", type(error).__name__))
+    )
