@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 
 from guard.pii import checksums
-from guard.pii.pattern import LEFT, RIGHT, Lane, Opening, PatternSpec
+from guard.pii.pattern import LEFT, RIGHT, Lane, PatternSpec
 
 _BIRTH_WORDS = (
     "born", "birth", "dob", "birthday", "date of birth", "생년월일", "생일", "출생", "태어", "출생일", "出生", "生日", "生于", "出生日期",
@@ -83,13 +83,13 @@ SPECS = [
         left="(?<![0-9A-Za-z:-])", right="(?![0-9A-Za-z:]|-[0-9A-Fa-f])",
     ),
     PatternSpec(
-        "CRYPTO", "bitcoin", "[13][1-9A-HJ-NP-Za-km-z]{25,34}", Lane.DIGITS, 35, check=bitcoin, left=LEFT, right=RIGHT,
+        "CRYPTO", "bitcoin", "[13][1-9A-HJ-NP-Za-km-z]{25,34}", Lane.DIGITS, 35, check=bitcoin, token=26, left=LEFT, right=RIGHT,
     ),
     PatternSpec(
-        "CRYPTO", "bitcoin-segwit", "(?:bc|BC)1[02-9A-HJ-NP-Za-hj-np-z]{11,71}", Lane.DIGITS, 74, check=segwit,
-        left=LEFT, right=RIGHT, opening=Opening.LETTER,
+        "CRYPTO", "bitcoin-segwit", "(?:bc|BC)1[02-9A-HJ-NP-Za-hj-np-z]{11,71}", Lane.DIGITS, 74, check=segwit, token=14,
+        left=LEFT, right=RIGHT,
     ),
-    PatternSpec("CRYPTO", "ethereum", "0x[0-9A-Fa-f]{40}", Lane.DIGITS, 42, score=0.9, left=LEFT, right=RIGHT),
+    PatternSpec("CRYPTO", "ethereum", "0x[0-9A-Fa-f]{40}", Lane.DIGITS, 42, score=0.9, token=42, left=LEFT, right=RIGHT),
     PatternSpec(
         "COORDINATES", "coordinates", "[0-9]{1,2}\\.[0-9]{4,12}, {0,2}-?[0-9]{1,3}\\.[0-9]{4,12}", Lane.DIGITS, 36, check=coordinates,
         context=("gps", "latitude", "coordinates", "location", "위도", "좌표", "위치", "坐标", "经纬度", "纬度"), in_context=0.95, digits=6,

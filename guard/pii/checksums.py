@@ -137,3 +137,14 @@ def bech32(value: str) -> bool:
         for bit in range(5):
             check ^= _BECH32_GENERATOR[bit] if top >> bit & 1 else 0
     return check in (1, 0x2BC830A3)
+
+
+def to_base58check(raw: bytes) -> str:
+    """The address of a version byte and twenty bytes of hash."""
+    whole = raw + hashlib.sha256(hashlib.sha256(raw).digest()).digest()[:4]
+    number = int.from_bytes(whole, "big")
+    text = ""
+    while number:
+        number, digit = divmod(number, 58)
+        text = _BASE58[digit] + text
+    return "1" * (len(whole) - len(whole.lstrip(b"\0"))) + text

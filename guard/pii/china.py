@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from guard.pii import checksums
 from guard.pii.checksums import compact
-from guard.pii.pattern import GAP, LEFT, RIGHT, Lane, Opening, PatternSpec
+from guard.pii.pattern import GAP, LEFT, RIGHT, Lane, PatternSpec
 from guard.pii.regions_cn import CITIES, PROVINCE_CODES, PROVINCES
 
 
@@ -66,12 +66,12 @@ SPECS = [
         Lane.DIGITS, 15, check=resident_old, context=_ID_WORDS, in_context=0.9, digits=15,
     ),
     PatternSpec(
-        "CN_USCC", "cn-uscc", "[159NYA][1239][0-9]{6}[0-9A-HJ-NP-RT-UW-Y]{10}", Lane.DIGITS, 18, check=credit_code,
-        context=("信用代码", "credit code", "uscc", "营业执照", "통일사회신용"), in_context=0.98, opening=Opening.EITHER, left=LEFT,
+        "CN_USCC", "cn-uscc", "[159NYA][1239][0-9]{6}[0-9A-HJ-NP-RT-UW-Y]{10}", Lane.DIGITS, 18, check=credit_code, token=18,
+        context=("信用代码", "credit code", "uscc", "营业执照", "통일사회신용"), in_context=0.98, left=LEFT,
     ),
     PatternSpec(
         "CN_PASSPORT", "cn-passport", "(?:[EGPSDegpsd][0-9]{8}|[Ee][A-Ha-hJ-Nj-nP-Zp-z][0-9]{7})", Lane.DIGITS, 9, score=0.3,
-        context=("护照", "護照", "passport", "여권"), in_context=0.95, opening=Opening.LETTER, left=LEFT,
+        context=("护照", "護照", "passport", "여권"), in_context=0.95, left=LEFT,
     ),
     PatternSpec(
         "PHONE_NUMBER", "cn-mobile", f"(?:(?:\\+|00)?86{GAP}?|\\(\\+?86\\) ?)?1[3-9][0-9]{GAP}?[0-9]{{4}}{GAP}?[0-9]{{4}}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from guard.pii import checksums
 from guard.pii.checksums import compact
-from guard.pii.pattern import DASH, LEFT, RIGHT, Lane, Opening, PatternSpec
+from guard.pii.pattern import DASH, LEFT, RIGHT, Lane, PatternSpec
 
 _PHONE_WORDS = (
     "phone", "tel", "mobile", "cell", "fax", "call", "contact", "number", "text me", "whatsapp", "reach me", "dial", "ring",
@@ -68,7 +68,7 @@ def card(value: str) -> float:
     digits = compact(value)
     for prefixes, lengths in _CARD_RANGES:
         if len(digits) in lengths and digits.startswith(prefixes):
-            return 0.97 if checksums.luhn(digits) and len(set(digits)) > 2 else 0.0
+            return 0.97 if checksums.luhn(digits) and len(set(digits)) > 1 else 0.0
     return 0.0
 
 
@@ -112,11 +112,10 @@ SPECS = [
         check=individual_taxpayer, context=("itin", "taxpayer", "tax id", "납세자", "纳税人"), in_context=0.95, digits=9,
     ),
     PatternSpec(
-        "IBAN_CODE", "iban", "[A-Za-z]{2}[0-9]{2}(?: ?[0-9A-Za-z]{4}){2,7}(?: ?[0-9A-Za-z]{1,3})?", Lane.DIGITS, 42, check=iban,
-        opening=Opening.LETTER, left=LEFT, right=RIGHT,
+        "IBAN_CODE", "iban", "[A-Za-z]{2}[0-9]{2}(?: ?[0-9A-Za-z]{4}){2,7}(?: ?[0-9A-Za-z]{1,3})?", Lane.DIGITS, 42, check=iban, left=LEFT, right=RIGHT,
     ),
     PatternSpec(
-        "EU_VAT", "eu-vat", _VAT_SHAPES, Lane.DIGITS, 14, score=0.3, opening=Opening.LETTER, left=LEFT, right=RIGHT,
+        "EU_VAT", "eu-vat", _VAT_SHAPES, Lane.DIGITS, 14, score=0.3, left=LEFT, right=RIGHT,
         context=("vat", "ust-id", "tva", "iva", "btw", "tax", "부가세", "增值税"), in_context=0.9,
     ),
     PatternSpec(
@@ -125,7 +124,7 @@ SPECS = [
     ),
     PatternSpec(
         "UK_NINO", "uk-nino", "[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D]", Lane.DIGITS, 13,
-        score=0.6, context=("national insurance", "nino", "ni number", "insurance"), in_context=0.95, opening=Opening.LETTER, left=LEFT,
+        score=0.6, context=("national insurance", "nino", "ni number", "insurance"), in_context=0.95, left=LEFT,
     ),
     PatternSpec(
         "CREDIT_CARD", "card", "[2-6][0-9]{3}(?:[- ]?[0-9]{4}){2}[- ]?[0-9]{1,4}(?:[- ]?[0-9]{3})?", Lane.DIGITS, 23, check=card,
@@ -169,15 +168,15 @@ SPECS = [
     PatternSpec(
         "US_DRIVER_LICENSE", "us-driver-licence", "[A-Za-z]{0,2}[0-9]{5,12}", Lane.DIGITS, 14, score=0.1,
         context=("driver's licen", "driver licen", "drivers licen", "driving licen", "dl number", "dl no", "운전면허"),
-        in_context=0.75, opening=Opening.EITHER, left=LEFT, digits=5,
+        in_context=0.75, digits=5,
     ),
     PatternSpec(
         "UK_DRIVER_LICENSE", "uk-driver-licence", "[A-Z]{1,5}[9]{0,4}[0-9][0156][0-9][0-3][0-9][0-9][A-Z9]{2}[0-9][A-Z]{2}",
-        Lane.DIGITS, 18, score=0.6, context=("driving licen", "dvla"), in_context=0.95, opening=Opening.LETTER, left=LEFT,
+        Lane.DIGITS, 18, score=0.6, context=("driving licen", "dvla"), in_context=0.95, left=LEFT,
     ),
     PatternSpec(
         "US_PASSPORT", "us-passport", "[A-Za-z]?[0-9]{8,9}", Lane.DIGITS, 10, score=0.1,
-        context=("passport", "여권", "护照"), in_context=0.8, opening=Opening.EITHER, left=LEFT, digits=8,
+        context=("passport", "여권", "护照"), in_context=0.8, left=LEFT, digits=8,
     ),
     PatternSpec(
         "US_BANK_NUMBER", "us-bank-account", "[0-9]{8,17}", Lane.DIGITS, 17, score=0.1,

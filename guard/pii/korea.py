@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from guard.pii import checksums
 from guard.pii.checksums import compact
-from guard.pii.pattern import DASH, GAP, LEFT, Lane, Opening, PatternSpec
+from guard.pii.pattern import DASH, GAP, LEFT, WORD_LEFT, Lane, PatternSpec
 from guard.pii.regions_kr import DISTRICTS, PROVINCES
 
 _CHECKSUM_ENDED = (2020, 10)  # numbers issued since then carry no check digit
@@ -115,15 +115,15 @@ SPECS = [
     PatternSpec(
         "KR_DRIVER_LICENSE", "kr-driver-licence-area",
         f"(?:{'|'.join(_LICENCE_AREAS)})[- ]?[0-9]{{2}}{DASH}[0-9]{{6}}{DASH}[0-9]{{2}}",
-        Lane.LITERAL, 16, score=0.9, literals=_LICENCE_AREAS, left="",
+        Lane.LITERAL, 16, score=0.9, literals=_LICENCE_AREAS, left=WORD_LEFT,
     ),
     PatternSpec(
         "KR_PASSPORT", "kr-passport", "[MSRODGmsrodg][0-9]{3}[A-Za-z][0-9]{4}", Lane.DIGITS, 9, score=0.6, left=LEFT,
-        context=("여권", "passport", "护照"), in_context=0.95, opening=Opening.LETTER,
+        context=("여권", "passport", "护照"), in_context=0.95,
     ),
     PatternSpec(
         "KR_PASSPORT", "kr-passport-old", "(?:[MSRODGmsrodg]|[A-Z]{2})[0-9]{7,8}", Lane.DIGITS, 10, score=0.2, left=LEFT,
-        context=("여권",), in_context=0.9, opening=Opening.LETTER,
+        context=("여권",), in_context=0.9,
     ),
     PatternSpec(
         "KR_BRN", "kr-brn", f"[0-9]{{3}}{DASH}?[0-9]{{2}}{DASH}?[0-9]{{5}}", Lane.DIGITS, 12, check=business,
@@ -171,6 +171,6 @@ SPECS = [
     ),
     PatternSpec(
         "ADDRESS", "kr-address", _ADDRESS, Lane.LITERAL, 110, score=0.85, literals=(*PROVINCES, *DISTRICTS),
-        left="(?<![0-9A-Za-z])", right="(?![0-9A-Za-z년월일원명개억만천위세시분초회차차점])",
+        left=WORD_LEFT, right="(?![0-9A-Za-z년월일원명개억만천위세시분초회차차점])",
     ),
 ]  # fmt: skip

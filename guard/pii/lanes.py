@@ -10,12 +10,15 @@ Rules of this file
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 import ahocorasick
+import regex
 
-from guard.pii.pattern import Hit, Lane, Opening, Pattern, PatternSpec, hold_expression
+from guard.pii.pattern import NUMBER_LEFT, WORD_LEFT, Hit, Lane, Pattern, PatternSpec, hold_expression
 
 
 class Finder(Protocol):
@@ -33,53 +36,98 @@ class Finder(Protocol):
 _DIGIT = re.compile("[0-9]")
 _NUMBER_TOKEN = re.compile(r"(?P<opener>[+(]{1,2})[0-9]|(?<![0-9A-Za-z])[A-Za-z]{0,8}(?P<digit>[0-9])")
 _NUMBERS = re.compile("[0-9]{1,40}+(?:[-\u2010-\u2015\u2212. /()+]{1,3}[0-9]{1,20}+){0,8}")
+_TOKEN = re.compile("[0-9A-Za-z]{1,80}")
 _MANY_DIGITS = 24
-_OPENING = re.compile(r"[+(]{1,2}\Z")
+_MOST_SHAPES = 20_000  # shapes remembered: some megabytes at most
+# What may stand between two tokens of one match, or after the last one: signs, a counter, an ordinal, a month.
+_BETWEEN = re.compile(
+    "[-\u2010-\u2015\u2212. /()+,:·]{0,4}"
+    "(?:[A-Za-z]{1,10}[-. ,]{0,2}(?:[A-Za-z]{1,10}[-. ,]{0,2}){0,1}|[가-하년월일배저지年月日号거더러머버서어저고노도로모보소오조구누두루무부수우주] ?)?"
+    "[+(-]{0,2}"
+)
 
 
 class DigitFinder:
     """Numbers: tokens of ASCII letters and digits that begin with at most eight letters and then a digit."""
 
     def __init__(self, specs: list[PatternSpec]) -> None:
-        patterns = [Pattern(spec) for spec in specs]
+        self._patterns = [Pattern(spec) for spec in specs]
         self._longest = max(spec.longest for spec in specs)
-        self._worded = [p for p in patterns if p.spec.opening is not Opening.DIGIT]
-        numeric = [p for p in patterns if p.spec.opening is not Opening.LETTER]
-        # Index n: what needs no more than n digits in the numbers that begin here.
-        self._by_digits = [[p for p in numeric if p.spec.digits <= n] for n in range(_MANY_DIGITS + 1)]
+        self._lengths = sorted({spec.token for spec in specs})
+        self._chosen: dict[tuple[str, bool, int, int], list[Pattern]] = {}
+        self._holds = [hold_expression([spec]) for spec in specs]
         self._hold = hold_expression(specs)
 
     def scan(self, text: str) -> Iterator[Hit]:
         if _DIGIT.search(text) is None:
             return
-        for token in _NUMBER_TOKEN.finditer(text):
-            start = token.start()
-            if token.start("digit") > start:
-                yield from _hits(self._worded, text, start)
-                continue
-            opener_end = token.end("opener") if token.start("opener") >= 0 else start
-            numbers = _NUMBERS.match(text, opener_end)
-            count = min(_MANY_DIGITS, sum(map(str.isdigit, numbers.group()))) if numbers is not None else 1
-            for at in range(start, opener_end + 1):
-                yield from _hits(self._by_digits[count], text, at)
+        for candidate in _NUMBER_TOKEN.finditer(text):
+            start = candidate.start()
+            first = max(start, candidate.end("opener"))
+            token = _TOKEN.match(text, first)
+            length = token.end() - first if token is not None else 1
+            numbers = _NUMBERS.match(text, first)
+            digits = sum(map(str.isdigit, numbers.group())) if numbers is not None else _MANY_DIGITS
+            for at in range(start, first + 1):
+                yield from _hits(self._suited(text, at, digits, length), text, at)
+
+    def _suited(self, text: str, at: int, digits: int, length: int) -> list[Pattern]:
+        """The patterns that a candidate of this shape can be. Few shapes occur, so each choice is made once."""
+        chained = at > 1 and text[at - 1] in "-." and text[at - 2].isdigit()
+        key = (text[at : at + 2], chained, min(digits, _MANY_DIGITS), bisect_right(self._lengths, length))
+        patterns = self._chosen.get(key)
+        if patterns is None:
+            beginning = key[0]
+            patterns = [
+                pattern
+                for pattern, held in zip(self._patterns, self._holds, strict=True)
+                if pattern.spec.digits <= digits
+                and pattern.spec.token <= length
+                and not (chained and pattern.spec.left == NUMBER_LEFT)
+                and held.match(beginning, partial=True) is not None
+            ]
+            if len(self._chosen) < _MOST_SHAPES:
+                self._chosen[key] = patterns
+        return patterns
 
     def begun(self, text: str) -> int:
         size = len(text)
-        opening = _OPENING.search(text, max(0, size - 2))
-        earliest = opening.start() if opening is not None else size
+        earliest = size
+        while earliest > max(0, size - 2) and text[earliest - 1] in "+(":
+            earliest -= 1
+        candidates = self._reaching(text)
         held = self._hold
-        for token in _NUMBER_TOKEN.finditer(text, max(0, size - self._longest)):
-            for at in range(token.start(), max(token.start(), token.end("opener")) + 1):
+        for candidate in candidates:
+            start = candidate.start()
+            for at in range(start, max(start, candidate.end("opener")) + 1):
                 if held.match(text, at, partial=True) is not None:
                     return min(at, earliest)
         return earliest
 
+    def _reaching(self, text: str) -> list[re.Match[str]]:
+        """The candidates from which nothing but what stands in numbers leads to the end of the text; in order."""
+        at = size = len(text)
+        reaching: list[re.Match[str]] = []
+        if _DIGIT.search(text, max(0, size - self._longest)) is None:
+            return reaching
+        for candidate in reversed(list(_NUMBER_TOKEN.finditer(text, max(0, size - self._longest)))):
+            token = _TOKEN.match(text, max(candidate.start(), candidate.end("opener")))
+            end = token.end() if token is not None else candidate.end()
+            if end < at and _BETWEEN.fullmatch(text, end, at) is None:
+                break
+            reaching.append(candidate)
+            at = candidate.start()
+        reaching.reverse()
+        return reaching
+
 
 def _hits(patterns: list[Pattern], text: str, at: int) -> Iterator[Hit]:
     for pattern in patterns:
-        hit = pattern.at(text, at)
-        if hit is not None:
-            yield hit
+        found = pattern.expression.match(text, at)
+        if found is not None:
+            hit = pattern.confirm(text, found)
+            if hit is not None:
+                yield hit
 
 
 _LOCAL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._%+-")
@@ -127,7 +175,7 @@ class AtFinder:
 
 
 _HEX = frozenset("0123456789abcdefABCDEF")
-_HEX_RUN = re.compile("[0-9A-Fa-f:-]{1,64}\\Z")
+_IN_HEX_GROUPS = _HEX | frozenset(":-")
 _HEX_TOKEN = re.compile("(?<![0-9A-Za-z:])[0-9A-Fa-f:]")
 _HYPHENS_IN_ADDRESS = 5
 
@@ -156,36 +204,77 @@ class HexFinder:
 
     def begun(self, text: str) -> int:
         size = len(text)
-        run = _HEX_RUN.search(text, max(0, size - self._longest))
-        if run is None:
-            return size
-        for token in _HEX_TOKEN.finditer(text, run.start()):
+        run = size
+        while run > max(0, size - self._longest) and text[run - 1] in _IN_HEX_GROUPS:
+            run -= 1
+        for token in _HEX_TOKEN.finditer(text, run):
             if self._hold.match(text, token.start(), partial=True) is not None:
                 return token.start()
         return size
 
 
+@dataclass(frozen=True)
+class _Group:
+    """Patterns tried together, and the expression that tells whether one of them may have begun."""
+
+    patterns: list[Pattern]
+    held: regex.Pattern[str]
+
+
 class LiteralFinder:
-    """Patterns that begin with one of a set of words; one automaton finds them all."""
+    """Patterns that begin with one of a set of words.
+
+    ASCII words are found by an automaton; others by their first character, since an automaton over hundreds of
+    first characters is slower than looking each of them up.
+    """
 
     def __init__(self, specs: list[PatternSpec]) -> None:
-        by_literal: dict[str, list[PatternSpec]] = {}
+        self._longest = max(spec.longest for spec in specs)
+        self._automaton = ahocorasick.Automaton()
+        ascii_words: dict[str, list[PatternSpec]] = {}
+        starts: dict[str, dict[str, list[str]]] = {}
         for spec in specs:
             for literal in spec.literals:
-                by_literal.setdefault(literal, []).append(spec)
-        patterns = {spec.rule: Pattern(spec) for spec in specs}
-        self._automaton = ahocorasick.Automaton()
-        for literal, group in by_literal.items():
-            held = hold_expression(group)
-            self._automaton.add_word(literal, (len(literal), [patterns[s.rule] for s in group], held))
-        self._automaton.make_automaton()
-        self._prefixes = frozenset(literal[:n] for literal in by_literal for n in range(1, len(literal)))
+                if literal[0].isascii():
+                    ascii_words.setdefault(literal, []).append(spec)
+                else:
+                    starts.setdefault(literal[0], {}).setdefault(spec.rule, []).append(literal)
+        groups = {spec.rule: _Group([Pattern(spec)], hold_expression([spec])) for spec in specs}
+        for literal, group in ascii_words.items():
+            self._automaton.add_word(literal, (len(literal), [groups[s.rule] for s in group]))
+        if ascii_words:
+            self._automaton.make_automaton()
+        self._words = bool(ascii_words)
+        self._starts = {
+            first: [(tuple(literals), groups[rule]) for rule, literals in by_rule.items()]
+            for first, by_rule in starts.items()
+        }
+        self._first = re.compile(f"[{re.escape(''.join(self._starts))}]") if self._starts else None
+        self._prefixes: dict[str, bool] = {}
+        for spec in specs:
+            for prefix in (literal[:n] for literal in spec.literals for n in range(1, len(literal))):
+                # True where only the beginning of a Korean word counts.
+                self._prefixes[prefix] = self._prefixes.get(prefix, True) and spec.left == WORD_LEFT
+        self._last_of_prefix = frozenset(prefix[-1] for prefix in self._prefixes)
         self._longest_prefix = max(map(len, self._prefixes), default=0)
-        self._longest = max(spec.longest for spec in specs)
+
+    def _candidates(self, text: str, low: str) -> Iterator[tuple[int, _Group]]:
+        """Every position at which a literal stands, with what may begin there. low: the text in lower case."""
+        if self._words:
+            for last, (length, groups) in self._automaton.iter(low):
+                for group in groups:
+                    yield last + 1 - length, group
+        if self._first is not None and not text.isascii():
+            starts = self._starts
+            for first in self._first.finditer(low):
+                at = first.start()
+                for literals, group in starts[first.group()]:
+                    if low.startswith(literals, at):
+                        yield at, group
 
     def scan(self, text: str) -> Iterator[Hit]:
-        for last, (length, patterns, _) in self._automaton.iter(_lower(text)):
-            yield from _hits(patterns, text, last + 1 - length)
+        for at, group in self._candidates(text, _lower(text)):
+            yield from _hits(group.patterns, text, at)
 
     def begun(self, text: str) -> int:
         size = len(text)
@@ -193,12 +282,14 @@ class LiteralFinder:
         tail = text[offset:]
         low = _lower(tail)
         earliest = size
-        for last, (length, _, held) in self._automaton.iter(low):
-            start = offset + last + 1 - length
-            if start < earliest and held.match(text, start, partial=True) is not None:
-                earliest = start
-        for length in range(min(self._longest_prefix, len(low)), 0, -1):
-            if low[-length:] in self._prefixes:
+        for at, group in self._candidates(tail, low):
+            if offset + at < earliest and group.held.match(text, offset + at, partial=True) is not None:
+                earliest = offset + at
+        if low and low[-1] in self._last_of_prefix:
+            for length in range(min(self._longest_prefix, len(low)), 0, -1):
+                bounded = self._prefixes.get(low[-length:])
+                if bounded is None or (bounded and length < len(low) and "가" <= low[-length - 1] <= "힣"):
+                    continue
                 return min(earliest, size - length)
         return earliest
 

@@ -27,6 +27,8 @@ CONTEXT = 48
 
 LEFT = r"(?<![0-9A-Za-z])"
 RIGHT = r"(?![0-9A-Za-z])"
+WORD_LEFT = r"(?<![0-9A-Za-z가-힣])"
+"""For what begins with Hangul and always begins a word, such as an address."""
 NUMBER_LEFT = r"(?<![0-9A-Za-z])(?<![0-9][-.])"
 NUMBER_RIGHT = r"(?![0-9A-Za-z]|[-.][0-9])"
 DASH = "[-\u2010-\u2015\u2212]"
@@ -50,14 +52,6 @@ class Lane(enum.Enum):
     LITERAL = "literal"
 
 
-class Opening(enum.Enum):
-    """What a match of Lane.DIGITS may begin with; a plus sign or a parenthesis may stand before a digit."""
-
-    DIGIT = "digit"
-    LETTER = "letter"
-    EITHER = "either"
-
-
 Check = Callable[[str], float]
 
 
@@ -69,8 +63,8 @@ class PatternSpec:
     a group named `v` marks the value where it is not the whole match. longest: code points of the longest match.
     score: probability without context, where there is no check. context: words, lower case, that raise the score to
     `in_context` when one stands in the CONTEXT code points before the match. check: probability for a value.
-    digits: least number of digits in the numbers it begins with, and opening, for Lane.DIGITS. literals: lower case,
-    for Lane.LITERAL; a match begins at one of them.
+    digits: least number of digits in the numbers it begins with, token: least length of the first run of ASCII letters
+    and digits, for Lane.DIGITS. literals: lower case, for Lane.LITERAL; a match begins at one of them.
     """
 
     entity: str
@@ -83,7 +77,7 @@ class PatternSpec:
     in_context: float = 0.0
     check: Check | None = None
     digits: int = 1
-    opening: Opening = Opening.DIGIT
+    token: int = 1
     literals: tuple[str, ...] = ()
     left: str = NUMBER_LEFT
     right: str = NUMBER_RIGHT
@@ -101,14 +95,21 @@ class Hit:
     context: str = ""
 
 
-def _context_expression(words: tuple[str, ...]) -> re.Pattern[str]:
-    """Any of the words; ASCII words must not stand inside a longer one."""
-    parts = [
-        (LEFT if word[0].isascii() else "") + re.escape(word).replace(r"\ ", "[ _-]?")
-        + ("(?![a-z]{3})" if word[-1].isascii() else "")
-        for word in sorted(words, key=len, reverse=True)
-    ]  # fmt: skip
-    return re.compile("|".join(parts), re.IGNORECASE)
+def _stands_alone(window: str, word: str) -> bool:
+    """Whether the word occurs other than inside a longer ASCII word; plural and the like may follow."""
+    at = window.find(word)
+    while at >= 0:
+        end = at + len(word)
+        if (not word[0].isascii() or not at or not _is_letter(window[at - 1])) and (
+            not word[-1].isascii() or not all(map(_is_letter, window[end : end + 3].ljust(3)))
+        ):
+            return True
+        at = window.find(word, at + 1)
+    return False
+
+
+def _is_letter(char: str) -> bool:
+    return "a" <= char <= "z"
 
 
 @dataclass(frozen=True)
@@ -117,31 +118,35 @@ class Pattern:
 
     spec: PatternSpec
     expression: re.Pattern[str] = field(init=False)
-    words: re.Pattern[str] | None = field(init=False)
+    has_value: bool = field(init=False)
 
     def __post_init__(self) -> None:
         spec = self.spec
         object.__setattr__(self, "expression", re.compile(f"{spec.left}(?:{spec.body}){spec.right}"))
-        object.__setattr__(self, "words", _context_expression(spec.context) if spec.context else None)
+        object.__setattr__(self, "has_value", "v" in self.expression.groupindex)
 
-    def at(self, text: str, start: int) -> Hit | None:
-        """The match that begins at `start`, if it is one and its score is worth reporting."""
-        found = self.expression.match(text, start)
-        if found is None:
-            return None
+    def confirm(self, text: str, found: re.Match[str]) -> Hit | None:
+        """What a match of `expression` amounts to; None when it is refused or not worth reporting."""
         spec = self.spec
-        begin, end = found.span("v") if "v" in self.expression.groupindex else found.span()
-        if begin < 0:
+        start, stop = found.span()
+        begin, end = found.span("v") if self.has_value else (start, stop)
+        if begin < 0 or stop - start > spec.longest:
             return None
         score = spec.check(text[begin:end]) if spec.check is not None else spec.score
-        if score <= 0.0 and spec.check is not None:
-            return None
         word = ""
-        if self.words is not None and score < spec.in_context:
-            near = self.words.search(text, max(0, start - CONTEXT), start)
-            if near is not None:
-                word, score = near.group(), spec.in_context
+        if score < spec.in_context and (score > 0.0 or spec.check is None):
+            word = self._context(text, start)
+            if word:
+                score = spec.in_context
         return Hit(spec, score, begin, end, word) if score >= REPORTED else None
+
+    def _context(self, text: str, start: int) -> str:
+        """The first context word in the code points before `start`; empty when there is none."""
+        window = text[max(0, start - CONTEXT) : start].lower().replace("_", " ").replace("-", " ")
+        for word in self.spec.context:
+            if word in window and _stands_alone(window, word):
+                return word
+        return ""
 
 
 def hold_expression(specs: list[PatternSpec]) -> regex.Pattern[str]:

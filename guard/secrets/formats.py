@@ -51,9 +51,12 @@ def quoted(value: str) -> float:
     return max(0.6, assigned(value))
 
 
+_PREFIX = 6  # most prefixes are shorter; what is left over of longer ones changes little
+
+
 def random_token(value: str) -> float:
     """Whatever follows a provider's prefix has to look random: several kinds of characters, few repeated pairs."""
-    body = value.rpartition("_")[2] or value
+    body = value[_PREFIX:]
     runs = sum(a == b for a, b in pairwise(body))
     return 0.0 if entropy(body) < 2.5 or runs > len(body) // 3 else 0.97
 
@@ -131,7 +134,7 @@ SPECS = [
     ),
     PatternSpec(
         "PASSWORD", "assigned-secret-quoted",
-        f"(?i:{_KEY}){_ASSIGN}[\"'](?P<v>[^\"'\\s]{{6,128}})[\"']", Lane.LITERAL, 162, check=quoted,
+        f"(?i:{_KEY}){_ASSIGN}[\"'](?P<v>[^\"'\\s]{{6,128}})", Lane.LITERAL, 162, check=quoted,
         literals=_KEYS, left="", right="", category=Category.SECRETS,
     ),
 ]  # fmt: skip
