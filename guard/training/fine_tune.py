@@ -136,7 +136,6 @@ class Run:
     """A fine-tuning run: bfloat16 model, float32 master weights, optimiser, place in the data."""
 
     def __init__(self, start: Encoder, batches: Batches, recipe: Recipe, out: Path) -> None:
-        torch.manual_seed(recipe.seed)
         self.recipe, self.batches, self.out = recipe, batches, out
         self.model = start.to(torch.bfloat16)
         self.model.head.float()
@@ -166,11 +165,17 @@ class Run:
         self.model.train()
         began, first = time.process_time(), self.seen
         while self.seen < self.recipe.samples:
-            losses = [self.step(batch) for batch in self.batches.pool(self.pool)]
-            self.pool += 1
+            losses = self.one_pool()
             self.save()
             speed = (self.seen - first) / (time.process_time() - began)
             log.info("%d texts, loss %.4f, %.0f texts per CPU second", self.seen, np.mean(losses), speed)
+
+    def one_pool(self) -> list[float]:
+        """Every step of the next pool; its dropout, too, depends on nothing but the seed and the pool's number."""
+        torch.manual_seed(self.recipe.seed * 1_000_003 + self.pool)
+        losses = [self.step(batch) for batch in self.batches.pool(self.pool)]
+        self.pool += 1
+        return losses
 
     def step(self, batch: Batch) -> float:
         """One step on one batch; returns its loss."""

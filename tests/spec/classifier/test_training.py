@@ -1,0 +1,223 @@
+"""Training: labels are not invented, the same seed gives the same weights, a stopped run goes on as if it had not."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from guard.classifier.folding import fold
+from guard.training import fine_tune
+from guard.training.corpus import NEVER_TRAINED, corpus
+from guard.training.disguise import DISGUISES
+from guard.training.encoder import Encoder, EncoderShape
+from guard.training.errors import TrainingCheckpointUnusable, TrainingDataMissing
+from guard.training.generated import generated_rows, identity_swaps, wordless_rows
+from guard.training.linear import LinearRecipe, LinearTraining
+from guard.training.rows import HELD_BACK, LICENCES, Row, read_rows
+from guard.training.sampling import label_matrix, sampling_weights
+from guard.verdict import Category
+from haechi.base.text import Language
+
+
+def write(folder: Path, name: str, rows: list[dict[str, object]]) -> None:
+    path = folder / f"{name}.jsonl.gz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with gzip.open(path, "wt", encoding="utf-8") as out:
+        out.writelines(json.dumps(r) + "\n" for r in rows)
+
+
+def toxic(text: str, label: int, categories: str = "") -> dict[str, object]:
+    return {"text": text, "lang": "en", "toxic": label, "categories": categories, "split": "train"}
+
+
+def test_a_toxic_row_without_a_category_says_nothing_about_hate(tmp_path: Path) -> None:
+    """Unknown is not 0."""
+    write(tmp_path, "toxicity/en_paradetox", [toxic("you fool", 1), toxic("dear friend", 0)])
+    rows, manifest = read_rows(tmp_path)
+    assert rows[0].labels == {Category.TOXICITY: 1}
+    assert rows[1].labels[Category.HATE] == 0
+    assert manifest.files[0][0] == "toxicity/en_paradetox.jsonl.gz"
+    labels, known = label_matrix(rows)
+    assert labels[0, 0] == known[0, 0] == 1.0
+    assert known[0, 1:].sum() == 0.0
+
+
+def test_sets_kept_for_outside_judgement_are_not_read(tmp_path: Path) -> None:
+    """A folder that holds them is read as if it did not; each has no licence entry to be read under either."""
+    write(tmp_path, "toxicity/en_paradetox", [toxic("dear friend", 0)])
+    for name in HELD_BACK:
+        write(tmp_path, f"safety_prompts/{name}", [{"prompt": "p", "lang": "en", "unsafe": 1, "category": ""}])
+    rows, manifest = read_rows(tmp_path)
+    assert {r.source for r in rows} == {"en_paradetox"}
+    assert len(manifest.files) == 1
+    assert not HELD_BACK & LICENCES.keys()
+
+
+def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
+    """Training on nothing would still write weights."""
+    with pytest.raises(TrainingDataMissing):
+        read_rows(tmp_path)
+
+
+def test_the_never_trained_sources_are_left_out_of_the_corpus(tmp_path: Path) -> None:
+    """What is measured as unseen is unseen."""
+    ordinary = {"text": "an ordinary sentence about the weather " * 5, "split": "train"}
+    languages = {"en": "en_c4_pages", "ko": "ko_chat", "zh": "zh_news"}
+    for language, name in languages.items():
+        write(tmp_path, f"safe_text/{name}", [ordinary | {"lang": language}] * 3)
+    for name in NEVER_TRAINED:
+        write(tmp_path, f"toxicity/{name}", [toxic("you fool", 1)])
+    rows, _ = corpus(tmp_path, seed=1)
+    assert not {r.source for r in rows} & set(NEVER_TRAINED)
+
+
+def test_our_own_rows_are_the_same_for_the_same_seed_and_their_dev_patterns_are_apart() -> None:
+    """Dev rows come from patterns that training rows do not come from, so no text is in both."""
+    rows = generated_rows(3)
+    assert rows == generated_rows(3)
+    train = {r.text for r in rows if not r.dev}
+    assert not train & {r.text for r in rows if r.dev}
+    assert {r.language for r in rows} == {Language.ENGLISH, Language.KOREAN, Language.CHINESE}
+    assert all("{" not in r.text and "/" not in r.text for r in rows)
+    assert wordless_rows(1) == wordless_rows(1)
+
+
+def test_identity_terms_stand_in_harmless_and_in_hateful_sentences() -> None:
+    """Otherwise the term itself would become the evidence."""
+    for language, term in ((Language.ENGLISH, "immigrants"), (Language.KOREAN, "조선족"), (Language.CHINESE, "黑人")):
+        rows = [r for r in generated_rows(3, per_pattern=200) if r.language is language and term in r.text.lower()]
+        assert {r.labels.get(Category.HATE) for r in rows} >= {0, 1}
+        assert all(len(set(swap)) == len(swap) for swap in identity_swaps(language))
+
+
+@pytest.mark.parametrize("name", ["zero_width", "full_width", "homoglyphs", "spaced", "signs_inside", "decomposed"])
+def test_folding_undoes_the_disguise(name: str) -> None:
+    """The disguises that keep every letter give back the same folded text."""
+    rng = np.random.default_rng(0)
+    for text in ("shutup idiot", "개새끼야", "你这个傻逼"):
+        hidden = DISGUISES[name](text, rng)
+        assert fold(hidden).replace(" ", "") == fold(text).replace(" ", "")
+
+
+def test_sampling_balances_languages_and_tames_large_sources() -> None:
+    """Each language has the same mass; a source with 100 times the rows has 10 times the mass."""
+    known = {Category.TOXICITY: 1}
+    rows = [Row("a", Language.ENGLISH, known, "large", dev=False)] * 400
+    rows += [Row("b", Language.ENGLISH, known, "small", dev=False)] * 4
+    rows += [Row("c", Language.KOREAN, known, "other", dev=False)] * 7
+    weights = sampling_weights(rows)
+    assert weights.sum() == pytest.approx(1.0)
+    assert weights[:404].sum() == pytest.approx(0.5)
+    assert weights[:400].sum() / weights[400:404].sum() == pytest.approx(10.0)
+
+
+BAD = [
+    "stupid",
+    "idiot",
+    "moron",
+    "filthy",
+    "pathetic",
+    "loser",
+    "coward",
+    "disgusting",
+    "clown",
+    "liar",
+    "creep",
+    "worthless",
+]
+GOOD = [
+    "lovely",
+    "garden",
+    "picnic",
+    "friend",
+    "breakfast",
+    "sunshine",
+    "library",
+    "concert",
+    "journey",
+    "recipe",
+    "kitten",
+    "museum",
+]
+
+
+def small_rows() -> list[Row]:
+    """Sixty rows of insults and sixty of kind words, three different words each."""
+    rows = []
+    for words, labels in ((BAD, {Category.TOXICITY: 1}), (GOOD, {Category.TOXICITY: 0, Category.HATE: 0})):
+        texts = [" ".join(words[(i * step) % 12] for step in (1, 5, 7)) + f" {i}" for i in range(60)]
+        rows += [Row(text, Language.ENGLISH, labels, "s", dev=False) for text in texts]
+    return rows
+
+
+def test_stage_one_learns_and_gives_the_same_weights_for_the_same_seed() -> None:
+    """Two trainings agree to the bit, and tell the classes apart."""
+    training = LinearTraining(small_rows(), LinearRecipe(bits=14, epochs=3, rate=0.3, batch=16))
+    one, two = training.fit(np.arange(120)), training.fit(np.arange(120))
+    assert np.array_equal(one.weights, two.weights)
+    assert one.logits(fold("a filthy idiot"))[0] > one.logits(fold("a lovely garden"))[0] + 1.0
+
+
+class Words:
+    """A tokenizer of whole words, with the one method that batches need."""
+
+    class Encoded:
+        """Ids of one text."""
+
+        def __init__(self, ids: list[int]) -> None:
+            self.ids = ids
+
+    def encode(self, text: str, *, add_special_tokens: bool) -> Words.Encoded:
+        return Words.Encoded([4 + sum(map(ord, word)) % 90 for word in text.split()])
+
+
+SHAPE = EncoderShape(layers=2, width=32, attention_heads=4, inner=64, vocabulary=100, positions=64, epsilon=1e-12)
+
+
+def run_of(folder: Path, samples: int) -> fine_tune.Run:
+    import torch
+
+    torch.manual_seed(0)
+    recipe = fine_tune.Recipe(samples, tokens_per_step=256, longest=16, layers=(0, 1), rng_pool=64, rate=1e-3)
+    folder.mkdir(exist_ok=True)
+    return fine_tune.Run(Encoder(SHAPE, 8), fine_tune.Batches(small_rows(), Words(), recipe), recipe, folder)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_a_resumed_run_ends_with_the_weights_of_one_that_was_never_stopped(tmp_path: Path) -> None:
+    """A step is a function of seed and place; stopping loses nothing."""
+    import torch
+
+    whole = run_of(tmp_path / "whole", samples=192)
+    whole.train()
+    first = run_of(tmp_path / "parts", samples=192)
+    first.model.train()
+    first.one_pool()
+    first.save()
+    second = run_of(tmp_path / "parts", samples=192)
+    second.resume()
+    assert second.seen == 64
+    second.train()
+    assert second.seen == whole.seen
+    assert all(torch.equal(a, whole.master[n]) for n, a in second.master.items())
+
+
+def test_a_run_is_not_resumed_under_another_recipe(tmp_path: Path) -> None:
+    """Mixed settings are refused: HAE-T902."""
+    run = run_of(tmp_path, samples=64)
+    run.train()
+    with pytest.raises(TrainingCheckpointUnusable):
+        run_of(tmp_path, samples=128).resume()
+
+
+@pytest.mark.slow
+def test_fine_tuning_lowers_the_loss(tmp_path: Path) -> None:
+    """Two small layers learn to tell two kinds of sentences apart."""
+    run = run_of(tmp_path, samples=1280)
+    run.model.train()
+    losses = [loss for _ in range(20) for loss in run.one_pool()]
+    assert np.mean(losses[-8:]) < 0.6 * np.mean(losses[:8])
