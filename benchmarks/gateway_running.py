@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import openai
 
-from audit.log import AuditLog
+from audit.events import Event
+from audit.log import Ack, AuditLog
 from benchmarks.gateway_stub import Script, Stub, serving
 from gateway.app import create_app
 from gateway.keys import KeyStore
 from gateway.parts import GatewayParts
 from gateway.upstream.http import HttpUpstream
 from guard.checker import SafetyChecker
+
+
+class WatchedLog(AuditLog):
+    """The audit log itself, which also remembers what was appended. `spoil` may put another receipt in the place of one."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.seen: list[tuple[Event, Ack]] = []
+        self.spoil: Callable[[Event, Ack], Ack] = lambda event, ack: ack
+
+    def append(self, event: Event) -> Ack:
+        ack = super().append(event)
+        self.seen.append((event, ack))
+        return self.spoil(event, ack)
 
 
 @dataclass
@@ -32,7 +48,7 @@ class Running:
     parts: GatewayParts
     app: Any
     http: httpx.Client
-    scripts: list[Script] = field(default_factory=list)
+    log: WatchedLog
 
     def client(self) -> openai.OpenAI:
         """The stock client, which does not try again."""
@@ -41,6 +57,23 @@ class Running:
     def says(self, *pieces: str, **changes: Any) -> None:
         """What the model answers from now on."""
         self.stub.script = Script(pieces=list(pieces), **changes)
+
+    def requests(self, *, wait_s: float = 5.0) -> dict[str, list[Event]]:
+        """The request records so far, by request id, once every request has its end."""
+        deadline = time.monotonic() + wait_s
+        while True:
+            found: dict[str, list[Event]] = {}
+            for event, _ in list(self.log.seen):
+                if event.request_id:
+                    found.setdefault(event.request_id, []).append(event)
+            if all(len(events) > 1 for events in found.values()) or time.monotonic() > deadline:
+                return found
+            time.sleep(0.01)
+
+    def last(self) -> list[Event]:
+        """The records of the newest request."""
+        found = self.requests()
+        return found[list(found)[-1]]
 
     def post(
         self, content: bytes | dict[str, Any], path: str = "/v1/chat/completions", **headers: str
@@ -60,9 +93,9 @@ def running(policy: str | SafetyChecker = "default", *, base_url: str = "", **pa
     with tempfile.TemporaryDirectory() as folder, serving(stub) as upstream_url, httpx.Client(timeout=30) as http:
         keys = KeyStore.open(Path(folder) / "keys.db")
         upstream = HttpUpstream(base_url or upstream_url + "/v1", timeout_s=5)
-        log = AuditLog.open(Path(folder) / "audit")
+        log = WatchedLog.open(Path(folder) / "audit")
         joined = GatewayParts(**{"checker": checker, "log": log, "upstream": upstream, "keys": keys, **parts})
         app = create_app(joined)
         with serving(app) as url:
-            yield Running(url, keys.create().secret, stub, Path(folder) / "audit", joined, app, http)
+            yield Running(url, keys.create().secret, stub, Path(folder) / "audit", joined, app, http, log)
         keys.close()

@@ -229,7 +229,7 @@ def serving(app: Any) -> Iterator[str]:
     """The app on a free port of this machine, in a thread of its own; gives the base URL."""
     config = uvicorn.Config(
         app, host="127.0.0.1", port=0, http="httptools", loop="uvloop", lifespan="on", log_level="error", access_log=False,
-        timeout_graceful_shutdown=5, ws="none",
+        timeout_graceful_shutdown=1, ws="none",
     )  # fmt: skip
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined, method-assign]
