@@ -37,9 +37,8 @@ class PatternScanner:
         for hit in self.hits(views.plain.text):
             span = views.plain.to_raw(hit.start, hit.end)
             spec = hit.spec
-            matches.append(
-                Match(spec.category, Severity.UNSAFE, hit.score, span.start, span.end, spec.rule, spec.entity)
-            )
+            rule = f"{spec.rule} near {hit.context}" if hit.context else spec.rule
+            matches.append(Match(spec.category, Severity.UNSAFE, hit.score, span.start, span.end, rule, spec.entity))
         return matches
 
     def hold(self, views: TextViews) -> int:

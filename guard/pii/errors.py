@@ -1,0 +1,28 @@
+"""What scrubbing refuses. Codes are explained in docs/errors/pii.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from haechi.base.errors import HaechiError, nearest
+
+
+class UnknownEntity(HaechiError):
+    """A kind of personal data was asked for that nothing looks for."""
+
+    code = "HAE-S301"
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"no kind of personal data is named {name!r}", hint=nearest(name, known))
+
+
+class WeakPseudonymKey(HaechiError):
+    """The key of hashes and pseudonyms is too short to be a secret."""
+
+    code = "HAE-S302"
+
+
+class BadRow(HaechiError):
+    """A line of the input cannot be scrubbed: not JSON, or without a text."""
+
+    code = "HAE-S303"
