@@ -140,8 +140,7 @@ class Lexicon:
         if not raw.isascii():
             loose = self._loose_tail(views)
             if loose < len(raw):
-                before = self.look(build_views(raw[:loose])).hold if loose else 0
-                return Look(matches, len(raw) - loose + before)
+                return Look(matches, len(raw) - (self._begun_before(raw[max(0, loose - self._tail) : loose], loose)))
         return Look(matches, len(raw) - self._begun(views.folded, terms, tight))
 
     def _matches(self, views: TextViews, terms: list[Occurrence[Entry]], tight: MappedText | None) -> list[Match]:
@@ -149,6 +148,12 @@ class Lexicon:
         if tight is not None:
             found += self._read(views.folded.over(tight), list(self._terms.find(tight.text)))
         return _longest(found) if len(found) > 1 else found
+
+    def _begun_before(self, text: str, end: int) -> int:
+        """The same as `_begun` for the text that ends at raw position `end`, whose letters are not looked at again."""
+        folded = build_views(text).folded
+        terms = list(self._terms.find(folded.text))
+        return end - len(text) + min(len(text), self._begun(folded, terms, tighten(folded.text, self._joins)))
 
     def _loose_tail(self, views: TextViews) -> int:
         """Where in the raw text Hangul letters begin that may yet be joined into other syllables."""

@@ -27,6 +27,9 @@ STRANGE = {
     "noncharacters": "\uffff\ufffe\U0010ffff",
     "one long word": "a" * 100_000,
     "digits": "1" * 100_000,
+    "laughter": "ㅋ" * 20_000,
+    "loose letters": "ㅇㅏ" * 5_000,
+    "decomposed": "\u110b\u1161" * 5_000,
     "separators": ". " * 50_000,
 }
 
