@@ -5,8 +5,10 @@ Everything here works without a network; a hub name is looked up in the local ca
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -179,7 +181,19 @@ def add_adapter(model: Any, shape: LoraShape) -> Any:
         task_type="SEQ_CLS" if has_heads else "CAUSAL_LM",
         modules_to_save=["score"] if has_heads else None,  # new heads must train, and be saved
     )
-    return get_peft_model(model, config)
+    with quiet_adapters():
+        return get_peft_model(model, config)
+
+
+@contextlib.contextmanager
+def quiet_adapters() -> Iterator[None]:
+    """Leave out two warnings of peft that are none of the user's business."""
+    with warnings.catch_warnings():
+        # peft asks transformers for a property by its old name; that warning is between the two of them.
+        warnings.filterwarnings("ignore", category=FutureWarning, message=".*gradient_checkpointing.*")
+        # For mixtures peft sets up ranks for fused experts, which are parameters and no linear layers: left frozen.
+        warnings.filterwarnings("ignore", category=RuntimeWarning, message=".*(rank|alpha)_pattern.*")
+        yield
 
 
 def _check_targets(targets: list[str], known: set[str]) -> None:

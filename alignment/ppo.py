@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from alignment.errors import SamplerMismatch
 from alignment.forward import Arithmetic, answer_tokens, last_states
-from alignment.models import LoraShape, core_of
+from alignment.models import LoraShape, core_of, quiet_adapters
 from alignment.optimiser import Stepper, batch_rows, mean_of, trainable
 from alignment.recipe import Recipe
 from alignment.rollout import Rollout, sample
@@ -323,7 +323,8 @@ def critic_from(body: Any, *, quantities: int, adapter: LoraShape | None = None)
         from peft import LoraConfig, inject_adapter_in_model
 
         config = LoraConfig(r=adapter.rank, lora_alpha=adapter.alpha, target_modules="all-linear")
-        decoder = inject_adapter_in_model(config, decoder.requires_grad_(False))
+        with quiet_adapters():
+            decoder = inject_adapter_in_model(config, decoder.requires_grad_(False))
     else:
         for weight in decoder.parameters():
             weight.requires_grad_(weight is not table.weight)

@@ -64,7 +64,7 @@ def policy_for(recipe: Recipe, tokenizer: Any) -> Any:
 def adapted(model: Any, recipe: Recipe) -> Any:
     """The model with the recipe's adapter and memory settings."""
     if recipe.model.gradient_checkpointing:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        model.activation_checkpointing_enable()
         model.enable_input_require_grads()
     if recipe.lora.rank:
         values = recipe.lora
