@@ -75,8 +75,8 @@ SPECS = [
         "IP_ADDRESS", "ipv4", "[0-9]{1,3}\\.[0-9]{1,3}\\.[0-9]{1,3}\\.[0-9]{1,3}(?:/[0-9]{1,2})?", Lane.DIGITS, 18, check=ip4, digits=4,
     ),
     PatternSpec(
-        "IP_ADDRESS", "ipv6", "(?:[0-9A-Fa-f]{1,4})?(?::[0-9A-Fa-f]{0,4}){2,7}(?<=[0-9A-Fa-f:])(?:(?<=:)[0-9]{1,3}(?:\\.[0-9]{1,3}){3})?",
-        Lane.HEX, 45, check=ip6, left="(?<![0-9A-Za-z:])", right=RIGHT,
+        "IP_ADDRESS", "ipv6", "(?:[0-9A-Fa-f]{1,4})?(?::[0-9A-Fa-f]{0,4}){2,7}(?:(?<=:)[0-9]{1,3}(?:\\.[0-9]{1,3}){3}|(?<=[0-9A-Fa-f])|(?<=::))",
+        Lane.HEX, 45, check=ip6, left="(?<![0-9A-Za-z:])", right="(?![0-9A-Za-z]|[.][0-9])",
     ),
     PatternSpec(
         "MAC_ADDRESS", "mac", "[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}", Lane.HEX, 17, check=mac,

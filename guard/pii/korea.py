@@ -70,7 +70,7 @@ def plate(value: str) -> float:
 _RRN_WORDS = (
     "주민등록번호", "주민번호", "주민등록", "주민 번호", "생년월일", "resident registration", "rrn", "居民登记", "身份证",
 )  # fmt: skip
-_FRN_WORDS = ("외국인등록번호", "외국인 등록", "등록번호", "alien registration", "foreigner registration", "外国人登录")
+_FRN_WORDS = ("외국인등록번호", "외국인 등록", "alien registration", "foreigner registration", "外国人登录")
 _BANKS = (
     "계좌", "입금", "송금", "예금주", "이체", "통장", "국민은행", "신한", "우리은행", "하나은행", "농협", "기업은행", "카카오뱅크", "토스뱅크",
     "케이뱅크", "새마을금고", "우체국", "신협", "수협", "대구은행", "부산은행", "경남은행", "광주은행", "전북은행", "제주은행", "씨티은행", "제일은행",

@@ -117,7 +117,7 @@ SPECS = [
         "PRIVATE_KEY", "pem",
         f"-----BEGIN (?:[0-9A-Z]{{1,12}} ){{0,3}}PRIVATE KEY(?: BLOCK)?-----"
         f"(?:{_BREAK}(?:Proc-Type|DEK-Info|Version|Comment): ?[0-9A-Za-z,./() -]{{1,60}}){{0,3}}+"
-        f"(?:{_BREAK}[0-9A-Za-z+/=]{{16,76}}+){{0,46}}+(?:{_BREAK}[0-9A-Za-z+/=]{{1,76}}+)?+"
+        f"(?:{_BREAK}[0-9A-Za-z+/=]{{16,76}}+){{0,46}}+(?:(?:\\r?\\n|\\\\n)[0-9A-Za-z+/=]{{1,76}}+)?+"
         f"(?:{_BREAK}-----END (?:[0-9A-Z]{{1,12}} ){{0,3}}PRIVATE KEY(?: BLOCK)?-----)?",
         Lane.LITERAL, 4000, score=0.99, literals=("-----begin ",), left="", right="", category=Category.SECRETS,
     ),
