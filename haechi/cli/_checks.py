@@ -17,6 +17,7 @@ import socket
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from typing import assert_never
 
 from gateway.keys import KeyStore
 from gateway.settings import GatewaySettings
@@ -56,7 +57,7 @@ def examine(settings: GatewaySettings) -> tuple[Check, ...]:
     found += [_extra(extra) for extra in EXTRAS]
     found += [_torch(), _embedded_model(), _settings(settings)]
     found += _policies(settings)
-    found += [_data_dir(settings), _keys(settings), _port(settings)]
+    found += [_data_dir(settings), _keys(settings), _audit(settings), _port(settings)]
     if settings.upstream:
         found.append(_upstream(settings))
     return tuple(found)
@@ -178,6 +179,29 @@ def _keys(settings: GatewaySettings) -> Check:
     if not valid:
         return Check("API keys", State.WRONG, "no valid key: nobody can use the gateway", "haechi key create")
     return Check("API keys", State.OK, f"{valid} valid, {len(entries) - valid} revoked")
+
+
+def _audit(settings: GatewaySettings) -> Check:
+    folder = settings.audit_dir
+    if not folder.exists():
+        return Check("audit log", State.NOTE, "none yet; the first start makes it")
+    from audit.verify import Outcome, verify_folder
+
+    command = f"haechi audit verify {folder}"
+    try:
+        proof = verify_folder(folder)
+    except HaechiError as error:
+        return Check("audit log", State.UNKNOWN, str(error), error.hint or command)
+    records = sum(log.records for log in proof.logs)
+    match proof.outcome:
+        case Outcome.INTACT:
+            return Check("audit log", State.OK, f"{records} records in {len(proof.logs)} logs are intact")
+        case Outcome.TAMPERED:
+            return Check("audit log", State.WRONG, "it was altered; copy the folder before anything else", command)
+        case Outcome.CANNOT_TELL:
+            return Check("audit log", State.UNKNOWN, f"{records} records; not everything could be checked", command)
+        case _ as unreachable:
+            assert_never(unreachable)
 
 
 def _port(settings: GatewaySettings) -> Check:

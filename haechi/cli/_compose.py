@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -19,7 +21,7 @@ def build_app(settings: GatewaySettings) -> Callable[..., Any]:
     Raises:
         HaechiError: whatever a part says when it cannot be had; what was opened before is closed again.
     """
-    from audit import AuditLog
+    from audit.log import AuditLog
     from gateway.app import create_app
     from gateway.keys import KeyStore
     from gateway.parts import BlockedPrompt, GatewayParts
@@ -68,4 +70,15 @@ def _upstream(settings: GatewaySettings) -> Upstream:
         return HttpUpstream(settings.upstream, api_key=settings.upstream_key, timeout_s=settings.upstream_timeout_s)
     from gateway.upstream.local import LocalUpstream
 
-    return LocalUpstream.load(settings.model, precision=settings.precision, data_dir=settings.data_dir)
+    return LocalUpstream.load(
+        settings.model,
+        precision=settings.precision,
+        data_dir=settings.data_dir,
+        # Workers share the machine: left alone, each would start one thread per core.
+        threads=max(1, (os.cpu_count() or 1) // settings.workers) if settings.workers > 1 else None,
+        tell=_tell,
+    )
+
+
+def _tell(text: str) -> None:
+    print(f"haechi: {text}", file=sys.stderr, flush=True)

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from gateway.keys import KeyStore
 from gateway.settings import GatewaySettings
+from gateway.upstream.demo_model import demo_gguf
+from gateway.upstream.errors import ModelNotFound
 from gateway.upstream.ports import Json, UpstreamError
 from haechi.base.errors import MissingExtra, PortTaken, UnwritableOutput, WeakKey
 
@@ -121,6 +123,23 @@ def check_policy(policy: str) -> None:
     from guard.policy_file import load_policy
 
     load_policy(policy)
+
+
+def check_model(settings: GatewaySettings) -> None:
+    """The model is there, as far as that can be told without loading a model runtime, which takes seconds.
+
+    Raises:
+        UpstreamError: DemoModelMissing when no model is named and none is embedded, ModelNotFound for a path without a file.
+    """
+    if settings.upstream:
+        return
+    if not settings.model:
+        demo_gguf()
+    elif settings.model.startswith(("/", ".", "~")) and not Path(settings.model).expanduser().exists():
+        raise ModelNotFound(
+            f"there is no model at {settings.model}",
+            hint="name a folder, a .gguf file, or a model of the hub (Qwen/Qwen3-0.6B)",
+        )
 
 
 def probe_upstream(settings: GatewaySettings) -> tuple[str, ...]:

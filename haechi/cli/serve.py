@@ -62,6 +62,7 @@ def _check(settings: GatewaySettings) -> _Checked:
         warnings = _preflight.check_data_dir(settings.data_dir)
         _preflight.check_keys(settings)
         _preflight.check_policy(settings.policy)
+        _preflight.check_model(settings)
         warnings += _preflight.probe_upstream(settings)
     except BaseException:
         sock.close()

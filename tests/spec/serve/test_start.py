@@ -274,18 +274,20 @@ def test_an_upstream_that_is_away_is_a_warning_and_an_error_per_request(launcher
     assert failed.value.status_code in {502, 503, 504}
 
 
-def test_the_settings_file_and_the_environment_reach_the_gateway(launcher: Launcher, tmp_path: Path) -> None:
+def test_the_settings_file_the_environment_and_the_options_reach_the_gateway(
+    launcher: Launcher, tmp_path: Path
+) -> None:
     """haechi.toml in the data folder is read; a variable beats it; an option beats both."""
     (tmp_path / "data").mkdir()
-    (tmp_path / "data/haechi.toml").write_text('policy = "strict"\nlog_level = "error"\n', "utf-8")
-    from_file = launcher.serve(tmp_path / "data")
-    assert from_file.ready["policy"] == "strict"
-    from_file.stop()
-    from_environment = launcher.serve(tmp_path / "data", env={"HAECHI_POLICY": "record-only"})
-    assert from_environment.ready["policy"] == "record-only"
-    from_environment.stop()
-    from_line = launcher.serve(tmp_path / "data", "--policy", "default", env={"HAECHI_POLICY": "record-only"})
-    assert from_line.ready["policy"] == "default"
+    text = f'policy = "strict"\nworkers = 3\nupstream = "{launcher.upstream}"\nport = 1\n'
+    (tmp_path / "data/haechi.toml").write_text(text, "utf-8")
+    gateway = launcher.serve(tmp_path / "data", upstream=False, env={"HAECHI_WORKERS": "1", "HAECHI_PORT": "2"})
+    assert (gateway.ready["policy"], gateway.ready["workers"], gateway.ready["upstream"]) == (
+        "strict",
+        1,
+        launcher.upstream,
+    )
+    assert not gateway.address.endswith((":1", ":2"))
 
 
 def test_two_gateways_with_two_data_folders_share_nothing(launcher: Launcher, tmp_path: Path) -> None:
