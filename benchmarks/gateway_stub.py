@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -249,16 +251,18 @@ def serving(app: Any) -> Iterator[str]:
 
 
 def serve() -> None:
-    """Serve until stopped."""
+    """Serve until stopped; prints the URL first."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, default=9200)
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--pieces", type=int, default=60)
     parser.add_argument("--delay-ms", type=float, default=0.0)
     args = parser.parse_args()
     stub = Stub(Script(pieces=plain_pieces(args.pieces), delay_s=args.delay_ms / 1000))
-    uvicorn.run(
-        stub, host="127.0.0.1", port=args.port, http="httptools", loop="uvloop", log_level="warning", access_log=False
-    )
+    listener = socket.create_server(("127.0.0.1", args.port))
+    sys.stdout.write(f"http://127.0.0.1:{listener.getsockname()[1]}\n")
+    sys.stdout.flush()
+    config = uvicorn.Config(stub, http="httptools", loop="uvloop", log_level="warning", access_log=False, ws="none")
+    uvicorn.Server(config).run(sockets=[listener])
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ from gateway.lane import GuardLane
 from gateway.metrics import Metrics
 from gateway.openai.chat import ChatRequest, declared_names, parse_chat
 from gateway.openai.errors import error_body, error_headers, error_status
+from gateway.openai.merge import merged
 from gateway.openai.refusal import refusal_text, refused_completion, refused_stream
 from gateway.openai.sse import DONE_FRAME, frame, frames
 from gateway.parts import BlockedPrompt, GatewayParts
@@ -187,7 +188,7 @@ class Pipeline:
         async with aclosing(cast("AsyncGenerator[Json]", self._parts.upstream.stream(body))) as chunks:
             ready: Callable[[], list[Json]] = getattr(chunks, "ready", list)
             async for first in chunks:
-                batch = [first, *ready()]
+                batch = merged([first, *ready()])
                 out = await self.lane.run(answer.work(batch), partial(answer.chunks, batch))
                 if last or answer.complete or answer.blocked:
                     last += out
