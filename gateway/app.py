@@ -23,7 +23,7 @@ _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 def create_app(parts: GatewayParts) -> FastAPI:
     """The gateway made of these parts. Its lifespan closes the upstream and the log."""
     pipeline = Pipeline(parts)
-    health = Health(parts)
+    health = Health(parts, pipeline.metrics.audit_failed_s)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +13,8 @@ from gateway.upstream.ports import Json, UpstreamError
 
 FRESH_S: Final = 2.0
 """Seconds for which an answer is repeated, so that probes do not load the upstream."""
+AUDIT_S: Final = 10.0
+"""Seconds for which a record that was not written in time makes the gateway not ready."""
 MODEL_S: Final = 2.0
 """Seconds for the upstream to list its models."""
 
@@ -42,8 +45,10 @@ class Report:
 class Health:
     """Asks the parts, at most every two seconds."""
 
-    def __init__(self, parts: GatewayParts) -> None:
+    def __init__(self, parts: GatewayParts, audit_failed_s: Callable[[], float]) -> None:
+        """audit_failed_s: seconds since a record was last not durable in time; infinite when that never happened."""
         self._parts = parts
+        self._audit_failed_s = audit_failed_s
         self._last: Report | None = None
         self._asked = 0.0
 
@@ -66,4 +71,5 @@ class Health:
             return "no answer"
 
     def _audit(self) -> str:
-        return "ok"
+        """A failure counts for a while and no longer: only requests can show that the disk is well again."""
+        return "records are late" if self._audit_failed_s() < AUDIT_S else "ok"

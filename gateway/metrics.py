@@ -5,6 +5,8 @@ Counts are of one process: with several workers each answers /metrics for itself
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -18,6 +20,7 @@ class Metrics:
     def __init__(self, in_flight: Callable[[], float]) -> None:
         """in_flight: how many requests are under way now."""
         self.registry = CollectorRegistry()
+        self._audit_failed_at = -math.inf
         self._requests = Counter(
             "haechi_requests", "Requests by route and how they ended.", ("route", "outcome"), registry=self.registry
         )
@@ -70,7 +73,12 @@ class Metrics:
 
     def audit_failed(self, event: str) -> None:
         """A record was not durable in time."""
+        self._audit_failed_at = time.monotonic()
         self._audit_failures.labels(event).inc()
+
+    def audit_failed_s(self) -> float:
+        """Seconds since a record was last not durable in time; infinite when that never happened."""
+        return time.monotonic() - self._audit_failed_at
 
     def page(self) -> bytes:
         """The text that Prometheus reads."""

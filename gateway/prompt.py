@@ -24,6 +24,7 @@ from guard.verdict import Action, Direction, Verdict
 REMOVED: Final = "[removed]"
 """Stands in the history for a turn that the policy would have blocked."""
 _HISTORY_ROLES: Final = frozenset({"user", "assistant", "tool", "function"})
+_READ_APART: Final = frozenset({"messages", "model"})  # the model's name has been read at reception
 _SHORTEST_MEDIA: Final = 256  # characters; the smallest PNG has about 90, but a text of that length is read at no cost
 _TOKEN_ID_DIGITS: Final = 7  # keys of `logit_bias`
 
@@ -57,7 +58,7 @@ class _Screening:
         self._tally = Tally(checker.policy.name, checker.policy.digest)
 
     def run(self, body: Json) -> Screened:
-        rest = {key: value for key, value in body.items() if key != "messages" and not _plain_value(value)}
+        rest = {key: value for key, value in body.items() if key not in _READ_APART and not _plain_value(value)}
         changed: Json = rewrite(rest, self._binding) if rest else rest
         forwarded = body if changed is rest else {**body, **changed}
         messages = self._messages(body["messages"])

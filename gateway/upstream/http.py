@@ -34,6 +34,8 @@ DRAIN_S = 0.05
 """Seconds to wait for the end of a body whose `[DONE]` has arrived."""
 LONGEST_ANSWER = 64 * 1024 * 1024
 """Bytes of a whole answer; with n = 128 long answers stay below."""
+PIECE = 256 * 1024
+"""Bytes of a request body written at once."""
 LONGEST_ERROR = 64 * 1024
 """Bytes of an error answer that are read."""
 
@@ -99,16 +101,24 @@ class HttpUpstream:
         data = _encode(body) if body is not None else None
         try:
             try:
-                response = await self._client().request(method, self._base + path, data=data, allow_redirects=False)
+                response = await self._request(method, path, data)
             except (aiohttp.ServerDisconnectedError, ConnectionResetError):
                 # A pooled connection that the server closed just now; nothing of an answer has been seen.
-                response = await self._client().request(method, self._base + path, data=data, allow_redirects=False)
+                response = await self._request(method, path, data)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._translate(error) from error
         if response.status != 200:
             async with response:
                 raise await self._refusal(response)
         return response
+
+    async def _request(self, method: str, path: str, data: bytes | None) -> aiohttp.ClientResponse:
+        """Send one request. A long body goes out in pieces, so that other requests get their turn between them."""
+        url = self._base + path
+        if data is None or len(data) <= PIECE:
+            return await self._client().request(method, url, data=data, allow_redirects=False)
+        length = {"content-length": str(len(data))}
+        return await self._client().request(method, url, data=_pieces(data), headers=length, allow_redirects=False)
 
     async def _whole(self, response: aiohttp.ClientResponse) -> Json:
         try:
@@ -202,6 +212,11 @@ class HttpUpstream:
         if isinstance(error, EventTooLong):
             return self._garbled("an event of its stream is too long")
         return self._translate(error)
+
+
+async def _pieces(data: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(data), PIECE):
+        yield data[start : start + PIECE]
 
 
 class HttpStream:

@@ -53,6 +53,14 @@ def test_a_whole_answer_and_the_key(stub: Stub) -> None:
     assert stub.headers[-1]["authorization"] == "Bearer sk-up"
 
 
+def test_a_long_body_arrives_whole(stub: Stub) -> None:
+    """Several megabytes, with their length announced."""
+    body = {**BODY, "pad": "가" * 1_000_000}
+    asked(stub, Script(pieces=["hello"]), lambda up: up.complete(body))
+    assert stub.bodies[-1] == body
+    assert int(stub.headers[-1]["content-length"]) > 3_000_000
+
+
 def test_models_are_listed(stub: Stub) -> None:
     """The list is the upstream's own."""
     assert asked(stub, Script(), lambda up: up.models())[0]["id"] == "stub-model"
