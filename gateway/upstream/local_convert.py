@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import shutil
+import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -30,6 +31,12 @@ FORM: Final = 1
 LONGEST_WAIT_S: Final = 1_800.0
 _EDGE: Final = 1 << 20
 """Bytes at both ends of the file that its fingerprint covers, besides its length."""
+
+
+_STUMBLES: Final = (
+    ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError, struct.error
+)  # fmt: skip
+"""What the runtime's reader of GGUF raises on damaged files; it checks little before it computes with what it read."""
 
 
 def fingerprint(gguf: Path) -> str:
@@ -147,7 +154,7 @@ def _write_model(gguf: Path, folder: Path, generation: Mapping[str, Any]) -> Non
         model = AutoModelForCausalLM.from_pretrained(
             gguf.parent, **where, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
         )
-    except (ValueError, KeyError, IndexError, RuntimeError, NotImplementedError, UnicodeDecodeError) as error:
+    except _STUMBLES as error:
         text = str(error)
         if "architecture" in text.lower() or isinstance(error, NotImplementedError):
             raise UnknownArchitecture(

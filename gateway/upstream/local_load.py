@@ -46,6 +46,7 @@ logger = logging.getLogger("haechi.gateway.model")
 
 _HUB_NAME: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _FROM_HUB: Final = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
+_VOCABULARIES: Final = ("tokenizer.json", "vocab.json", "tokenizer.model")
 DEMO_SAMPLING: Final[Mapping[str, Any]] = {"do_sample": True, "temperature": 0.2, "top_p": 0.9}
 """What the makers of the demo model recommend."""
 
@@ -215,6 +216,8 @@ def _check_memory(folder: Path, precision: Precision, device: torch.device) -> N
 
 def _tokenizer(folder: Path) -> Any:
     try:
+        if not any((folder / name).is_file() for name in _VOCABULARIES):
+            raise FileNotFoundError(folder)  # the runtime would make up an empty tokenizer
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise NoChatTemplate(

@@ -155,9 +155,9 @@ class ThinkingSplitter:
         self._kept = ""
 
     @property
-    def answering(self) -> bool:
-        """Whether the thought, if any, is over."""
-        return self._place in {_Place.BEHIND, _Place.ANSWER}
+    def skipping(self) -> bool:
+        """Whether what comes is no part of the answer yet: a thought, its closing tag, line breaks behind it."""
+        return self._place in {_Place.THOUGHT_FRONT, _Place.THOUGHT, _Place.BEHIND}
 
     def push(self, text: str) -> Split:
         """What the new text makes certain."""
@@ -261,10 +261,12 @@ class AnswerText:
 
     def push(self, token: int, entry: Json | None = None) -> Delta:
         """One more token; `entry` is its OpenAI log-probability object where that was asked for."""
-        thinking = not self._splitter.answering
         seen = self._seen
-        delta = self._pass(self._splitter.push(self._decoder.push(token)))
-        if entry is not None and not (thinking and self._seen == seen):
+        text = self._decoder.push(token)
+        delta = self._pass(self._splitter.push(text))
+        if self._splitter.skipping and text:
+            self._entries.clear()
+        elif entry is not None:
             self._entries.append((seen, entry))
         return self._with_entries(delta)
 
