@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from guard.pii.lanes import finders
 from guard.pii.pattern import Hit, PatternSpec
 from guard.scanner import Match
 from guard.verdict import Severity
-from guard.views import TextViews
+from guard.views import MappedText, TextViews
 
 LOOKBEHIND = 128
 """Code points a stream keeps before the open text: the context words, and every pattern without a literal."""
+
+
+_MARK = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
 
 
 class PatternScanner:
@@ -34,8 +38,9 @@ class PatternScanner:
     def scan(self, views: TextViews) -> Sequence[Match]:
         """Every pattern in the text; overlaps only where neither lies inside the other."""
         matches = []
-        for hit in self.hits(views.plain.text):
-            span = views.plain.to_raw(hit.start, hit.end)
+        plain = without_marks(views.plain)
+        for hit in self.hits(plain.text):
+            span = plain.to_raw(hit.start, hit.end)
             spec = hit.spec
             rule = f"{spec.rule} near {hit.context}" if hit.context else spec.rule
             matches.append(Match(spec.category, Severity.UNSAFE, hit.score, span.start, span.end, rule, spec.entity))
@@ -43,9 +48,10 @@ class PatternScanner:
 
     def hold(self, views: TextViews) -> int:
         """Code points from the first position at which a pattern may have begun."""
-        raw, plain = views.raw, views.plain
+        raw = views.raw
         if not raw:
             return 0
+        plain = without_marks(views.plain)
         text = plain.text
         begun = min((finder.begun(text) for finder in self._finders), default=len(text))
         settled = len(raw)
@@ -54,6 +60,17 @@ class PatternScanner:
         if "\u1100" <= raw[-1] <= "\u11ff":  # a Hangul letter that the next one may turn into another syllable
             settled = min(settled, _loose_hangul(raw))
         return len(raw) - settled
+
+
+def without_marks(plain: MappedText) -> MappedText:
+    """The plain view without combining marks that no letter took up: a digit with an accent is still that digit."""
+    text = plain.text
+    if text.isascii() or _MARK.search(text) is None:
+        return plain
+    kept = [at for at, char in enumerate(text) if not _MARK.match(char)]
+    ends = [*kept[1:], len(text)] if kept else []
+    bare = MappedText("".join(text[at] for at in kept), tuple(kept), tuple(ends))
+    return plain.over(bare)
 
 
 def _loose_hangul(raw: str) -> int:

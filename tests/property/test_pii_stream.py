@@ -1,0 +1,123 @@
+"""The same promises through the real engine: one code point at a time, random pieces, long and hostile texts."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from guard import SafetyChecker, secrets
+from guard.fold import build_views
+from guard.pii import mask, scanners
+from guard.pii.samples import MAKERS
+from guard.scrub import Scrubber
+from guard.secrets.samples import MAKERS as SECRET_MAKERS
+
+ALL = {**MAKERS, **SECRET_MAKERS}
+POLICY = """
+schema: 1
+name: pii-test
+version: 2026-11
+detectors: [pii, secrets]
+both:
+  pii: {unsafe: redact, controversial: redact}
+  secrets: {unsafe: redact, controversial: redact}
+"""
+
+
+@pytest.fixture(scope="module")
+def checker(tmp_path_factory: pytest.TempPathFactory) -> SafetyChecker:
+    path: Path = tmp_path_factory.mktemp("policy") / "pii-test.yaml"
+    path.write_text(POLICY, "utf-8")
+    return SafetyChecker.load(path)
+
+
+def pieces_of(text: str, rng: np.random.Generator) -> list[str]:
+    cuts = sorted({0, len(text), *(int(n) for n in rng.integers(0, len(text), 12))})
+    return [text[a:b] for a, b in pairwise(cuts)]
+
+
+@pytest.mark.parametrize("rule", sorted(ALL))
+def test_a_stream_says_what_the_whole_text_says(rule: str, checker: SafetyChecker) -> None:
+    """Masked output and findings do not depend on how a text was cut; no value comes out."""
+    rng = np.random.default_rng(zlib.crc32(rule.encode()))
+    for left, right in (("그의 값은 ", "입니다."), ("我的 ", "，谢谢"), ("see ", ", and then some more words follow")):
+        sample = ALL[rule](rng)
+        text = f"Some words before, 그리고 앞글 {left}{sample.lead}{sample.value}{right}"
+        verdict = checker.check(text, direction="output")
+        whole = checker.redact(text, verdict)
+        assert sample.value not in whole
+        for pieces in (list(text), pieces_of(text, rng), pieces_of(text, rng)):
+            stream = checker.stream("output")
+            out = "".join(stream.feed(piece) for piece in pieces)
+            end = stream.finish()
+            assert out + end.text == whole, (sample, pieces)
+            assert [(f.start, f.end, f.entity) for f in end.verdict.findings] == [
+                (f.start, f.end, f.entity) for f in verdict.findings
+            ]
+
+
+def test_redaction_uses_our_mask(checker: SafetyChecker) -> None:
+    """What stands in the text is what `guard.pii.mask` says."""
+    text = "전화 010-1234-5678 끝"
+    assert checker.redact(text, checker.check(text)) == f"전화 {mask('PHONE_NUMBER', '010-1234-5678')} 끝"
+
+
+HOSTILE = {
+    "digits": "1",
+    "digit groups": "12-",
+    "spaced digits": "1 2 3 ",
+    "at signs": "@",
+    "local parts": "a.b-c_",
+    "mail beginnings": "a@b.",
+    "colons": "a:",
+    "double colons": "::",
+    "hyphens": "0a-",
+    "key heads": "-----BEGIN ",
+    "keys": "-----BEGIN PRIVATE KEY-----\nAAAAAAAAAAAAAAAAAAAAAAAAA\n",
+    "tokens": "eyJhbGciOiJI",
+    "assignments": "password=",
+    "places": "서울",
+    "streets": "서울 강남구 가나다라동 ",
+    "chinese places": "北京市朝阳区建国",
+    "urls": "http://a:",
+    "brackets": "(+",
+    "capitals": "AB1",
+    "zero width": "1\u200b",
+}
+
+
+@pytest.mark.parametrize("name", sorted(HOSTILE))
+def test_time_grows_with_the_text_and_not_faster(name: str) -> None:
+    """Four times the text takes at most about four times as long, whatever it repeats."""
+    unit = HOSTILE[name]
+
+    def cost(size: int) -> float:
+        views = build_views((unit * (size // len(unit) + 1))[:size])
+        best = float("inf")
+        for _ in range(3):
+            begun = time.process_time()
+            for scanner in (*scanners(), *secrets.scanners()):
+                scanner.scan(views)
+                scanner.hold(views)
+            best = min(best, time.process_time() - begun)
+        return best
+
+    cost(1_000)
+    small, large = cost(8_000), cost(32_000)
+    assert large <= 12 * small + 0.02, (small, large)
+    assert large < 32_000 * 60e-6, large
+
+
+def test_a_long_text_is_scrubbed_in_windows() -> None:
+    """A value on the border of two windows is found once, where it is."""
+    scrubber = Scrubber()
+    value = "010-1234-5678"
+    for before in (32_768 - 5, 32_768 - 13, 32_768 - 1, 32_768 + 1):
+        text = ("글" * (before - 1)) + " " + value + " 끝" + "가나 " * 20_000
+        found = scrubber.find(text)
+        assert [(e.start, e.end) for e in found] == [(before, before + len(value))]
