@@ -11,7 +11,7 @@ from pathlib import Path
 
 from audit.errors import RolledBack
 from audit.note import parse
-from audit.store import SqliteStore
+from audit.store import SqliteStore, as_bytes
 
 
 class Pins:
@@ -43,7 +43,7 @@ class Pins:
         row = store.connection.execute(
             "select note from checkpoint where log = ? and size = ?", (log, pinned.size)
         ).fetchone()
-        if row is None or parse(row[0])[0] != pinned:
+        if row is None or parse(as_bytes(row[0]))[0] != pinned:
             raise RolledBack(
                 f"log {log} does not contain the checkpoint of size {pinned.size} that was signed before",
                 hint="this is an old or foreign copy of the folder; nothing is signed until the newest one is back",

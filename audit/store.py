@@ -106,7 +106,7 @@ class SqliteStore:
     def edge(self, log: str) -> Edge:
         """Where the log ends now; an empty tree when it is new."""
         row = self._db.execute("select size, hashes, sts from edge where log = ?", (log,)).fetchone()
-        return Edge(Frontier(), 0) if row is None else Edge(Frontier.from_bytes(row[0], row[1]), row[2])
+        return Edge(Frontier(), 0) if row is None else Edge(Frontier.from_bytes(row[0], as_bytes(row[1])), row[2])
 
     def logs(self) -> list[str]:
         """Every log in the file."""
@@ -117,19 +117,19 @@ class SqliteStore:
         for seq, header in self._db.execute(
             "select seq, header from leaf where log = ? and seq >= ? order by seq", (log, first)
         ):
-            yield int(seq), bytes(header)
+            yield int(seq), as_bytes(header)
 
     def bodies(self, log: str, seq: int) -> dict[str, Body]:
         """The segments of one record."""
         rows = self._db.execute("select name, kid, ciphertext, wrap from body where log = ? and seq = ?", (log, seq))
-        return {row[0]: Body(*row) for row in rows}
+        return {str(row[0]): Body(str(row[0]), str(row[1]), _optional(row[2]), _optional(row[3])) for row in rows}
 
     def last_checkpoint(self, log: str) -> tuple[int, bytes, bytes] | None:
         """Size, edge hashes and note of the newest checkpoint."""
         row = self._db.execute(
             "select size, hashes, note from checkpoint where log = ? order by size desc limit 1", (log,)
         ).fetchone()
-        return None if row is None else (row[0], row[1], row[2])
+        return None if row is None else (int(row[0]), as_bytes(row[1]), as_bytes(row[2]))
 
     def close(self) -> None:
         """Release the file."""
@@ -153,6 +153,15 @@ class SqliteStore:
     def _identify(self) -> tuple[int, int]:
         found = self.path.stat()
         return found.st_dev, found.st_ino
+
+
+def as_bytes(value: object) -> bytes:
+    """A column's bytes; SQLite lets whoever edits the file store text or numbers where bytes belong."""
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
+
+
+def _optional(value: object) -> bytes | None:
+    return None if value is None else as_bytes(value)
 
 
 def _sync_folder(folder: Path) -> None:
