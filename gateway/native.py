@@ -1,4 +1,4 @@
-"""Haechi's own routes on the traffic port: check a text, list models. The same door, without a model behind it."""
+"""Routes without a model behind them: check, scrub and moderate a text, list models. The same door and the same records."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from functools import partial
 from typing import Any
 
 from audit.events import EventType
-
 from gateway.errors import GuardUnavailable, InvalidRequest, UnusableModelName
+from gateway.keys import Caller
 from gateway.openai.chat import parse_object
+from gateway.openai.moderation import moderation_json, moderation_texts
 from gateway.parts import GatewayParts
 from gateway.pipeline import Pipeline
 from gateway.reception import DEFAULT_MODEL, Reception, conversation_of
@@ -17,7 +18,9 @@ from gateway.records import About, RequestRecord, durable
 from gateway.tally import Tally
 from gateway.upstream.ports import Json
 from gateway.visit import Visit
-from guard.verdict import Direction, Finding, Verdict
+from guard.pii.operators import Mode
+from guard.scrub import Scrubber
+from guard.verdict import Action, Direction, Finding, Verdict
 from haechi.base.ids import UserId
 
 
@@ -28,6 +31,7 @@ class Native:
         self._parts = parts
         self._pipeline = pipeline
         self._reception = Reception(parts)
+        self._scrubbers: dict[str, Scrubber] = {}  # one each, so that a process gives one person one pseudonym
 
     async def models(self, visit: Visit) -> None:
         """`GET /v1/models`: the upstream's, and the name `default`."""
@@ -51,34 +55,79 @@ class Native:
 
     async def check(self, visit: Visit) -> None:
         """`POST /v1/guard/check`: what the policy says of a text."""
-        parts, exchange = self._parts, visit.exchange
-        caller = self._reception.authenticate(exchange)
-        raw = await exchange.body(parts.limits)
-        body = parse_object(raw)
-        text, direction = _text(body), _direction(body)
-        async with exchange:
-            verdict = await self._pipeline.lane.run(len(text), partial(parts.checker.check, text, direction=direction))
-            about = About(
-                request=visit.request,
-                tenant=caller.tenant,
-                key_id=caller.key_id,
-                user=UserId(""),
-                conversation=conversation_of(exchange, ""),
-                act="guard.check",
-            )
-            visit.verdict = verdict
-            visit.record = RequestRecord(parts.log, about)
-            visit.record.receive(verdict, raw, None)
-            tally = Tally(verdict.policy, verdict.policy_digest)
-            tally.add(verdict)
-            if tally.blocked_by_silence():
-                raise GuardUnavailable("the guard cannot answer now", hint="try again later")
-            ended = visit.end(EventType.RESPONSE_COMPLETED)
-            if ended is not None:
-                await durable(ended, parts.limits.audit_s)
+        caller, raw, body = await self._asked(visit)
+        text, direction = _string(body, "text"), _direction(body)
+        async with visit.exchange:
+            verdict = await self._verdict(text, direction)
+            await self._recorded(visit, caller, "guard.check", raw, verdict)
+        await self._answer(visit, verdict_json(verdict, visit.request), verdict.action)
+
+    async def scrub(self, visit: Visit) -> None:
+        """`POST /v1/guard/scrub`: the text without personal data and secrets, whatever the policy says of them."""
+        caller, raw, body = await self._asked(visit)
+        text, scrubber = _string(body, "text"), self._scrubber(body)
+        async with visit.exchange:
+            scrubbed = await self._pipeline.lane.run(len(text), partial(scrubber.scrub, text))
+            verdict = await self._verdict(text, Direction.INPUT)
+            await self._recorded(visit, caller, "guard.scrub", raw, verdict)
+        entities = [{"type": e.type, "start": e.start, "end": e.end, "score": e.score} for e in scrubbed.entities]
+        done = Action.REDACT if entities else Action.ALLOW
+        await self._answer(visit, {"id": visit.request, "text": scrubbed.text, "entities": entities}, done)
+
+    async def moderate(self, visit: Visit) -> None:
+        """`POST /v1/moderations`: OpenAI's question, answered by our guard."""
+        caller, raw, body = await self._asked(visit)
+        texts = moderation_texts(body)
+        tally = Tally(self._parts.checker.policy.name, self._parts.checker.policy.digest)
+        async with visit.exchange:
+            verdicts = [await self._verdict(text, Direction.INPUT) for text in texts]
+            tally.add_all(verdicts)
+            await self._recorded(visit, caller, "moderation", raw, tally.verdict())
+        await self._answer(visit, moderation_json(verdicts, visit.request), tally.action)
+
+    async def _asked(self, visit: Visit) -> tuple[Caller, bytes, Json]:
+        """Who asks, and what, as it came and as an object."""
+        caller = self._reception.authenticate(visit.exchange)
+        raw = await visit.exchange.body(self._parts.limits)
+        return caller, raw, parse_object(raw)
+
+    async def _verdict(self, text: str, direction: Direction) -> Verdict:
+        work = partial(self._parts.checker.check, text, direction=direction)
+        return await self._pipeline.lane.run(len(text), work)
+
+    async def _recorded(self, visit: Visit, caller: Caller, act: str, raw: bytes, verdict: Verdict) -> None:
+        """Both records, durable in one commit, before anything is answered."""
+        about = About(
+            request=visit.request,
+            tenant=caller.tenant,
+            key_id=caller.key_id,
+            user=UserId(""),
+            conversation=conversation_of(visit.exchange, ""),
+            act=act,
+        )
+        visit.verdict = verdict
+        visit.record = RequestRecord(self._parts.log, about)
+        visit.record.receive(verdict, raw, None)
+        tally = Tally(verdict.policy, verdict.policy_digest)
+        tally.add(verdict)
+        if tally.blocked_by_silence():
+            raise GuardUnavailable("the guard cannot answer now", hint="try again later")
+        ended = visit.end(EventType.RESPONSE_COMPLETED)
+        if ended is not None:
+            await durable(ended, self._parts.limits.audit_s)
+
+    async def _answer(self, visit: Visit, content: Json, action: Action) -> None:
         visit.outcome = "completed"
-        exchange.headers.append((b"x-haechi-action", verdict.action.value.encode()))
-        await exchange.answer_json(200, verdict_json(verdict, visit.request))
+        visit.exchange.headers.append((b"x-haechi-action", action.value.encode()))
+        await visit.exchange.answer_json(200, content)
+
+    def _scrubber(self, body: Json) -> Scrubber:
+        mode = body.get("mode", Mode.MASK.value)
+        if mode not in {each.value for each in Mode}:
+            raise InvalidRequest(f"mode has to be one of {', '.join(each.value for each in Mode)}", param="mode")
+        if mode not in self._scrubbers:
+            self._scrubbers[mode] = Scrubber(mode)
+        return self._scrubbers[mode]
 
     async def _listed(self) -> list[Json]:
         listed = await self._parts.upstream.models()
@@ -110,11 +159,11 @@ def _finding_json(finding: Finding) -> Json:
     }
 
 
-def _text(body: Json) -> str:
-    text: Any = body.get("text")
-    if not isinstance(text, str):
-        raise InvalidRequest("text has to be a string", param="text")
-    return text
+def _string(body: Json, name: str) -> str:
+    value: Any = body.get(name)
+    if not isinstance(value, str):
+        raise InvalidRequest(f"{name} has to be a string", param=name)
+    return value
 
 
 def _direction(body: Json) -> Direction:

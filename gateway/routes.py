@@ -38,6 +38,8 @@ class HotPath:
             Route("GET", "/models", native.models),
             Route("GET", "/models/{id}", native.model),
             Route("POST", "/guard/check", native.check),
+            Route("POST", "/guard/scrub", native.scrub),
+            Route("POST", "/moderations", native.moderate),
         )
         self._exact = {PREFIX + route.path: route for route in self.routes if not route.path.endswith("{id}")}
         self._open = [

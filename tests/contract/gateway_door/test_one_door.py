@@ -257,6 +257,28 @@ def check(gateway: Running) -> None:
         assert gateway.stub.bodies == []
 
 
+def scrub(gateway: Running) -> None:
+    """What comes back holds none of what can be masked, in every mode; nothing goes to the model."""
+    for text, secrets in MASKED.values():
+        for mode in ("mask", "pseudonym", "hash", "remove"):
+            gateway.stub.bodies.clear()
+            answer = gateway.post({"text": text, "mode": mode}, path="/v1/guard/scrub")
+            assert answer.status_code == 200
+            assert not any(secret in answer.text for secret in secrets), (text, mode)
+            assert gateway.stub.bodies == []
+
+
+def moderate(gateway: Running) -> None:
+    """Scores come back, no text; nothing goes to the model."""
+    for text, secrets in CANARIES.values():
+        gateway.stub.bodies.clear()
+        answer = gateway.post({"input": text}, path="/v1/moderations")
+        assert answer.status_code == 200
+        assert answer.json()["results"][0]["flagged"] is (text in {t for t, _ in BLOCKED.values()})
+        assert not any(secret in answer.text for secret in secrets)
+        assert gateway.stub.bodies == []
+
+
 def no_text(gateway: Running) -> None:
     """A route that takes no text and gives none that a model wrote."""
 
@@ -264,6 +286,8 @@ def no_text(gateway: Running) -> None:
 DRIVERS: dict[tuple[str, str], tuple[Callable[[Running], None], ...]] = {
     ("POST", "/v1/chat/completions"): (chat_input, chat_output, chat_arguments, chat_beside_the_text, chat_token_texts),
     ("POST", "/v1/guard/check"): (check,),
+    ("POST", "/v1/guard/scrub"): (scrub,),
+    ("POST", "/v1/moderations"): (moderate,),
     ("GET", "/v1/models"): (no_text,),
     ("GET", "/v1/models/{id}"): (no_text,),
     ("GET", "/healthz"): (no_text,),

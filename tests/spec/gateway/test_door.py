@@ -337,6 +337,32 @@ def test_the_check_route(gateway: Running) -> None:
     assert gateway.post({"text": "x", "direction": 1}, path="/v1/guard/check").json()["error"]["param"] == "direction"
 
 
+def test_the_scrub_route(gateway: Running) -> None:
+    """The text without personal data, and what was found, in code points of the original."""
+    text = "메일은 jane.doe@example.com입니다"
+    answer = gateway.post({"text": text}, path="/v1/guard/scrub").json()
+    (entity,) = answer["entities"]
+    assert text[entity["start"] : entity["end"]] == "jane.doe@example.com"
+    assert set(entity) == {"type", "start", "end", "score"}
+    assert answer["text"].startswith("메일은 ")
+    assert answer["text"].endswith("입니다")
+    assert gateway.post({"text": text, "mode": "x"}, path="/v1/guard/scrub").json()["error"]["param"] == "mode"
+
+
+def test_moderations_as_the_stock_client_asks_them(gateway: Running) -> None:
+    """A string, several strings, parts; OpenAI's category names and scores."""
+    client = gateway.client()
+    (result,) = client.moderations.create(input=BAD).results
+    assert result.flagged
+    assert result.categories.harassment
+    assert result.category_scores.harassment > 0.5
+    assert not result.categories.self_harm
+    assert [r.flagged for r in client.moderations.create(input=["a boat", BAD]).results] == [False, True]
+    assert client.moderations.create(input=[{"type": "text", "text": BAD}]).results[0].flagged
+    for given in (None, [], 7, [7], [{"type": "image_url", "image_url": {"url": "x"}}]):
+        assert gateway.post({"input": given}, path="/v1/moderations").json()["error"]["param"] == "input"
+
+
 def test_operations_need_no_key_and_tell_no_text(gateway: Running) -> None:
     """Health, readiness and counters; nothing anybody wrote is in them."""
     gateway.says("Fine.")
