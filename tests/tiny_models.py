@@ -20,6 +20,8 @@ from transformers import (
     Qwen3ForCausalLM,
     Qwen3MoeConfig,
     Qwen3MoeForCausalLM,
+    Qwen3NextConfig,
+    Qwen3NextForCausalLM,
 )
 
 CORPUS = (
@@ -59,8 +61,8 @@ def tokenizer(template: str = "qwen3.jinja") -> PreTrainedTokenizerFast:
     return made
 
 
-def model(family: str, words: PreTrainedTokenizerFast, *, seed: int = 0) -> Any:
-    """An untrained model of a family, some 100,000 weights."""
+def model(family: str, words: PreTrainedTokenizerFast, *, seed: int = 0, **more: Any) -> Any:
+    """An untrained model of a family, some 100,000 weights. `more` goes to its configuration."""
     torch.manual_seed(seed)
     common: dict[str, Any] = {
         "vocab_size": len(words),
@@ -75,13 +77,18 @@ def model(family: str, words: PreTrainedTokenizerFast, *, seed: int = 0) -> Any:
         "eos_token_id": words.eos_token_id,
         "pad_token_id": words.pad_token_id,
     }
+    experts = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 64}
+    linear = {f"linear_{part}_head_dim": 16 for part in ("key", "value")}
+    linear |= {f"linear_num_{part}_heads": 2 for part in ("key", "value")}
     if family == "qwen2":
-        return Qwen2ForCausalLM(Qwen2Config(**common))
+        return Qwen2ForCausalLM(Qwen2Config(**common | more))
     if family == "qwen3":
-        return Qwen3ForCausalLM(Qwen3Config(**common, head_dim=16))
+        return Qwen3ForCausalLM(Qwen3Config(**common | {"head_dim": 16} | more))
     if family == "qwen3_moe":
-        experts = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 64}
-        return Qwen3MoeForCausalLM(Qwen3MoeConfig(**common, head_dim=16, **experts))
+        return Qwen3MoeForCausalLM(Qwen3MoeConfig(**common | {"head_dim": 16} | experts | more))
+    if family == "qwen3_next":
+        common |= {"num_hidden_layers": 4, "head_dim": 16, "shared_expert_intermediate_size": 64}
+        return Qwen3NextForCausalLM(Qwen3NextConfig(**common | experts | linear | more))
     raise ValueError(family)
 
 
