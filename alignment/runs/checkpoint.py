@@ -41,6 +41,8 @@ def save(folder: Path, state: State, *, keep: int) -> Path:
 
     folder.mkdir(parents=True, exist_ok=True)
     done = folder / f"{_PREFIX}{state.step:08d}"
+    if (done / _MANIFEST).exists():
+        return done  # a step's state is a function of the run, so this is the same one
     partial = folder / f".{done.name}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
