@@ -16,6 +16,7 @@ import re
 import secrets
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -213,9 +214,23 @@ class KeyStore:
         return Caller(tenant=TenantId(row[1]), key_id=row[0])
 
 
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Let readers go on while somebody writes. SQLite's own busy timeout does not cover this switch."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
 def _prepare(path: Path, connection: sqlite3.Connection) -> bytes:
     """Make the tables where they are missing; the key under which secrets are hashed."""
-    connection.execute("PRAGMA journal_mode = WAL")
+    _use_write_ahead_log(connection)
     with _transaction(connection):
         for statement in _SCHEMA.split(";\n"):
             connection.execute(statement)
