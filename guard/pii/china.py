@@ -88,7 +88,7 @@ SPECS = [
     ),
     PatternSpec(
         "CN_VEHICLE_PLATE", "cn-plate", f"[{_PLATE_AREAS}][A-HJ-NP-Z][ ·•.]?(?:[0-9A-HJ-NP-Z]{{5}}[挂学警港澳]?|[0-9A-HJ-NP-Z]{{6}})",
-        Lane.LITERAL, 10, score=0.85, literals=tuple(_PLATE_AREAS), left="",
+        Lane.LITERAL, 10, score=0.85, literals=tuple(a + c for a in _PLATE_AREAS for c in "abcdefghjklmnpqrstuvwxyz"), left="",
     ),
     PatternSpec(
         "CN_QQ_ID", "cn-qq", "qq(?:号码|号|群)?(?:是|为|:| )? ?:? ?(?P<v>[1-9][0-9]{4,10})".replace("qq", "[Qq][Qq]"),

@@ -90,10 +90,8 @@ _DETAIL = (
     "(?:,? ?[0-9A-Za-z가-하]{1,5}동)?(?:,? ?(?:지하 ?)?[0-9]{1,3}층)?(?:,? ?[0-9A-Z]{1,5}호)?"
 )
 _AREAS = "|".join(sorted({*PROVINCES, *DISTRICTS}, key=len, reverse=True))
-_ADDRESS = (
-    f"(?:{_AREAS})(?: ?(?:{_PLACE}{{1,4}}[시군구읍면동]|{_PLACE}{{1,4}}[시군구]{_PLACE}{{1,4}}[구읍면])){{0,3}}"
-    f" ?(?:{_STREET}|{_LOT}){_DETAIL}"
-)
+_UNITS = f"(?:{_PLACE}{{1,5}}[시군구읍면동] ){{0,3}}"
+_ADDRESS = f"(?:{_AREAS}) ?{_UNITS}(?:{_STREET}|{_LOT}){_DETAIL}"
 
 SPECS = [
     PatternSpec(

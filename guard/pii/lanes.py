@@ -38,6 +38,12 @@ _NUMBER_TOKEN = re.compile(r"(?P<opener>[+(]{1,2})[0-9]|(?<![0-9A-Za-z])[A-Za-z]
 _NUMBERS = re.compile("[0-9]{1,40}+(?:[-\u2010-\u2015\u2212. /()+]{1,3}[0-9]{1,20}+){0,8}")
 _TOKEN = re.compile("[0-9A-Za-z]{1,80}")
 _MANY_DIGITS = 24
+_FEW_DIGITS = 4
+# A unit of a written date, a plate's letter, a space before either, a letter that continues the token.
+_AFTER_FEW_DIGITS = frozenset(
+    "가나다라마거너더러머버서어저고노도로모보소오조구누두루무부수우주아바사자하허호배년年 "
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+)
 _MOST_SHAPES = 20_000  # shapes remembered: some megabytes at most
 # What may stand between two tokens of one match, or after the last one: signs, a counter, an ordinal, a month.
 _BETWEEN = re.compile(
@@ -67,7 +73,11 @@ class DigitFinder:
             token = _TOKEN.match(text, first)
             length = token.end() - first if token is not None else 1
             numbers = _NUMBERS.match(text, first)
-            digits = sum(map(str.isdigit, numbers.group())) if numbers is not None else _MANY_DIGITS
+            digits = _MANY_DIGITS
+            if numbers is not None:
+                digits = sum(map(str.isdigit, numbers.group()))
+                if digits < _FEW_DIGITS and text[numbers.end() : numbers.end() + 1] not in _AFTER_FEW_DIGITS:
+                    continue  # 3, 12.5, 100: only what some signs follow can still be anything
             for at in range(start, first + 1):
                 yield from _hits(self._suited(text, at, digits, length), text, at)
 
@@ -219,37 +229,50 @@ class _Group:
 
     patterns: list[Pattern]
     held: regex.Pattern[str]
+    longest: int
+
+
+def _first_characters(bounded: set[str], free: set[str]) -> re.Pattern[str] | None:
+    """First characters of the literals: some only where a Korean word begins, some anywhere."""
+    parts = []
+    if bounded - free:
+        parts.append(f"{WORD_LEFT}[{re.escape(''.join(sorted(bounded - free)))}]")
+    if free:
+        parts.append(f"[{re.escape(''.join(sorted(free)))}]")
+    return re.compile("|".join(parts)) if parts else None
 
 
 class LiteralFinder:
     """Patterns that begin with one of a set of words.
 
-    ASCII words are found by an automaton; others by their first character, since an automaton over hundreds of
+    ASCII words are found by an automaton; others by their first two characters, since an automaton over hundreds of
     first characters is slower than looking each of them up.
     """
 
     def __init__(self, specs: list[PatternSpec]) -> None:
         self._longest = max(spec.longest for spec in specs)
         self._automaton = ahocorasick.Automaton()
-        ascii_words: dict[str, list[PatternSpec]] = {}
-        starts: dict[str, dict[str, list[str]]] = {}
+        groups = {spec.rule: _Group([Pattern(spec)], hold_expression([spec]), spec.longest) for spec in specs}
+        ascii_words: dict[str, list[_Group]] = {}
+        pairs: dict[str, dict[str, list[str]]] = {}
+        first: dict[bool, set[str]] = {True: set(), False: set()}
         for spec in specs:
             for literal in spec.literals:
                 if literal[0].isascii():
-                    ascii_words.setdefault(literal, []).append(spec)
+                    ascii_words.setdefault(literal, []).append(groups[spec.rule])
                 else:
-                    starts.setdefault(literal[0], {}).setdefault(spec.rule, []).append(literal)
-        groups = {spec.rule: _Group([Pattern(spec)], hold_expression([spec])) for spec in specs}
-        for literal, group in ascii_words.items():
-            self._automaton.add_word(literal, (len(literal), [groups[s.rule] for s in group]))
+                    pairs.setdefault(literal[:2], {}).setdefault(spec.rule, []).append(literal)
+                    first[spec.left == WORD_LEFT].add(literal[0])
+        for word, group in ascii_words.items():
+            self._automaton.add_word(word, (len(word), group))
         if ascii_words:
             self._automaton.make_automaton()
         self._words = bool(ascii_words)
-        self._starts = {
-            first: [(tuple(literals), groups[rule]) for rule, literals in by_rule.items()]
-            for first, by_rule in starts.items()
+        self._pairs = {
+            pair: [(tuple(literals), groups[rule]) for rule, literals in by_rule.items()]
+            for pair, by_rule in pairs.items()
         }
-        self._first = re.compile(f"[{re.escape(''.join(self._starts))}]") if self._starts else None
+        self._first = _first_characters(first[True], first[False])
         self._prefixes: dict[str, bool] = {}
         for spec in specs:
             for prefix in (literal[:n] for literal in spec.literals for n in range(1, len(literal))):
@@ -265,10 +288,10 @@ class LiteralFinder:
                 for group in groups:
                     yield last + 1 - length, group
         if self._first is not None and not text.isascii():
-            starts = self._starts
+            pairs = self._pairs
             for first in self._first.finditer(low):
                 at = first.start()
-                for literals, group in starts[first.group()]:
+                for literals, group in pairs.get(low[at : at + 2], ()):
                     if low.startswith(literals, at):
                         yield at, group
 
@@ -282,9 +305,10 @@ class LiteralFinder:
         tail = text[offset:]
         low = _lower(tail)
         earliest = size
-        for at, group in self._candidates(tail, low):
-            if offset + at < earliest and group.held.match(text, offset + at, partial=True) is not None:
-                earliest = offset + at
+        for found, group in self._candidates(tail, low):
+            at = found + offset
+            if at < earliest and size - at <= group.longest and group.held.match(text, at, partial=True) is not None:
+                earliest = at
         if low and low[-1] in self._last_of_prefix:
             for length in range(min(self._longest_prefix, len(low)), 0, -1):
                 bounded = self._prefixes.get(low[-length:])

@@ -22,7 +22,7 @@ from guard.verdict import Category
 REPORTED = 0.5
 """Lowest score that a scanner reports; equal to the shipped policies' lowest threshold."""
 
-CONTEXT = 48
+CONTEXT = 40
 """Code points before a match in which context words are looked for."""
 
 LEFT = r"(?<![0-9A-Za-z])"

@@ -11,7 +11,7 @@ from guard.scanner import Match
 from guard.verdict import Severity
 from guard.views import MappedText, TextViews
 
-LOOKBEHIND = 128
+LOOKBEHIND = 80
 """Code points a stream keeps before the open text: the context words, and every pattern without a literal."""
 
 
