@@ -34,10 +34,14 @@ class Finder(Protocol):
 
 
 _DIGIT = re.compile("[0-9]")
-_NUMBER_TOKEN = re.compile(r"(?P<opener>[+(]{1,2})[0-9]|(?<![0-9A-Za-z])[A-Za-z]{0,8}(?P<digit>[0-9])")
+_DIGITS = re.compile("[0-9]+")
+_ASCII_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_MOST_LETTERS = 8  # before the first digit of a token
 _NUMBERS = re.compile("[0-9]{1,40}+(?:[-\u2010-\u2015\u2212. /()+]{1,3}[0-9]{1,20}+){0,8}")
 _TOKEN = re.compile("[0-9A-Za-z]{1,80}")
 _MANY_DIGITS = 24
+_OPENERS = frozenset("+(")
+_FARTHEST_DIGIT = 40  # code points: longer than what _BETWEEN matches
 _FEW_DIGITS = 4
 # A unit of a written date, a plate's letter, a space before either, a letter that continues the token.
 _AFTER_FEW_DIGITS = frozenset(
@@ -51,6 +55,32 @@ _BETWEEN = re.compile(
     "(?:[A-Za-z]{1,10}[-. ,]{0,2}(?:[A-Za-z]{1,10}[-. ,]{0,2}){0,1}|[가-하년월일배저지年月日号거더러머버서어저고노도로모보소오조구누두루무부수우주] ?)?"
     "[+(-]{0,2}"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """Where a number may begin. first: of the token. start: of the plus sign or parenthesis before it, if any."""
+
+    start: int
+    first: int
+
+
+def _tokens(text: str, begin: int) -> Iterator[_Token]:
+    """Every run of ASCII letters and digits that has a digit after at most `_MOST_LETTERS` letters."""
+    for run in _DIGITS.finditer(text, begin):
+        first = run.start()
+        lowest = max(0, first - _MOST_LETTERS)
+        while first > lowest and text[first - 1] in _ASCII_LETTERS:
+            first -= 1
+        before = text[first - 1] if first else ""
+        if before in _ASCII_LETTERS or ("0" <= before <= "9"):
+            continue
+        start = first
+        if before in _OPENERS and first == run.start():
+            start -= 1
+            if start and text[start - 1] in _OPENERS:
+                start -= 1
+        yield _Token(start, first)
 
 
 class DigitFinder:
@@ -67,9 +97,8 @@ class DigitFinder:
     def scan(self, text: str) -> Iterator[Hit]:
         if _DIGIT.search(text) is None:
             return
-        for candidate in _NUMBER_TOKEN.finditer(text):
-            start = candidate.start()
-            first = max(start, candidate.end("opener"))
+        for candidate in _tokens(text, 0):
+            first = candidate.first
             token = _TOKEN.match(text, first)
             length = token.end() - first if token is not None else 1
             numbers = _NUMBERS.match(text, first)
@@ -78,7 +107,7 @@ class DigitFinder:
                 digits = sum(map(str.isdigit, numbers.group()))
                 if digits < _FEW_DIGITS and text[numbers.end() : numbers.end() + 1] not in _AFTER_FEW_DIGITS:
                     continue  # 3, 12.5, 100: only what some signs follow can still be anything
-            for at in range(start, first + 1):
+            for at in range(candidate.start, first + 1):
                 yield from _hits(self._suited(text, at, digits, length), text, at)
 
     def _suited(self, text: str, at: int, digits: int, length: int) -> list[Pattern]:
@@ -105,28 +134,26 @@ class DigitFinder:
         earliest = size
         while earliest > max(0, size - 2) and text[earliest - 1] in "+(":
             earliest -= 1
-        candidates = self._reaching(text)
+        if _DIGIT.search(text, max(0, size - _FARTHEST_DIGIT)) is None:
+            return earliest
         held = self._hold
-        for candidate in candidates:
-            start = candidate.start()
-            for at in range(start, max(start, candidate.end("opener")) + 1):
+        for candidate in self._reaching(text):
+            for at in range(candidate.start, candidate.first + 1):
                 if held.match(text, at, partial=True) is not None:
                     return min(at, earliest)
         return earliest
 
-    def _reaching(self, text: str) -> list[re.Match[str]]:
+    def _reaching(self, text: str) -> list[_Token]:
         """The candidates from which nothing but what stands in numbers leads to the end of the text; in order."""
-        at = size = len(text)
-        reaching: list[re.Match[str]] = []
-        if _DIGIT.search(text, max(0, size - self._longest)) is None:
-            return reaching
-        for candidate in reversed(list(_NUMBER_TOKEN.finditer(text, max(0, size - self._longest)))):
-            token = _TOKEN.match(text, max(candidate.start(), candidate.end("opener")))
-            end = token.end() if token is not None else candidate.end()
+        at = len(text)
+        reaching: list[_Token] = []
+        for candidate in reversed(list(_tokens(text, max(0, at - self._longest)))):
+            token = _TOKEN.match(text, candidate.first)
+            end = token.end() if token is not None else candidate.first
             if end < at and _BETWEEN.fullmatch(text, end, at) is None:
                 break
             reaching.append(candidate)
-            at = candidate.start()
+            at = candidate.start
         reaching.reverse()
         return reaching
 
@@ -232,16 +259,6 @@ class _Group:
     longest: int
 
 
-def _first_characters(bounded: set[str], free: set[str]) -> re.Pattern[str] | None:
-    """First characters of the literals: some only where a Korean word begins, some anywhere."""
-    parts = []
-    if bounded - free:
-        parts.append(f"{WORD_LEFT}[{re.escape(''.join(sorted(bounded - free)))}]")
-    if free:
-        parts.append(f"[{re.escape(''.join(sorted(free)))}]")
-    return re.compile("|".join(parts)) if parts else None
-
-
 class LiteralFinder:
     """Patterns that begin with one of a set of words.
 
@@ -255,14 +272,12 @@ class LiteralFinder:
         groups = {spec.rule: _Group([Pattern(spec)], hold_expression([spec]), spec.longest) for spec in specs}
         ascii_words: dict[str, list[_Group]] = {}
         pairs: dict[str, dict[str, list[str]]] = {}
-        first: dict[bool, set[str]] = {True: set(), False: set()}
         for spec in specs:
             for literal in spec.literals:
                 if literal[0].isascii():
                     ascii_words.setdefault(literal, []).append(groups[spec.rule])
                 else:
                     pairs.setdefault(literal[:2], {}).setdefault(spec.rule, []).append(literal)
-                    first[spec.left == WORD_LEFT].add(literal[0])
         for word, group in ascii_words.items():
             self._automaton.add_word(word, (len(word), group))
         if ascii_words:
@@ -272,7 +287,8 @@ class LiteralFinder:
             pair: [(tuple(literals), groups[rule]) for rule, literals in by_rule.items()]
             for pair, by_rule in pairs.items()
         }
-        self._first = _first_characters(first[True], first[False])
+        characters = "".join(sorted({pair[0] for pair in pairs}))
+        self._first = re.compile(f"[{re.escape(characters)}]") if characters else None
         self._prefixes: dict[str, bool] = {}
         for spec in specs:
             for prefix in (literal[:n] for literal in spec.literals for n in range(1, len(literal))):
