@@ -7,6 +7,8 @@ Rules of this file
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from gateway.upstream.ports import UpstreamError
 from haechi.base.errors import ExitCode
 
@@ -77,25 +79,28 @@ class UnusableModelStore(UpstreamError):
 
 
 class RequestRefused(UpstreamError):
-    """A request that this model cannot serve. Carries OpenAI's error object."""
+    """A request that this model cannot serve. Carries OpenAI's error object.
+
+    http_status, kind, reason: the status, and OpenAI's `type` and `code`.
+    """
 
     code = "HAE-U320"
 
-    status_of_kind = 400
-    kind = "invalid_request_error"
-    reason: str | None = "invalid_value"
+    http_status: ClassVar[int] = 400
+    kind: ClassVar[str] = "invalid_request_error"
+    reason: ClassVar[str] = "invalid_value"
 
     def __init__(self, message: str, *, param: str | None = None, hint: str = "") -> None:
         text = f"{message}; {hint}." if hint else f"{message}."
         body = {"message": text, "type": self.kind, "param": param, "code": self.reason}
-        super().__init__(message, hint=hint, status=self.status_of_kind, body=body)
+        super().__init__(message, hint=hint, status=self.http_status, body=body)
 
 
 class UnknownModel(RequestRefused):
     """The request names a model that is not the one being served."""
 
     code = "HAE-U321"
-    status_of_kind = 404
+    http_status = 404
     reason = "model_not_found"
 
 
@@ -110,7 +115,7 @@ class TooManyWaiting(RequestRefused):
     """As many requests wait for the model as are allowed to."""
 
     code = "HAE-U323"
-    status_of_kind = 429
+    http_status = 429
     kind = "rate_limit_error"
     reason = "rate_limit_exceeded"
 
@@ -119,7 +124,7 @@ class GenerationFailed(RequestRefused):
     """The model broke off while it computed an answer."""
 
     code = "HAE-U324"
-    status_of_kind = 502
+    http_status = 502
     kind = "server_error"
     reason = "generation_failed"
 
@@ -128,6 +133,6 @@ class ModelClosed(RequestRefused):
     """The gateway is shutting down and the model takes no more requests."""
 
     code = "HAE-U325"
-    status_of_kind = 503
+    http_status = 503
     kind = "server_error"
     reason = "model_closed"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import io
 import json
 import logging
 import os
@@ -17,7 +18,7 @@ import shutil
 import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any, Final
 
@@ -130,7 +131,8 @@ def _make(gguf: Path, target: Path, made_from: str, generation: Mapping[str, Any
     tell(f"converting {gguf.name} once; this takes some seconds")
     try:
         partial.mkdir(parents=True)
-        _write_model(gguf, partial, generation)
+        with redirect_stderr(io.StringIO()):  # the runtime draws progress bars there that cannot be switched off
+            _write_model(gguf, partial, generation)
         (partial / MARK).write_text(json.dumps({"form": FORM, "from": made_from}), "utf-8")
         for file in partial.iterdir():
             descriptor = os.open(file, os.O_RDONLY)
