@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import itertools
 import os
 import secrets
 import sqlite3
-import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -52,7 +50,9 @@ class Content:
 class AuditLog:
     """One process's hold on an audit folder; several processes may hold the same folder."""
 
-    def __init__(self, folder: Path, origin: str, kms: FileKms, pins: Pins, clock: Clock) -> None:
+    def __init__(
+        self, folder: Path, origin: str, kms: FileKms, pins: Pins, clock: Clock, store: Callable[[Path], SqliteStore]
+    ) -> None:
         self._folder = folder
         self._origin = origin
         self._clock = clock
@@ -61,9 +61,7 @@ class AuditLog:
         self._id = secrets.token_hex(16)
         self._alive = _announce_writer(folder, self._id)
         self._keys = SubjectKeys(folder / "keys.db", kms)
-        self._store = SqliteStore(folder / "log.db")
-        self._numbers = itertools.count(1)
-        self._number_lock = threading.Lock()
+        self._store = store(folder / "log.db")
         self._closed = False
         _check_ends(self._store, self._pins)
         self._writer = Writer(self._store, self._keys, writer_id=self._id, clock=clock, publish=self._publish)
@@ -77,11 +75,12 @@ class AuditLog:
         passphrase: bytes | None = None,
         clock: Clock | None = None,
         pins: Path | None = None,
+        store: Callable[[Path], SqliteStore] = SqliteStore,
     ) -> AuditLog:
         """Open or make the log in a folder.
 
         origin: name of the log family, kept from the first opening on. passphrase: protects the key file.
-        pins: where the last signed checkpoints are remembered; outside the folder, default `<folder>-pins` beside it.
+        store: how the database is opened. pins: where the last signed checkpoints are remembered; outside the folder, default `<folder>-pins` beside it.
 
         Raises:
             LogUnavailable: the folder cannot be used.
@@ -98,7 +97,7 @@ class AuditLog:
                 f"the audit folder {folder} cannot be used: {error.strerror}",
                 hint="check that it is writable and the disk is not full",
             ) from error
-        log = cls(folder, origin, kms, memory, clock or SystemClock())
+        log = cls(folder, origin, kms, memory, clock or SystemClock(), store)
         log._writer.start()
         log._event(EventType.LOG_OPENED)
         log.close_orphans()
@@ -180,8 +179,7 @@ class AuditLog:
         if self._closed:
             raise LogUnavailable("the audit log is closed", hint="open it again")
         ack = Ack(secrets.token_hex(16))
-        with self._number_lock:  # numbers must enter the queue in order, or an auditor sees a gap that is none
-            self._writer.put(Pending(event, self._log_name(log), next(self._numbers), self._clock.now_us(), ack))
+        self._writer.put(Pending(event, self._log_name(log), self._clock.now_us(), ack))
         return ack
 
     def _event(self, kind: EventType) -> None:
@@ -219,21 +217,21 @@ class AuditLog:
                     "insert into checkpoint values (?, ?, ?, ?)", (name, frontier.size, frontier.to_bytes(), note)
                 )
                 notes.append((name, note))
+        self._writer.numbering.used += bool(tenants)
         for name, note in notes:
             self._pins.remember(name, note)
 
     def _append_heads(self, db: sqlite3.Connection, tenants: list[str]) -> None:
         system = self._log_name(SYSTEM)
         edge = self._store.edge(system)
-        with self._number_lock:
-            number = next(self._numbers)
+        numbering = self._writer.numbering
         event = Event(EventType.HEADS, SYSTEM, "", act="log", decision="none")
         header = build(
             event,
             log=system,
             record_id=secrets.token_hex(16),
-            writer=self._id,
-            number=number,
+            writer=numbering.writer,
+            number=numbering.used + 1,
             at_us=self._clock.now_us(),
         )
         heads = [(name, self._store.edge(name).frontier) for name in tenants]

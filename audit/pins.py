@@ -9,7 +9,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from audit.errors import RolledBack
+from audit.errors import LogUnavailable, RolledBack
 from audit.note import parse
 from audit.store import SqliteStore, as_bytes
 
@@ -50,14 +50,24 @@ class Pins:
             )
 
     def remember(self, log: str, note: bytes) -> None:
-        """Keep the note, atomically and durably."""
+        """Keep the note, atomically and durably.
+
+        Raises:
+            LogUnavailable: the folder of pins cannot be written.
+        """
         path = self._path(log)
         fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
-        with fresh.open("wb") as file:
-            file.write(note)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
+        try:
+            with fresh.open("wb") as file:
+                file.write(note)
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(path)
+        except OSError as error:
+            raise LogUnavailable(
+                f"the checkpoint cannot be remembered in {self.folder}: {error.strerror}",
+                hint="check disk space and the folder's mode; until then truncation is harder to exclude",
+            ) from error
 
     def _path(self, log: str) -> Path:
         return self.folder / f"{hashlib.sha256(log.encode()).hexdigest()[:32]}.note"

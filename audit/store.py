@@ -62,10 +62,8 @@ class SqliteStore:
                 self._lock_file = -1
                 return
             self._lock_file = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            self._db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
             with self._locked():
-                for pragma in ("journal_mode=wal", "synchronous=full", "secure_delete=on", "wal_autocheckpoint=4000"):
-                    self._db.execute(f"pragma {pragma}")
+                self._db = _connect(path)
                 self._db.executescript(_SCHEMA)
             path.chmod(0o600)
             _sync_folder(path.parent)
@@ -75,13 +73,15 @@ class SqliteStore:
                 hint="check that the folder exists, is writable and not full",
             ) from error
         self._identity = self._identify()
+        self._doubtful = False
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction that no other writer shares.
 
         Raises:
-            LogUnavailable: the file was replaced or cannot be written; nothing of the batch is kept.
+            LogUnavailable: the file was replaced or cannot be written. Whether the batch was kept is then unknown;
+                the next transaction begins on a new handle, because a handle whose sync failed may lie.
         """
         try:
             with self._locked():
@@ -90,18 +90,27 @@ class SqliteStore:
                         f"the audit log {self.path} was moved or replaced",
                         hint="stop the gateway and put the file back",
                     )
+                if self._doubtful:
+                    self._db.close()
+                    self._db = _connect(self.path)
+                    self._doubtful = False
                 self._db.execute("begin immediate")
                 try:
                     yield self._db
-                    self._db.execute("commit")
+                    self.commit()
                 except BaseException:
                     if self._db.in_transaction:
                         self._db.execute("rollback")
                     raise
         except (sqlite3.Error, OSError) as error:
+            self._doubtful = True
             raise LogUnavailable(
                 f"the audit log cannot be written: {_reason(error)}", hint="check disk space and the folder's mode"
             ) from error
+
+    def commit(self) -> None:
+        """Make the transaction durable."""
+        self._db.execute("commit")
 
     def edge(self, log: str) -> Edge:
         """Where the log ends now; an empty tree when it is new."""
@@ -153,6 +162,13 @@ class SqliteStore:
     def _identify(self) -> tuple[int, int]:
         found = self.path.stat()
         return found.st_dev, found.st_ino
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+    for pragma in ("journal_mode=wal", "synchronous=full", "secure_delete=on", "wal_autocheckpoint=4000"):
+        db.execute(f"pragma {pragma}")
+    return db
 
 
 def as_bytes(value: object) -> bytes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import queue
+import secrets
 import sqlite3
 import threading
 import time
@@ -48,9 +49,24 @@ class Pending:
 
     event: Event
     log: str
-    number: int
     at_us: int
     ack: Ack
+
+
+class Numbering:
+    """Counts the records of one writer, so that a lost one leaves a gap. Owned by the writer thread.
+
+    A number is used up by a commit that is known to have happened. After one whose outcome is unknown the writer goes on
+    under a new id: neither a gap nor a repeated number can then come from it.
+    """
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin again under a new random id."""
+        self.writer = secrets.token_hex(16)
+        self.used = 0
 
 
 class Writer:
@@ -62,6 +78,7 @@ class Writer:
         self._store = store
         self._keys = keys
         self._id = writer_id
+        self.numbering = Numbering()
         self._clock = clock
         self._publish = publish
         self._queue: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
@@ -106,6 +123,7 @@ class Writer:
         try:
             self._publish()
         except AuditError as error:
+            self.numbering.renew()
             logger.error("no checkpoint was signed: %s", error)  # noqa: TRY400  # a traceback says nothing more
 
     def _commit(self, batch: list[Pending]) -> None:
@@ -116,12 +134,14 @@ class Writer:
                 for one in batch:  # one bad record must not take its neighbours with it
                     self._commit([one])
                 return
+            if not isinstance(error, InvalidRecord):
+                self.numbering.renew()
             for one in batch:
                 _settle(one.ack, error)
             logger.error("%d records were not written: %s", len(batch), error)  # noqa: TRY400
 
     def _append(self, batch: list[Pending]) -> None:
-        prepared = [self._prepare(one) for one in batch]
+        prepared = [self._prepare(one, self.numbering.used + 1 + place) for place, one in enumerate(batch)]
         acks: list[tuple[Ack, int]] = []
         with self._store.writing() as db:
             edges = {name: self._store.edge(name) for name in {one.log for one in batch}}
@@ -144,13 +164,19 @@ class Writer:
                 db.execute(
                     "insert or replace into edge values (?, ?, ?, ?)", (name, grown.size, grown.to_bytes(), stamp[name])
                 )
+        self.numbering.used += len(batch)
         for ack, seq in acks:
             _settle(ack, seq)
 
-    def _prepare(self, one: Pending) -> tuple[dict[str, object], list[tuple[str, str, bytes, bytes]]]:
+    def _prepare(self, one: Pending, number: int) -> tuple[dict[str, object], list[tuple[str, str, bytes, bytes]]]:
         """Seal outside the lock."""
         header = schema.build(
-            one.event, log=one.log, record_id=one.ack.record_id, writer=self._id, number=one.number, at_us=one.at_us
+            one.event,
+            log=one.log,
+            record_id=one.ack.record_id,
+            writer=self.numbering.writer,
+            number=number,
+            at_us=one.at_us,
         )
         context = hashlib.sha256(b"haechi-audit/1\0" + schema.context_bytes(header)).digest()
         segments, bodies = [], []
