@@ -1,0 +1,133 @@
+"""audit/FORMAT.md, by its test vectors and by what the vectors imply."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audit import canonical
+from audit.errors import MalformedNote, TamperedLog
+from audit.note import VerifierKey, verify
+from audit.seal import Sealed, SubjectKey, padded_length, seal, unseal
+from audit.tree import Frontier, leaf_hash
+
+VECTORS = Path(__file__).resolve().parents[2] / "vectors/audit"
+NOTES = sorted(VECTORS.glob("note-*.txt"))
+
+
+def fields(name: str) -> dict[str, str]:
+    return dict(line.split(": ", 1) for line in (VECTORS / name).read_text("utf-8").splitlines())
+
+
+def test_the_vector_files_are_what_their_script_makes() -> None:
+    """Nobody edits a vector by hand."""
+    spec = importlib.util.spec_from_file_location("audit_vectors", VECTORS / "build.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    on_disk = {path.name: path.read_bytes().decode("utf-8") for path in VECTORS.glob("*.txt")}
+    assert on_disk == module.files()
+
+
+def test_the_segment_vector_opens() -> None:
+    """Context, wrap, commitment, ciphertext and padding are as FORMAT.md section 4 says."""
+    v = fields("segment.txt")
+    sealed = Sealed(*(bytes.fromhex(v[name]) for name in ("ct", "wrap", "ch", "kc")))
+    opened = unseal(bytes.fromhex(v["context"]), v["name"], sealed, SubjectKey(v["kid"], bytes.fromhex(v["sk"])))
+    assert opened == bytes.fromhex(v["content"])
+
+
+def test_the_tree_vectors_hold_however_the_leaves_are_batched() -> None:
+    """Roots of RFC 6962 for sizes 0 to 600, grown in batches of seven."""
+    for size, root in fields("tree.txt").items():
+        if size == "expect":
+            continue
+        frontier = Frontier()
+        leaves = [leaf_hash(str(i).encode()) for i in range(int(size))]
+        for at in range(0, len(leaves), 7):
+            frontier = frontier.extended(leaves[at : at + 7])
+            frontier = Frontier.from_bytes(frontier.size, frontier.to_bytes())
+        assert frontier.root().hex() == root
+
+
+def test_there_are_note_vectors() -> None:
+    """An empty folder would prove nothing."""
+    assert len(NOTES) > 8
+
+
+@pytest.mark.parametrize("path", NOTES, ids=[p.stem for p in NOTES])
+def test_a_note_vector_is_judged_as_it_says(path: Path) -> None:
+    """Valid notes verify; malformed ones are refused by the parser, unsigned ones by the signature."""
+    head, note = path.read_bytes().split(b"---\n", 1)
+    said = dict(line.split(": ", 1) for line in head.decode().splitlines())
+    key = VerifierKey.parse(said["key"])
+    match said["expect"]:
+        case "valid":
+            assert verify(note, key).size in {0, 5, 300}
+        case "malformed":
+            with pytest.raises(MalformedNote):
+                verify(note, key)
+        case "unsigned":
+            with pytest.raises(TamperedLog):
+                verify(note, key)
+        case other:
+            pytest.fail(f"unknown expectation {other}")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"{}x",
+        b'{"a":1,"a":2}',
+        b'{"a": 1}',
+        b'{"a":1.0}',
+        b'{"a":1e3}',
+        b'{"a":NaN}',
+        b'{"b":1,"a":1}',
+        b"[]",
+        b"\xff",
+        b'{"a":"\xed\x95\x9c"}',
+        b"[" * 100000,
+    ],
+)
+def test_bytes_that_are_not_canonical_are_refused(data: bytes) -> None:
+    """One header has one byte form."""
+    with pytest.raises(TamperedLog):
+        canonical.decode(data)
+
+
+@given(st.binary(max_size=9000), st.binary(min_size=32, max_size=32), st.data())
+def test_a_sealed_segment_opens_with_its_own_key_place_and_bytes_only(
+    content: bytes, context: bytes, data: st.DataObject
+) -> None:
+    """Another context, name, key id or one flipped bit anywhere, and it does not open."""
+    key = SubjectKey("0" * 32, b"k" * 32)
+    sealed = seal(context, "prompt", content, key)
+    assert unseal(context, "prompt", sealed, key) == content
+    parts = [bytearray(getattr(sealed, name)) for name in ("ciphertext", "wrap", "ch", "kc")]
+    part = data.draw(st.integers(0, 3))
+    at = data.draw(st.integers(0, len(parts[part]) - 1))
+    parts[part][at] ^= 1 << data.draw(st.integers(0, 7))
+    for context_, name, sealed_, key_ in (
+        (context, "prompt", Sealed(*(bytes(p) for p in parts)), key),
+        (bytes([context[0] ^ 1]) + context[1:], "prompt", sealed, key),
+        (context, "answer", sealed, key),
+        (context, "prompt", sealed, SubjectKey("1" * 32, key.key)),
+        (context, "prompt", sealed, SubjectKey(key.kid, b"j" * 32)),
+    ):
+        with pytest.raises(TamperedLog):
+            unseal(context_, name, sealed_, key_)
+
+
+@given(st.integers(1, 2**24))
+def test_padding_hides_the_length_and_costs_little(length: int) -> None:
+    """Never shorter, at most 12 % longer above 4 KiB, and few distinct lengths."""
+    padded = padded_length(length)
+    assert length <= padded
+    assert padded <= max(length + 256, length * 1.12)
+    assert padded_length(padded) == padded
