@@ -1,0 +1,134 @@
+"""What a record costs: sealing beside bare AES-GCM, a durable append beside a bare fdatasync, one beside many, verifying.
+
+Everything that is compared is measured in this one run, on the same disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from audit import AuditLog, Event, EventType, Segment
+from audit.log import Ack
+from audit.seal import SubjectKey, seal
+from audit.verify import verify_folder
+from benchmarks.figures import report
+
+CONTENT = os.urandom(1024)
+
+
+def cpu_us(work: Callable[[], object], rounds: int = 3000) -> float:
+    """Best of five: process CPU microseconds a call."""
+    best = float("inf")
+    for _ in range(5):
+        start = time.process_time()
+        for _ in range(rounds // 5):
+            work()
+        best = min(best, (time.process_time() - start) / (rounds // 5))
+    return best * 1e6
+
+
+def event(number: int) -> Event:
+    """A start of a request with 1 KB of content."""
+    return Event(
+        EventType.REQUEST_RECEIVED, "default", f"req_{number}", segments=(Segment("prompt", CONTENT, "user-1"),)
+    )
+
+
+def fdatasync_ms(folder: Path, rounds: int) -> list[float]:
+    """Milliseconds of appending 1 KB and syncing it."""
+    times = []
+    with (folder / "raw").open("ab") as file:
+        for _ in range(rounds):
+            start = time.perf_counter()
+            file.write(CONTENT)
+            file.flush()
+            os.fdatasync(file.fileno())
+            times.append((time.perf_counter() - start) * 1e3)
+    return times
+
+
+def single(log: AuditLog, rounds: int) -> list[float]:
+    """Milliseconds of one durable append after the other."""
+    times = []
+    for number in range(rounds):
+        start = time.perf_counter()
+        log.append(event(number)).durable.result()
+        times.append((time.perf_counter() - start) * 1e3)
+    return times
+
+
+def grouped(log: AuditLog, rounds: int, width: int) -> float:
+    """Durable appends a second with `width` of them under way at once."""
+    start = time.perf_counter()
+    window: list[Ack] = []
+    for number in range(rounds):
+        window.append(log.append(event(number)))
+        if len(window) == width:
+            window.pop(0).durable.result()
+    for ack in window:
+        ack.durable.result()
+    return rounds / (time.perf_counter() - start)
+
+
+def main() -> int:
+    """Print the figures."""
+    key = SubjectKey("0" * 32, os.urandom(32))
+    context = hashlib.sha256(b"context").digest()
+    cipher, nonce = AESGCM(os.urandom(32)), os.urandom(12)
+    bare = cpu_us(lambda: cipher.encrypt(nonce, CONTENT, context))
+    sealed = cpu_us(lambda: seal(context, "prompt", CONTENT, key))
+    report("seal 1 KB / bare AES-256-GCM of 1 KB, CPU", sealed / bare, "ratio", bar=20)
+
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "audit"
+        with AuditLog.open(folder) as log:
+            single(log, 50)
+            raw, durable = fdatasync_ms(folder, 200), single(log, 200)
+            raw += fdatasync_ms(folder, 200)
+            cpu = time.process_time()
+            durable += single(log, 200)
+            cpu = (time.process_time() - cpu) / 200
+            one_by_one = 1000 / statistics.mean(durable)
+            together = grouped(log, 4000, 64)
+            total = 50 + 400 + 4000
+        report(
+            "durable append / raw fdatasync of 1 KB, p50",
+            statistics.median(durable) / statistics.median(raw),
+            "ratio",
+            bar=3,
+        )
+        report(
+            "64 appends at once / one at a time, records a second",
+            together / one_by_one,
+            "ratio",
+            bar=5,
+            better="higher",
+        )
+        report("append of one record, process CPU", cpu * 1e3, "ms")
+        print(
+            f"fdatasync p50 {statistics.median(raw):.2f} ms, append p50 {statistics.median(durable):.2f} ms",
+            file=sys.stderr,
+        )
+        start = time.process_time()
+        verify_folder(folder)
+        report(
+            "records verified a second of CPU",
+            total / (time.process_time() - start),
+            "1/s",
+            bar=50_000,
+            better="higher",
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
