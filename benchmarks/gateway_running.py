@@ -21,6 +21,7 @@ from gateway.keys import KeyStore
 from gateway.parts import GatewayParts
 from gateway.upstream.http import HttpUpstream
 from guard.checker import SafetyChecker
+from guard.reload import ReloadingChecker
 
 
 class WatchedLog(AuditLog):
@@ -49,6 +50,7 @@ class Running:
     app: Any
     http: httpx.Client
     log: WatchedLog
+    checker: SafetyChecker
 
     def client(self) -> openai.OpenAI:
         """The stock client, which does not try again."""
@@ -86,16 +88,23 @@ class Running:
 
 
 @contextmanager
-def running(policy: str | SafetyChecker = "default", *, base_url: str = "", **parts: Any) -> Iterator[Running]:
-    """Serve a gateway until the block ends. base_url: another upstream than the stub. parts: see GatewayParts."""
+def running(
+    policy: str | SafetyChecker = "default", *, source: ReloadingChecker | None = None, base_url: str = "", **parts: Any
+) -> Iterator[Running]:
+    """Serve a gateway until the block ends.
+
+    source: a policy file that may change, instead of `policy`. base_url: another upstream than the stub.
+    parts: see GatewayParts.
+    """
     checker = policy if isinstance(policy, SafetyChecker) else SafetyChecker.load(policy)
+    checker = checker if source is None else source.current()
     stub = Stub()
     with tempfile.TemporaryDirectory() as folder, serving(stub) as upstream_url, httpx.Client(timeout=30) as http:
         keys = KeyStore.open(Path(folder) / "keys.db")
         upstream = HttpUpstream(base_url or upstream_url + "/v1", timeout_s=5)
         log = WatchedLog.open(Path(folder) / "audit")
-        joined = GatewayParts(**{"checker": checker, "log": log, "upstream": upstream, "keys": keys, **parts})
+        joined = GatewayParts(**{"checker": source or checker, "log": log, "upstream": upstream, "keys": keys, **parts})
         app = create_app(joined)
         with serving(app) as url:
-            yield Running(url, keys.create().secret, stub, Path(folder) / "audit", joined, app, http, log)
+            yield Running(url, keys.create().secret, stub, Path(folder) / "audit", joined, app, http, log, checker)
         keys.close()

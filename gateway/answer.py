@@ -16,21 +16,19 @@ from typing import Any, Final
 
 from gateway.errors import UpstreamGarbled
 from gateway.fields import Field, Prose, Whole
+from gateway.in_force import InForce
 from gateway.logprobs import Logprobs
 from gateway.openai.usage import estimate, usage_object
-from gateway.openai.walk import PROTOCOL_WORDS, Path, at_path, rewrite
+from gateway.openai.walk import Path, at_path, rewrite
 from gateway.tally import Tally
-from gateway.text_check import TextCheck
 from gateway.upstream.ports import Json
-from guard.checker import SafetyChecker
-from guard.verdict import Action, Direction
+from guard.verdict import Action
 
 _WORD_KEYS: Final = frozenset({"role", "type", "id", "call_id", "format", "status", "file_id", "voice"})
 _CHOICE_KEYS: Final = frozenset({"index", "delta", "message", "finish_reason", "logprobs"})
 _PLAIN_CHOICE: Final = frozenset({"index", "delta", "finish_reason"})
 _ENVELOPE_KEYS: Final = frozenset({"choices", "usage", "created"})
 _TOKEN_KEYS: Final = frozenset({"token_ids", "prompt_token_ids", "prompt_logprobs", "obfuscation", "tokens"})
-_LONGEST_SEEN: Final = 256
 
 
 class Choice:
@@ -119,13 +117,13 @@ class AnswerTerms:
 class AnswerGuard:
     """One answer to one request. Sans-IO; used by one task at a time."""
 
-    def __init__(self, checker: SafetyChecker, terms: AnswerTerms) -> None:
-        self._checker = checker
-        self._words = TextCheck(checker, Direction.OUTPUT)
+    def __init__(self, policy: InForce, terms: AnswerTerms) -> None:
+        self._checker = policy.checker
+        self._words = policy.output
         self._terms = terms
         self._choices: dict[int, Choice] = {}
-        self._tally = Tally(checker.policy.name, checker.policy.digest)
-        self._seen: set[str] = set(PROTOCOL_WORDS)
+        self._tally = Tally(policy.checker.policy.name, policy.checker.policy.digest)
+        self._known = policy.known
         self._around: Json = {}
         self._envelope: Json = {}
         self._sum: Tally | None = None
@@ -237,9 +235,9 @@ class AnswerGuard:
             return Whole(self._checker, longest=self._terms.longest)
         return Prose(self._checker)
 
-    def word(self, text: str, choice: Choice | None = None) -> str:
-        """A short string that comes whole: the same one is read once."""
-        if text in self._seen:
+    def word(self, text: str, choice: Choice | None = None, *, remember: bool = True) -> str:
+        """A short string that comes whole; one worth remembering is read once under a policy."""
+        if text in self._known:
             return text
         checked = self._words.plain(text)
         if any(verdict.findings or verdict.unavailable for verdict in checked.verdicts):
@@ -248,8 +246,8 @@ class AnswerGuard:
             if choice is not None:
                 choice.blocked = True
             return ""
-        if checked.text == text and len(text) <= _LONGEST_SEEN:
-            self._seen.add(text)
+        if remember and checked.text == text:
+            self._known.add(text)
         return checked.text
 
     def _checked_envelope(self, chunk: Json) -> Json:
@@ -257,7 +255,7 @@ class AnswerGuard:
         envelope: Json = {}
         for key, value in chunk.items():
             if isinstance(value, str):
-                envelope[key] = value if value in self._seen else self.word(value)
+                envelope[key] = self.word(value, remember=key != "id")
             elif key in _ENVELOPE_KEYS or not isinstance(value, dict | list):
                 envelope[key] = value
             elif key not in _TOKEN_KEYS:

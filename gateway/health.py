@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.in_force import PolicySource
 from gateway.parts import GatewayParts
 from gateway.upstream.ports import Json, UpstreamError
 
@@ -45,9 +46,10 @@ class Report:
 class Health:
     """Asks the parts, at most every two seconds."""
 
-    def __init__(self, parts: GatewayParts, audit_failed_s: Callable[[], float]) -> None:
+    def __init__(self, parts: GatewayParts, policies: PolicySource, audit_failed_s: Callable[[], float]) -> None:
         """audit_failed_s: seconds since a record was last not durable in time; infinite when that never happened."""
         self._parts = parts
+        self._policies = policies
         self._audit_failed_s = audit_failed_s
         self._last: Report | None = None
         self._asked = 0.0
@@ -56,8 +58,7 @@ class Health:
         """The state of the parts."""
         now = time.monotonic()
         if self._last is None or now - self._asked > FRESH_S:
-            policy = self._parts.checker.policy
-            self._last = Report(await self._model(), self._audit(), f"{policy.name}@{policy.digest[:19]}")
+            self._last = Report(await self._model(), self._audit(), self._policies.current().label)
             self._asked = now
         return self._last
 

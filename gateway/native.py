@@ -58,7 +58,7 @@ class Native:
         caller, raw, body = await self._asked(visit)
         text, direction = _string(body, "text"), _direction(body)
         async with visit.exchange:
-            verdict = await self._verdict(text, direction)
+            verdict = await self._verdict(visit, text, direction)
             await self._recorded(visit, caller, "guard.check", raw, verdict)
         await self._answer(visit, verdict_json(verdict, visit.request), verdict.action)
 
@@ -68,7 +68,7 @@ class Native:
         text, scrubber = _string(body, "text"), self._scrubber(body)
         async with visit.exchange:
             scrubbed = await self._pipeline.lane.run(len(text), partial(scrubber.scrub, text))
-            verdict = await self._verdict(text, Direction.INPUT)
+            verdict = await self._verdict(visit, text, Direction.INPUT)
             await self._recorded(visit, caller, "guard.scrub", raw, verdict)
         entities = [{"type": e.type, "start": e.start, "end": e.end, "score": e.score} for e in scrubbed.entities]
         done = Action.REDACT if entities else Action.ALLOW
@@ -78,9 +78,10 @@ class Native:
         """`POST /v1/moderations`: OpenAI's question, answered by our guard."""
         caller, raw, body = await self._asked(visit)
         texts = moderation_texts(body)
-        tally = Tally(self._parts.checker.policy.name, self._parts.checker.policy.digest)
+        policy = visit.policy.checker.policy
+        tally = Tally(policy.name, policy.digest)
         async with visit.exchange:
-            verdicts = [await self._verdict(text, Direction.INPUT) for text in texts]
+            verdicts = [await self._verdict(visit, text, Direction.INPUT) for text in texts]
             tally.add_all(verdicts)
             await self._recorded(visit, caller, "moderation", raw, tally.verdict())
         await self._answer(visit, moderation_json(verdicts, visit.request), tally.action)
@@ -91,8 +92,8 @@ class Native:
         raw = await visit.exchange.body(self._parts.limits)
         return caller, raw, parse_object(raw)
 
-    async def _verdict(self, text: str, direction: Direction) -> Verdict:
-        work = partial(self._parts.checker.check, text, direction=direction)
+    async def _verdict(self, visit: Visit, text: str, direction: Direction) -> Verdict:
+        work = partial(visit.policy.checker.check, text, direction=direction)
         return await self._pipeline.lane.run(len(text), work)
 
     async def _recorded(self, visit: Visit, caller: Caller, act: str, raw: bytes, verdict: Verdict) -> None:
@@ -102,7 +103,7 @@ class Native:
             tenant=caller.tenant,
             key_id=caller.key_id,
             user=UserId(""),
-            conversation=conversation_of(visit.exchange, ""),
+            conversation=conversation_of(visit.exchange, "", visit.request),
             act=act,
         )
         visit.verdict = verdict

@@ -10,6 +10,7 @@ from gateway.keys import KeyStore
 from gateway.limits import Limits
 from gateway.upstream.ports import Upstream
 from guard.checker import SafetyChecker
+from guard.reload import ReloadingChecker
 
 
 class BlockedPrompt(enum.StrEnum):
@@ -25,11 +26,12 @@ class BlockedPrompt(enum.StrEnum):
 class GatewayParts:
     """Everything the gateway joins.
 
+    checker: one policy, or a policy file that may change while it is used.
     default_model: what the model name `default` stands for; "" means the first model that the upstream lists.
     blocked_prompt: how a blocked prompt is answered.
     """
 
-    checker: SafetyChecker
+    checker: SafetyChecker | ReloadingChecker
     log: AuditLog
     upstream: Upstream
     keys: KeyStore

@@ -36,6 +36,7 @@ from gateway.errors import (
     UpstreamGarbled,
 )
 from gateway.exchange import EVENTS, NO_BUFFER, NO_STORE, ClientGone, Exchange
+from gateway.in_force import PolicySource
 from gateway.lane import GuardLane
 from gateway.metrics import Metrics
 from gateway.openai.chat import ChatRequest, declared_names, parse_chat
@@ -63,15 +64,16 @@ class Pipeline:
         self._limits = parts.limits
         self.metrics = self._metrics = Metrics(lambda: float(self._under_way))
         self._reception = Reception(parts)
+        self.policies = PolicySource(parts.checker)
         self._under_way = 0
-        policy = parts.checker.policy
-        self._policy_header = (b"x-haechi-policy", f"{policy.name}@{policy.digest[:19]}".encode("ascii", "replace"))
         self.lane = GuardLane(threads=parts.limits.guard_threads, inline_chars=parts.limits.inline_chars)
 
     async def run(self, exchange: Exchange, route: str, handler: Handler, argument: str = "") -> None:
         """One request from its headers to its end record. Raises only when the server itself is stopped."""
-        visit = Visit(exchange, route, self._metrics, argument)
-        exchange.headers = [(b"x-request-id", visit.request.encode()), self._policy_header]
+        policy = self.policies.current()
+        visit = Visit(exchange, route, self._metrics, policy, argument)
+        label = policy.label.encode("ascii", "replace")
+        exchange.headers = [(b"x-request-id", visit.request.encode()), (b"x-haechi-policy", label)]
         self._under_way += 1
         try:
             self._check_room(exchange)
@@ -112,7 +114,7 @@ class Pipeline:
         exchange = visit.exchange
         caller = self._reception.authenticate(exchange)
         request = parse_chat(await exchange.body(self._limits), self._limits)
-        request = await self._reception.resolve_model(request)
+        request = await self._reception.resolve_model(request, visit.policy)
         async with exchange:
             screened = await self._guard_input(visit, request)
             about = self._reception.about(visit.request, caller, request, exchange)
@@ -130,7 +132,7 @@ class Pipeline:
                 await self._complete(visit, screened)
 
     async def _guard_input(self, visit: Visit, request: ChatRequest) -> Screened:
-        work = partial(screen, self._parts.checker, request.body)
+        work = partial(screen, visit.policy.checker, request.body)
         try:
             screened = await self.lane.run(len(request.raw), work)
         except RecursionError as error:
@@ -149,7 +151,7 @@ class Pipeline:
             keep_usage=request.wants_usage or not request.stream,
             refusal=refusal_text(visit.request),
         )
-        return AnswerGuard(self._parts.checker, terms)
+        return AnswerGuard(visit.policy, terms)
 
     async def _refuse(self, visit: Visit, request: ChatRequest, screened: Screened) -> None:
         """The prompt does not go to the model. Both records become durable in one commit."""
@@ -238,7 +240,7 @@ class Pipeline:
         except GatewayError:
             self._metrics.audit_failed("end")
         incident = visit.request if visit.record is not None else ""
-        body = error_body(self._reception.clean(error), incident=incident)
+        body = error_body(self._reception.clean(error, visit.policy), incident=incident)
         exchange = visit.exchange
         if exchange.started:
             await exchange.end(frame(body))

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import logging
 import re
-import secrets
 from dataclasses import replace
 from typing import Final
 
 from gateway.errors import KeysUnavailable, Unauthenticated, UnusableModelName
 from gateway.exchange import Exchange
+from gateway.in_force import InForce
 from gateway.keys import Caller
 from gateway.openai.chat import ChatRequest
 from gateway.openai.walk import rewrite
 from gateway.parts import GatewayParts
 from gateway.records import About
-from gateway.text_check import TextCheck
 from gateway.upstream.ports import Json, UpstreamError
-from guard.verdict import Action, Direction
+from guard.verdict import Action
 from haechi.base.errors import HaechiError, UnusableKeyStore
 from haechi.base.ids import ConversationId, RequestId, UserId
 
 logger = logging.getLogger("haechi.gateway")
 
 DEFAULT_MODEL: Final = "default"
-_REMEMBERED_NAMES: Final = 1_000
 _CONVERSATION: Final = re.compile(r"[\x20-\x7e]{1,200}")
 _LONGEST_ID: Final = 512
 
@@ -34,10 +32,7 @@ class Reception:
 
     def __init__(self, parts: GatewayParts) -> None:
         self._parts = parts
-        self._input = TextCheck(parts.checker, Direction.INPUT)
-        self._output = TextCheck(parts.checker, Direction.OUTPUT)
         self._default = parts.default_model
-        self._good_names: set[str] = {DEFAULT_MODEL, parts.default_model}
 
     def authenticate(self, exchange: Exchange) -> Caller:
         """Who holds the key in `Authorization: Bearer`.
@@ -59,28 +54,27 @@ class Reception:
             )
         return caller
 
-    async def resolve_model(self, request: ChatRequest) -> ChatRequest:
+    async def resolve_model(self, request: ChatRequest, policy: InForce) -> ChatRequest:
         """The request with `default` replaced by the model it stands for.
 
         Raises:
             UnusableModelName: a name in which the guard sees something. UpstreamError: the list could not be had.
         """
-        name = await self.model(request.model)
+        name = await self.model(request.model, policy)
         if name == request.model:
             return request
         return replace(request, model=name, body={**request.body, "model": name})
 
-    async def model(self, name: str) -> str:
+    async def model(self, name: str, policy: InForce) -> str:
         """The upstream's own name of a model. It stands in records in the clear, so the guard reads it."""
         if name == DEFAULT_MODEL:
             return self._default or await self._first_model()
-        if name not in self._good_names:
-            if any(verdict.action is not Action.ALLOW for verdict in self._input.plain(name).verdicts):
+        if name not in policy.known:
+            if any(verdict.action is not Action.ALLOW for verdict in policy.input.plain(name).verdicts):
                 raise UnusableModelName(
                     "no model has such a name", hint="GET /v1/models lists the models", param="model"
                 )
-            if len(self._good_names) < _REMEMBERED_NAMES:
-                self._good_names.add(name)
+            policy.known.add(name)
         return name
 
     async def _first_model(self) -> str:
@@ -98,12 +92,12 @@ class Reception:
             tenant=caller.tenant,
             key_id=caller.key_id,
             user=UserId(chat.user[:_LONGEST_ID]),
-            conversation=conversation_of(exchange, chat.conversation),
+            conversation=conversation_of(exchange, chat.conversation, request),
             act="chat.completion",
             model=chat.model,
         )
 
-    def clean(self, error: HaechiError) -> HaechiError:
+    def clean(self, error: HaechiError, policy: InForce) -> HaechiError:
         """The error with an upstream's own text read by the guard: an error can quote the prompt, or a key."""
         if not isinstance(error, UpstreamError) or error.body is None:
             return error
@@ -111,7 +105,7 @@ class Reception:
 
         def leaf(path: object, text: str) -> str:
             nonlocal found
-            checked = self._output.plain(text)
+            checked = policy.output.plain(text)
             found = found or checked.blocked
             return checked.text
 
@@ -119,9 +113,9 @@ class Reception:
         return UpstreamError(error.message, hint=error.hint, status=error.status, body=None if found else body)
 
 
-def conversation_of(exchange: Exchange, from_body: str) -> ConversationId:
-    """The client's id of the conversation: header, then body, else a random one of our own."""
+def conversation_of(exchange: Exchange, from_body: str, request: RequestId) -> ConversationId:
+    """The client's id of the conversation: header, then body, else one of our own, as random as the request's."""
     given = exchange.header(b"x-haechi-conversation") or from_body[:_LONGEST_ID]
     if given and _CONVERSATION.fullmatch(given):
         return ConversationId(given)
-    return ConversationId("conv_" + secrets.token_hex(16))
+    return ConversationId("conv_" + request.removeprefix("req_"))

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from audit.events import EventType
 from audit.log import Ack
-
 from gateway.answer import AnswerGuard
 from gateway.exchange import Exchange
+from gateway.in_force import InForce
 from gateway.metrics import Metrics
 from gateway.openai.usage import estimate
 from gateway.records import RequestRecord, Used
@@ -29,6 +29,7 @@ class Visit:
     exchange: Exchange
     route: str
     metrics: Metrics
+    policy: InForce
     argument: str = ""
     request: RequestId = field(default_factory=new_request_id)
     began: float = field(default_factory=time.perf_counter)

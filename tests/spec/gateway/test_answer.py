@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.answer import AnswerGuard, AnswerTerms
+from gateway.in_force import InForce
 from guard.checker import SafetyChecker
 from guard.verdict import Action
 
@@ -48,7 +49,7 @@ def text_of(chunks: list[dict[str, Any]], key: str = "content", index: int = 0) 
 
 def test_a_harmless_stream_comes_out_as_it_went_in(checker: SafetyChecker) -> None:
     """Text, role and finish are kept; every chunk carries the upstream's envelope."""
-    guard = AnswerGuard(checker, terms())
+    guard = AnswerGuard(InForce(checker), terms())
     out = streamed(
         guard,
         [
@@ -67,14 +68,14 @@ def test_a_harmless_stream_comes_out_as_it_went_in(checker: SafetyChecker) -> No
 
 def test_the_first_chunk_names_the_role_even_if_the_upstream_did_not(checker: SafetyChecker) -> None:
     """Stock clients expect the role first."""
-    out = streamed(AnswerGuard(checker, terms()), [chunk({"content": "Hello there. "}), chunk({}, "stop")])
+    out = streamed(AnswerGuard(InForce(checker), terms()), [chunk({"content": "Hello there. "}), chunk({}, "stop")])
     assert out[0]["choices"][0]["delta"]["role"] == "assistant"
 
 
 @pytest.mark.parametrize("names", [["get_weather"], ["get_", "weather"]])
 def test_tool_calls_keep_their_shape(checker: SafetyChecker, names: list[str]) -> None:
     """Name and id come at once when the tool was declared; arguments come whole; nothing is lost."""
-    guard = AnswerGuard(checker, terms())
+    guard = AnswerGuard(InForce(checker), terms())
     first = {
         "tool_calls": [
             {"index": 0, "id": "call_1", "type": "function", "function": {"name": names[0], "arguments": ""}}
@@ -95,7 +96,7 @@ def test_tool_calls_keep_their_shape(checker: SafetyChecker, names: list[str]) -
 
 def test_choices_do_not_mix(checker: SafetyChecker) -> None:
     """Each choice has its own text, and the answer is complete when all of them ended."""
-    guard = AnswerGuard(checker, terms(expected=2))
+    guard = AnswerGuard(InForce(checker), terms(expected=2))
     out = streamed(guard, [chunk({"content": "One "}), chunk({"content": "Two "}, index=1), chunk({}, "stop")])
     assert not guard.complete
     out += streamed(guard, [chunk({"content": "more."}, index=1), chunk({}, "stop", index=1)])
@@ -107,7 +108,7 @@ def test_token_texts_wait_for_their_text(checker: SafetyChecker) -> None:
     """Log-probabilities go out with released text only, all of them when nothing was changed."""
     tokens = ["An", " app", "le", " a", " day."]
     chunks = [chunk({"content": t}, logprobs={"content": [{"token": t, "logprob": -1.0}]}) for t in tokens]
-    out = streamed(AnswerGuard(checker, terms()), [*chunks, chunk({}, "stop")])
+    out = streamed(AnswerGuard(InForce(checker), terms()), [*chunks, chunk({}, "stop")])
     sent, told = "", ""
     for each in out:
         choice = each["choices"][0]
@@ -119,24 +120,26 @@ def test_token_texts_wait_for_their_text(checker: SafetyChecker) -> None:
 
 def test_token_ids_are_never_passed_on(checker: SafetyChecker) -> None:
     """Ids of tokens are the text in another spelling."""
-    out = streamed(AnswerGuard(checker, terms()), [chunk({"content": "Hi "}, token_ids=[1, 2]), chunk({}, "stop")])
+    out = streamed(
+        AnswerGuard(InForce(checker), terms()), [chunk({"content": "Hi "}, token_ids=[1, 2]), chunk({}, "stop")]
+    )
     assert "token_ids" not in json.dumps(out)
 
 
 def test_whole_and_streamed_answers_release_the_same(checker: SafetyChecker) -> None:
     """One engine: a whole answer is a stream of one piece."""
     text = "The boat is small. Write to nobody. 배가 작다. 船很小。"
-    whole = AnswerGuard(checker, terms()).whole(
+    whole = AnswerGuard(InForce(checker), terms()).whole(
         {"id": "c", "object": "chat.completion", "created": 1, "model": "m",
          "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}]}
     )  # fmt: skip
-    out = streamed(AnswerGuard(checker, terms()), [*[chunk({"content": c}) for c in text], chunk({}, "stop")])
+    out = streamed(AnswerGuard(InForce(checker), terms()), [*[chunk({"content": c}) for c in text], chunk({}, "stop")])
     assert whole["choices"][0]["message"]["content"] == text_of(out) == text
 
 
 def test_structured_text_is_released_whole_and_stays_json(checker: SafetyChecker) -> None:
     """With a response format of JSON the content comes in one piece that parses."""
-    guard = AnswerGuard(checker, terms(structured=True))
+    guard = AnswerGuard(InForce(checker), terms(structured=True))
     pieces = ['{"a": "', "one", '", "b": [1, 2]}']
     out = streamed(guard, [*[chunk({"content": p}) for p in pieces], chunk({}, "stop")])
     parts = [c["delta"]["content"] for o in out for c in o["choices"] if c["delta"].get("content")]
@@ -146,7 +149,7 @@ def test_structured_text_is_released_whole_and_stays_json(checker: SafetyChecker
 
 def test_a_text_too_long_to_be_checked_whole_is_stopped(checker: SafetyChecker) -> None:
     """What cannot be kept until it is complete is blocked, not passed."""
-    guard = AnswerGuard(checker, terms(structured=True, longest=10))
+    guard = AnswerGuard(InForce(checker), terms(structured=True, longest=10))
     out = streamed(guard, [chunk({"content": "{" + "x" * 20}), chunk({}, "stop")])
     assert out[-1]["choices"][0]["finish_reason"] == "content_filter"
     assert guard.tally().action is Action.BLOCK
@@ -160,7 +163,7 @@ def test_usage_is_left_out_when_nobody_asked(checker: SafetyChecker) -> None:
         "choices": [],
         "usage": {"prompt_tokens": 1, "completion_tokens": 2},
     }
-    quiet = AnswerGuard(checker, terms(keep_usage=False))
+    quiet = AnswerGuard(InForce(checker), terms(keep_usage=False))
     assert streamed(quiet, [chunk({"content": "Hi "}), usage])[-1]["choices"]
     assert quiet.usage == usage["usage"]
-    assert AnswerGuard(checker, terms()).chunk(usage) == [usage]
+    assert AnswerGuard(InForce(checker), terms()).chunk(usage) == [usage]

@@ -62,7 +62,7 @@ def test_headers_say_what_happened(gateway: Running) -> None:
     assert answer.headers["x-haechi-action"] == "allow"
     name, _, digest = answer.headers["x-haechi-policy"].partition("@")
     assert name == "default"
-    assert gateway.parts.checker.policy.digest.startswith(digest)
+    assert gateway.checker.policy.digest.startswith(digest)
 
 
 def test_unknown_fields_and_the_default_model_reach_the_upstream(gateway: Running) -> None:

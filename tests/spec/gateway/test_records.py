@@ -72,7 +72,7 @@ def test_ids_flow_and_name_nobody_in_the_clear(gateway: Running) -> None:
     for event in events:
         assert event.request_id == answer.headers["x-request-id"]
         assert (event.tenant, event.model, event.act) == ("default", "stub-model", "chat.completion")
-        assert event.policy == gateway.parts.checker.policy.digest
+        assert event.policy == gateway.checker.policy.digest
         assert {segment.subject for segment in event.segments} == {USER}
         for text in (NUMBER, "hong", "Hong", "A fine", gateway.key):
             assert text not in clear_part(event)
