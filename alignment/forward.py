@@ -10,7 +10,7 @@ from torch import Tensor
 
 from alignment.models import core_of
 from alignment.tensor.layout import Layout, Tree, lay_out, sharing_gain
-from alignment.tensor.logprob import token_logprobs
+from alignment.tensor.logprob import TokenLoss, token_logprobs, token_losses
 
 SHARING_PAYS = 1.05
 
@@ -55,14 +55,34 @@ def answer_tokens(
     """Run a causal language model and its head, the head on answer positions only."""
     core = core_of(model)
     states, balance = last_states(core, layout, arithmetic)
-    hidden = states[layout.rows, layout.columns]
-    weight = core.lm_head.weight
-    if arithmetic.bf16:
-        hidden, weight = hidden.bfloat16(), weight.bfloat16()
+    hidden, weight = _for_head(states[layout.rows, layout.columns], core.lm_head.weight, arithmetic)
     logps, entropies = token_logprobs(
         hidden, weight, layout.targets, chunk=arithmetic.chunk, temperature=temperature, entropy=entropy
     )
     return AnswerTokens(logps, entropies, hidden, balance)
+
+
+def answer_losses(
+    model: Any,
+    layout: Layout,
+    arithmetic: Arithmetic,
+    loss: TokenLoss,
+    *,
+    temperature: float = 1.0,
+    entropy: bool = False,
+) -> tuple[Tensor, AnswerTokens]:
+    """The sum of a per-token loss over all answer tokens, with gradient, and the figures of the tokens without."""
+    core = core_of(model)
+    states, balance = last_states(core, layout, arithmetic)
+    hidden, weight = _for_head(states[layout.rows, layout.columns], core.lm_head.weight, arithmetic)
+    total, logps, entropies = token_losses(
+        hidden, weight, layout.targets, loss, chunk=arithmetic.chunk, temperature=temperature, entropy=entropy
+    )
+    return total, AnswerTokens(logps, entropies, hidden, balance)
+
+
+def _for_head(hidden: Tensor, weight: Tensor, arithmetic: Arithmetic) -> tuple[Tensor, Tensor]:
+    return (hidden.bfloat16(), weight.bfloat16()) if arithmetic.bf16 else (hidden, weight)
 
 
 def last_states(core: Any, layout: Layout, arithmetic: Arithmetic) -> tuple[Tensor, Tensor]:

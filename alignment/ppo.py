@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from alignment.errors import SamplerMismatch
-from alignment.forward import Arithmetic, answer_tokens, last_states
+from alignment.forward import Arithmetic, answer_losses, answer_tokens, last_states
 from alignment.models import LoraShape, core_of, quiet_adapters
 from alignment.optimiser import Stepper, batch_rows, mean_of, trainable
 from alignment.recipe import Recipe
@@ -218,7 +218,8 @@ class PpoTrainer:
             for part, rows in enumerate(order):
                 update = (number * p.epochs + epoch) * p.minibatches + part
                 figures.append(self._one_update(update, experience, rows, first=epoch == part == 0, number=number))
-        return {**mean_of(figures), "mismatch": figures[0]["mismatch"]}
+        both = {name: figures[0].pop(name) for name in ("entropy", "mismatch")}
+        return {**mean_of(figures), **both}
 
     def _one_update(self, update: int, experience: Experience, rows: Tensor, *, first: bool, number: int) -> Metrics:
         """One optimiser step on the answers `rows`, in micro-batches whose gradients add up to the token mean."""
@@ -245,30 +246,34 @@ class PpoTrainer:
         """The loss summed over tokens, and figures summed alike."""
         p, mask = self._recipe.ppo, experience.mask[rows]
         layout = self._layout([experience.trees[i] for i in rows.tolist()])
-        out = answer_tokens(self._policy, layout, self._arithmetic, temperature=p.temperature, entropy=True)
         old, gain = experience.old_logps[rows][mask], experience.advantages[rows][mask]
-        mismatch = float(sampler_mismatch(out.logps.detach(), old, torch.ones_like(old)))
+        policy, out = answer_losses(
+            self._policy,
+            layout,
+            self._arithmetic,
+            lambda logps, at: policy_losses(logps, old[at], gain[at], clip=p.clip),
+            temperature=p.temperature,
+            entropy=first,
+        )
+        mismatch = float(sampler_mismatch(out.logps, old, torch.ones_like(old)))
         if first and mismatch > p.max_mismatch:
             raise SamplerMismatch(
                 f"sampler and trainer disagree: mean exp|difference| is {mismatch:.4f} of {p.max_mismatch} allowed",
                 hint="run.precision=fp32 shows whether it is rounding; ppo.max_mismatch is the limit",
             )
-        policy = policy_losses(out.logps, old, gain, clip=p.clip)
         values = self._critic(layout, self._arithmetic)
         value = value_losses(
             values, experience.values[rows][mask], experience.returns[rows][mask], clip=p.value_clip
-        ).sum(1)
-        loss = (policy + p.value_weight * value).sum() + self._recipe.model.router_loss * out.balance * old.numel()
-        with torch.no_grad():
-            ratio = (out.logps - old).exp()
-            figures = {
-                "loss": float(loss),
-                "policy_loss": float(policy.sum()),
-                "value_loss": float(value.sum()),
-                "entropy": float(out.entropy.sum()),
-                "clipped": float(((ratio - 1).abs() > p.clip).float().sum()),
-                "mismatch": mismatch * old.numel(),
-            }
+        ).sum()
+        loss = policy + p.value_weight * value + self._recipe.model.router_loss * out.balance * old.numel()
+        figures = {
+            "loss": float(loss.detach()),
+            "policy_loss": float(policy.detach()),
+            "value_loss": float(value.detach()),
+            "clipped": float((((out.logps - old).exp() - 1).abs() > p.clip).float().sum()),
+        }
+        if first:  # both belong to the policy that drew the answers
+            figures |= {"entropy": float(out.entropy.sum()), "mismatch": mismatch * old.numel()}
         return loss, figures
 
     def _steer(self, metrics: Metrics, answers: int) -> None:

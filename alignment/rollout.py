@@ -82,8 +82,12 @@ def _draw(core: Any, hidden: Tensor, temperature: float, arithmetic: Arithmetic)
     if temperature == 0:
         token = logits.argmax(1)
     else:
+        # One uniform number per row through the distribution's inverse; torch.multinomial draws one per token instead,
+        # which costs more than the model for a large vocabulary. Float64: 150,000 terms are added up.
         logits = logits / temperature
-        token = torch.multinomial(torch.softmax(logits, 1), 1).squeeze(1)
+        cumulated = torch.softmax(logits, 1).cumsum(1, dtype=torch.float64)
+        height = torch.rand(len(logits), 1, dtype=torch.float64, device=logits.device) * cumulated[:, -1:]
+        token = torch.searchsorted(cumulated, height, right=True).squeeze(1).clamp(max=logits.shape[1] - 1)
     return token, torch.log_softmax(logits, 1).gather(1, token[:, None]).squeeze(1)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from alignment.data.encode import EncodedAnswer
-from alignment.forward import Arithmetic, answer_tokens, arrange
+from alignment.forward import Arithmetic, answer_losses, arrange
 from alignment.recipe import Recipe
 from alignment.supervised import Loss
 from alignment.tensor.layout import Tree
@@ -27,8 +27,7 @@ class AnswerLikelihood:
     def loss(self, items: Sequence[EncodedAnswer]) -> Loss:
         trees = [Tree(item.prompt, (item.answer,)) for item in items]
         layout = arrange(trees, self._model, self._arithmetic, share="never")
-        out = answer_tokens(self._model, layout, self._arithmetic)
-        nll = -out.logps.sum()
+        nll, out = answer_losses(self._model, layout, self._arithmetic, lambda logps, _: -logps)
         tokens = float(layout.lengths.sum())
         balance = self._recipe.model.router_loss * out.balance * tokens
         return Loss(nll + balance, {"nll": float(nll.detach()), "router": float(out.balance.detach()) * tokens})

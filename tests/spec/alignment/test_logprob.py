@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from alignment.tensor.logprob import segment_sums, token_logprobs
+from alignment.tensor.logprob import segment_sums, token_logprobs, token_losses
+from alignment.tensor.policy_gradient import policy_losses
 
 
 def plain(hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor, temperature: float) -> torch.Tensor:
@@ -69,6 +70,31 @@ def test_no_tensor_grows_with_vocabulary_times_length() -> None:
         token_logprobs(hidden, weight, torch.arange(n), chunk=chunk)[0].sum().backward()
     assert made
     assert max(made) <= max(chunk * vocab, vocab * width)
+
+
+@pytest.mark.parametrize("chunk", [3, 64])
+def test_a_loss_of_single_tokens_in_one_pass_equals_two(chunk: int) -> None:
+    """PPO's clipped loss: same sum, same gradients as through the log-probabilities; flat tokens included."""
+    torch.manual_seed(2)
+    hidden, weight = torch.randn(23, 16, requires_grad=True), torch.randn(101, 16, requires_grad=True)
+    targets, gain = torch.randint(0, 101, (23,)), torch.randn(23)
+    old = token_logprobs(hidden, weight, targets)[0].detach() + 0.4 * torch.randn(23)
+
+    def loss(logps: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+        return policy_losses(logps, old[at], gain[at], clip=0.2)
+
+    logps, entropy = token_logprobs(hidden, weight, targets, temperature=0.7, entropy=True)
+    expected = loss(logps, torch.arange(23)).sum()
+    wanted = torch.autograd.grad(expected / 7, (hidden, weight))
+    total, seen, spread = token_losses(hidden, weight, targets, loss, chunk=chunk, temperature=0.7, entropy=True)
+    found = torch.autograd.grad(total / 7, (hidden, weight))
+    torch.testing.assert_close(total, expected)
+    torch.testing.assert_close(seen, logps.detach())
+    torch.testing.assert_close(spread, entropy, atol=1e-4, rtol=1e-4)
+    for a, b in zip(found, wanted, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-5)
+    frozen = token_losses(hidden.detach(), weight.detach(), targets, loss, chunk=chunk, temperature=0.7)[0]
+    torch.testing.assert_close(frozen, expected)
 
 
 def test_segments_are_summed_with_gradient() -> None:
