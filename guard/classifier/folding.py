@@ -16,7 +16,7 @@ import numpy as np
 
 _HIDDEN_CLASS = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
-    "\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff"
+    "\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff"
 )
 _HIDDEN = re.compile(f"[{_HIDDEN_CLASS}]+")
 _UNUSUAL = re.compile("[^\x00-\x7f\u3002\u4e00-\u9fff\uac00-\ud7a3\u2014\u2018-\u201d]+")

@@ -18,13 +18,15 @@ from pathlib import Path
 
 import numpy as np
 
+from guard.classifier.errors import LanguageNotCovered
 from guard.classifier.folding import fold
 from guard.classifier.model import FOLDER, EmbeddedClassifier, load
+from guard.classifier.scripts import judged_language
 from guard.training.corpus import NEVER_TRAINED
 from guard.training.disguise import DISGUISES
 from guard.training.generated import generated_rows, identity_swaps
 from guard.training.metrics import auroc, auroc_interval, calibration_error
-from guard.training.rows import Row, read_rows
+from guard.training.rows import HEADS, Row, read_rows
 from guard.verdict import Category
 from haechi.base.text import Language
 
@@ -42,13 +44,23 @@ class Figure:
     spread: float = 0.0
 
 
+def is_covered(text: str) -> bool:
+    """Whether the classifier reads the script of the text."""
+    try:
+        judged_language(text)
+    except LanguageNotCovered:
+        return False
+    return True
+
+
 class Measurement:
     """The classifier, the public rows and a seeded way to thin them out."""
 
     def __init__(self, classifier: EmbeddedClassifier, rows: Sequence[Row], most: int, seed: int = 7) -> None:
         self.classifier, self.most = classifier, most
         self.rng = np.random.default_rng(seed)
-        self.rows = rows
+        self.rows = [r for r in rows if is_covered(r.text)]
+        self.refused = 1.0 - len(self.rows) / max(len(rows), 1)
 
     def some(self, found: Sequence[Row]) -> list[Row]:
         """At most `most` of the rows, at random."""
@@ -63,7 +75,7 @@ class Measurement:
     def calm(self, language: Language, *, dev: bool) -> list[Row]:
         """Some rows of ordinary text."""
         mine = [r for r in self.rows if r.language is language and r.dev is dev]
-        return self.some([r for r in mine if len(r.labels) > 6 and not any(r.labels.values())])
+        return self.some([r for r in mine if len(r.labels) == len(HEADS) and not any(r.labels.values())])
 
     def chance(self, text: str, head: Category) -> float:
         """The head's probability; 0 where it does not answer."""
@@ -234,7 +246,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     rows, _ = read_rows(args.data)
     measurement = Measurement(load(args.weights), rows, args.rows)
-    figures = [f for name in NEVER_TRAINED for f in measurement.source(name, dev=False)]
+    figures = [Figure("refused for its script, share of all rows", "all", measurement.refused, len(rows))]
+    figures += [f for name in NEVER_TRAINED for f in measurement.source(name, dev=False)]
     labelled = sorted({r.source for r in rows if r.labels.get(Category.TOXICITY) == 1} - set(NEVER_TRAINED))
     figures += [f for name in labelled for f in measurement.source(name, dev=True)]
     for part in ("pooled_dev", "ordinary", "identity", "own_patterns", "attacks", "disguises", "cost"):

@@ -169,14 +169,18 @@ _OFFENSIVE_NOT_HATE = frozenset({"en_davidson", "ko_beep", "ko_hatescore"})
 """Their labels tell abuse without discrimination from hate, so a toxic row without hate says hate = 0."""
 
 
+_NO_REQUEST: Mapping[Category, int] = {Category.ILLEGAL: 0, Category.PROMPT_ATTACK: 0, Category.SELF_HARM: 0}
+"""What posts between people are not, toxic or otherwise: requests to a model, or cries for help."""
+
+
 def _toxicity_labels(source: str, item: Mapping[str, object]) -> dict[Category, int]:
     tags = frozenset(str(item.get("categories") or "").split("|")) - {""}
     if item["toxic"] == 0:
-        known = {Category.TOXICITY: 0, Category.HATE: 0, Category.HARASSMENT: 0}
+        known = {Category.TOXICITY: 0, Category.HATE: 0, Category.HARASSMENT: 0, **_NO_REQUEST}
         if source != "ko_kodoli":  # its rows outside "offensive" hold sexual slang
             known[Category.SEXUAL] = 0
         return known
-    labels = {Category.TOXICITY: 1}
+    labels = {Category.TOXICITY: 1, **_NO_REQUEST}
     if tags & _HATE_TAGS:
         labels[Category.HATE] = 1
     elif source in _OFFENSIVE_NOT_HATE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from guard.classifier import EmbeddedClassifier, classifiers, load
+from guard.classifier.encoder import WINDOW as ENCODER_WINDOW
 from guard.classifier.errors import LanguageNotCovered, WeightsAltered, WeightsMissing, WeightsUnreadable
 from guard.classifier.linear import WINDOW
 from guard.classifier.model import FOLDER
@@ -102,12 +104,12 @@ def test_a_long_text_is_judged_in_every_part(classifier: EmbeddedClassifier) -> 
         assert classifier.score(text)[Category.TOXICITY] > max(0.7, alone + 0.2)
 
 
-def test_a_megabyte_is_judged_in_linear_time(classifier: EmbeddedClassifier) -> None:
-    """One megabyte of text is answered, and no window is skipped."""
-    text = "an ordinary sentence about the weather in spring. " * 20_000
-    assert len(text) == 1_000_000
-    assert classifier.linear.window_logits(text[:10_000]).shape[0] > 10_000 // WINDOW
-    assert classifier.score(text)
+def test_no_window_of_a_long_text_is_skipped(classifier: EmbeddedClassifier) -> None:
+    """Stage 1 reads a megabyte; both stages have a window for every part of a long text."""
+    sentence = "an ordinary sentence about the weather in spring. "
+    assert classifier.linear.window_logits(sentence * 20_000).shape[0] >= 1_000_000 // WINDOW
+    assert classifier.encoder is not None
+    assert classifier.encoder.window_logits(sentence * 60).shape[0] >= 60 * 10 // ENCODER_WINDOW
 
 
 def test_a_score_does_not_depend_on_what_was_judged_before_or_beside_it(classifier: EmbeddedClassifier) -> None:
@@ -167,6 +169,23 @@ def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
         load(folder)
 
 
+@pytest.mark.parametrize("name", ["stage2.onnx", "stage2-words.npz", "tokenizer.json"])
+def test_every_file_of_stage_two_is_checked(tmp_path: Path, name: str) -> None:
+    """A changed, a missing and a damaged file of stage 2 are refused like those of stage 1."""
+    folder = copied(tmp_path / "w")
+    content = (folder / name).read_bytes()
+    (folder / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(WeightsAltered):
+        load(folder)
+    (folder / name).unlink()
+    with pytest.raises(WeightsMissing):
+        load(folder)
+    (folder / name).write_bytes(b"not a model")
+    resealed(folder, name, b"not a model")
+    with pytest.raises(WeightsUnreadable):
+        load(folder)
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"format": 99}', '{"format": 1}'])
 def test_a_broken_manifest_is_refused(tmp_path: Path, content: str) -> None:
     """A manifest that is not one gives HAE-S403, not a traceback."""
@@ -178,15 +197,24 @@ def test_a_broken_manifest_is_refused(tmp_path: Path, content: str) -> None:
 
 def test_a_damaged_array_file_is_refused_even_with_the_right_hash(tmp_path: Path) -> None:
     """A file that is not an array archive gives HAE-S403."""
-    import hashlib
-
     folder = copied(tmp_path / "w")
     (folder / "stage1.npz").write_bytes(b"not an archive")
-    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-    manifest["files"]["stage1.npz"] = hashlib.sha256(b"not an archive").hexdigest()
-    (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    resealed(folder, "stage1.npz", b"not an archive")
     with pytest.raises(WeightsUnreadable):
         load(folder)
+
+
+def resealed(folder: Path, name: str, content: bytes) -> None:
+    """Put the hash of the content into the manifest."""
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    manifest["files"][name] = hashlib.sha256(content).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+
+
+def test_stage_one_settles_only_what_no_language_forbids(classifier: EmbeddedClassifier) -> None:
+    """Chinese has no unseen source to show that an early exit is honest, so it has none."""
+    assert Language.CHINESE not in classifier.manifest.settled
+    assert all(0.0 < bound < 0.5 for bound in classifier.manifest.settled.values())
 
 
 def test_suggested_thresholds_exist_for_every_answering_head(classifier: EmbeddedClassifier) -> None:
