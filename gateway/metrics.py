@@ -8,8 +8,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from typing import TypeVar, cast
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+Family = TypeVar("Family", Counter, Histogram)
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
@@ -20,6 +23,7 @@ class Metrics:
     def __init__(self, in_flight: Callable[[], float]) -> None:
         """in_flight: how many requests are under way now."""
         self.registry = CollectorRegistry()
+        self._children: dict[tuple[object, tuple[str, ...]], object] = {}
         self._audit_failed_at = -math.inf
         self._requests = Counter(
             "haechi_requests", "Requests by route and how they ended.", ("route", "outcome"), registry=self.registry
@@ -49,14 +53,21 @@ class Metrics:
         gauge = Gauge("haechi_requests_in_flight", "Requests under way.", registry=self.registry)
         gauge.set_function(in_flight)
 
+    def _child(self, family: Family, *labels: str) -> Family:
+        """The series of these labels. Kept, because looking it up in the library takes a lock and a sort."""
+        found = self._children.get((family, labels))
+        if found is None:
+            found = self._children[family, labels] = family.labels(*labels)
+        return cast("Family", found)
+
     def ended(self, route: str, outcome: str, seconds: float) -> None:
         """Count a request. route: a path of ours, or "other". outcome: a closed word."""
-        self._requests.labels(route, outcome).inc()
-        self._seconds.labels(route).observe(seconds)
+        self._child(self._requests, route, outcome).inc()
+        self._child(self._seconds, route).observe(seconds)
 
     def guarded(self, direction: str, action: str) -> None:
         """Count a verdict."""
-        self._actions.labels(direction, action).inc()
+        self._child(self._actions, direction, action).inc()
 
     def first_token(self, seconds: float) -> None:
         """The first piece of a stream went out."""
@@ -65,9 +76,9 @@ class Metrics:
     def used(self, tokens_in: int, tokens_out: int, leaked: int) -> None:
         """Count what an answer used, and how much of it went out that should not have."""
         if tokens_in:
-            self._tokens.labels("in").inc(tokens_in)
+            self._child(self._tokens, "in").inc(tokens_in)
         if tokens_out:
-            self._tokens.labels("out").inc(tokens_out)
+            self._child(self._tokens, "out").inc(tokens_out)
         if leaked:
             self._leaked.inc(leaked)
 
