@@ -13,15 +13,24 @@ from torch import nn
 FEW_ROWS = 32
 """Up to so many rows (decoding) the 8-bit kernel wins; above (a prompt), multiplying by unpacked weights does."""
 
+BLOCK = 1 << 18
+"""Weights rounded at a time: the float32 copies of so many stay in the processor's cache."""
+
 
 class Int8Linear(nn.Module):  # type: ignore[misc]  # torch is not followed
     """A linear layer. weight: int8 [out, in]; scale: bf16 [out]; bias: bf16 [out] or None."""
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
-        weight = linear.weight.detach().float()
-        scale = weight.abs().amax(dim=1).clamp(min=1e-9) / 127
-        self.register_buffer("weight", (weight / scale[:, None]).round().to(torch.int8).contiguous())
+        weight = linear.weight.detach()
+        scale = weight.abs().amax(dim=1).float().clamp(min=1e-9) / 127
+        rounded = torch.empty(weight.shape, dtype=torch.int8, device=weight.device)
+        inverse = 1 / scale
+        rows = max(1, BLOCK // weight.shape[1])
+        for start in range(0, weight.shape[0], rows):
+            part = slice(start, start + rows)
+            rounded[part] = weight[part].float().mul_(inverse[part, None]).round_().to(torch.int8)
+        self.register_buffer("weight", rounded)
         self.register_buffer("scale", scale.to(torch.bfloat16))
         self.register_buffer("bias", None if linear.bias is None else linear.bias.detach().to(torch.bfloat16))
 
@@ -42,11 +51,21 @@ def to_int8(model: nn.Module) -> int:
 
     Experts of a mixture that are kept as one tensor, not as linear layers, stay as they are.
     """
+    threads = torch.get_num_threads()
+    # Blocks this small are not worth sharing: on busy cores threads that wait for each other cost ten times the work.
+    torch.set_num_threads(1)
+    try:
+        return _replace(model)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _replace(model: nn.Module) -> int:
     replaced = 0
     for name, child in list(model.named_children()):
         if isinstance(child, nn.Linear):
             setattr(model, name, Int8Linear(child))
             replaced += 1
         else:
-            replaced += to_int8(child)
+            replaced += _replace(child)
     return replaced
