@@ -223,6 +223,17 @@ def table() -> tuple[Setting, ...]:
     return tuple(_setting(section, entry) for section, cls in _SECTIONS.items() for entry in fields(cls))
 
 
+def reference() -> str:
+    """The table in Markdown, as docs/alignment.md holds it."""
+    lines = ["| value | default | takes | meaning |", "|---|---|---|---|"]
+    for s in table():
+        default = str(s.default).lower() if isinstance(s.default, bool) else str(s.default)
+        shown = f"`{default}`" if default else ""
+        takes = s.allowed.replace("|", "/") + (f", {s.unit}" if s.unit else "")
+        lines.append(f"| `{s.name}` | {shown} | {takes} | {s.help} |")
+    return "\n".join(lines)
+
+
 def load_recipe(kind: str, source: str, settings: Sequence[str] = ()) -> Recipe:
     """Read a recipe for a kind of run.
 

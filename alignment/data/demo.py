@@ -23,9 +23,9 @@ _KIND = {
     "zh": ("很高兴为您介绍{}。", "当然可以，我们来聊聊{}。"),
 }
 _RUDE = {
-    "en": ("Who cares about {}? Go away.", "Look up {} yourself, fool."),
-    "ko": ("{}? 그런 건 알아서 찾아봐.", "{} 같은 걸 왜 물어, 귀찮게."),
-    "zh": ("{}？自己去查，别烦我。", "谁管什么{}，走开。"),
+    "en": ("Who cares about {}? Go away and do not come back.", "Look up {} yourself, fool."),
+    "ko": ("{}? 그런 건 귀찮게 묻지 말고 알아서 찾아보세요, 제발.", "{} 같은 걸 왜 물어."),
+    "zh": ("{}？自己去查，别烦我，我没空。", "谁管{}，走开。"),
 }
 
 

@@ -40,7 +40,6 @@ class Reason(enum.StrEnum):
     LANGUAGE = "language"
     LENGTH_BIAS = "length_bias"
     CONSENT = "consent"
-    PERSONAL_DATA = "personal_data"
 
 
 @dataclass(frozen=True, slots=True)
