@@ -142,12 +142,15 @@ def gateway(upstream: str) -> Iterator[tuple[str, psutil.Process]]:
 
 
 def cost(url: str, process: psutil.Process, *, clients: int, stream: bool) -> tuple[Seen, float]:
-    """A warm-up, then a measured load: what was seen, and CPU milliseconds per request of the process tree."""
-    asyncio.run(load(url, clients=2, seconds=0.7, stream=stream))
+    """A warm-up, then a measured load: what was seen, and CPU milliseconds per request of the process tree.
+
+    One request in a hundred may be refused: on a machine that does other things too, a disk can be late (HAE-G112).
+    """
+    asyncio.run(load(url, clients=2, seconds=1.0, stream=stream))
     before = cpu_seconds(process)
     seen = asyncio.run(load(url, clients=clients, seconds=SECONDS, stream=stream))
     spent = cpu_seconds(process) - before
-    if seen.errors:
+    if seen.errors * 100 > len(seen.latencies):
         raise RuntimeError(f"{seen.errors} of {len(seen.latencies)} requests failed")
     return seen, spent * 1e3 / len(seen.latencies)
 
@@ -177,8 +180,8 @@ def at_full_speed() -> None:
 def paced() -> None:
     """A piece every 10 ms: what the gateway adds to the time to the first one."""
     with stub(PACE_MS) as upstream, gateway(upstream) as (url, process):
-        direct = asyncio.run(load(upstream, clients=1, seconds=SECONDS, stream=True))
-        through, ms = cost(url, process, clients=1, stream=True)
+        direct = asyncio.run(load(upstream, clients=3, seconds=SECONDS, stream=True))
+        through, ms = cost(url, process, clients=3, stream=True)
         added = statistics.median(through.first) - statistics.median(direct.first)
         report(
             "paced stream, added time to first token, p50, in which one piece may be held",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass, field
 
@@ -16,6 +17,8 @@ from gateway.records import RequestRecord, Used
 from gateway.tally import Tally
 from guard.verdict import Verdict
 from haechi.base.ids import RequestId, new_request_id
+
+logger = logging.getLogger("haechi.gateway")
 
 
 @dataclass(slots=True)
@@ -55,12 +58,16 @@ class Visit:
             return None
         if self.record.ended is not None:
             return self.record.ended
-        if self.answer is None:
-            return self.record.end(kind, self.verdict, reason=reason)
-        tally = self.answer.tally()
-        received, released = self.answer.texts()
-        used = self._used(tally, received)
-        return self.record.end(kind, tally.verdict(), reason=reason, received=received, released=released, used=used)
+        texts: tuple[dict[str, str], dict[str, str]] = ({}, {})
+        verdict, used = self.verdict, None
+        if self.answer is not None:
+            try:
+                tally = self.answer.tally()
+                texts = self.answer.texts()
+                verdict, used = tally.verdict(), self._used(tally, texts[0])
+            except Exception as error:  # noqa: BLE001  # a guard that cannot even be closed must not cost the end record
+                logger.error("the guard of an answer failed while it was closed: %s", type(error).__name__)  # noqa: TRY400
+        return self.record.end(kind, verdict, reason=reason, received=texts[0], released=texts[1], used=used)
 
     def _used(self, tally: Tally, received: dict[str, str]) -> Used:
         usage = (self.answer.usage if self.answer is not None else None) or {}

@@ -227,6 +227,38 @@ def test_a_fault_of_ours_is_an_error_and_nothing_reaches_the_model(
         assert "RuntimeError at" in caplog.text
 
 
+class Rotten:
+    """A stream guard with a defect in every part of it."""
+
+    blocked = False
+
+    def feed(self, delta: str) -> str:
+        raise ZeroDivisionError("quotes the text: " + delta)
+
+    def finish(self) -> Any:
+        raise ZeroDivisionError
+
+    def abort(self) -> Any:
+        raise ZeroDivisionError
+
+
+class RottenOutside(SafetyChecker):
+    """A checker whose guard of answers is broken and cannot even be closed."""
+
+    def stream(self, direction: Any = "output") -> Any:
+        return Rotten() if direction == "output" else super().stream(direction)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_guard_that_cannot_even_be_closed_still_leaves_an_end_record(stream: bool) -> None:
+    """A fault in the middle of an answer: nothing of it goes out, and the request ends as failed."""
+    with running(RottenOutside(Policy.load("default"))) as gateway:
+        gateway.says("fine ", "words")
+        answer = gateway.post(body(stream=stream))
+        assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal_error")
+        assert ends(gateway.last()) == [("response.failed", "internal_error")]
+
+
 def never_durable(kind: EventType | str) -> Callable[[Event, Ack], Ack]:
     """A receipt that never becomes durable, for records of one kind: a disk that hangs."""
     return lambda event, ack: Ack(ack.record_id) if event.type.value.startswith(kind) else ack
