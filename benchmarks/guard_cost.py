@@ -1,17 +1,18 @@
 """What the deterministic lane costs: CPU milliseconds per 1,000 characters, and per streamed answer of 60 chunks.
 
 Process CPU time, the least of several runs, on texts written for this file. The lexicon holds 20,000 entries: the
-shipped ones and generated ones of the same lengths and scripts. Run: `python -m benchmarks.guard_cost [--json]`.
+shipped ones and generated ones of the same lengths and scripts. Run: `python -m benchmarks.guard_cost`. What a
+guarded stream may cost in all is a bar of `gateway_cost`.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
+import sys
 import time
 from collections.abc import Callable
 from itertools import product
 
+from benchmarks.figures import report
 from guard.checker import SafetyChecker
 from guard.fold import build_views
 from guard.lexicon import Boundary, Entry, Lexicon, read_entries
@@ -30,7 +31,6 @@ TEXTS = {
     "预计三月完成。居民们也提出了一些建议，希望周末能够增加座位。",
 }
 BARS = {"lexicon with folding": 0.15, "pii and secrets": 0.5}
-STREAM_BAR_MS = 1.5
 
 
 def cpu_ms(work: Callable[[], object], *, repeat: int = 20, rounds: int = 7) -> float:
@@ -104,21 +104,14 @@ def measure() -> dict[str, dict[str, float]]:
     }
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true")
-    figures = measure()
-    if parser.parse_args().json:
-        print(json.dumps(figures))
-        return
-    for name, row in figures.items():
-        mean = sum(row.values()) / len(row)
-        bar = BARS.get(name, STREAM_BAR_MS if name.startswith("stream") else None)
-        told = "" if bar is None else f"   bar {bar:g}: {'reached' if mean <= bar else 'MISSED'}"
-        cells = "  ".join(f"{lang} {value:.3f}" for lang, value in row.items())
-        print(f"{name:36} {cells}  mean {mean:.3f} ms{told}")
+def main() -> int:
+    """Print the mean over the three languages, and each language to standard error."""
+    for name, row in measure().items():
+        print(name, "  ".join(f"{lang} {value:.3f}" for lang, value in row.items()), file=sys.stderr)
+        unit = "ms" if name.startswith("stream") else "ms/1k chars"
+        report(f"{name}, CPU, mean of en, ko, zh", sum(row.values()) / len(row), unit, bar=BARS.get(name))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())
