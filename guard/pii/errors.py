@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from haechi.base.errors import HaechiError, nearest
+from haechi.base.errors import ExitCode, HaechiError, nearest
 
 
 class UnknownEntity(HaechiError):
@@ -26,3 +26,17 @@ class BadRow(HaechiError):
     """A line of the input cannot be scrubbed: not JSON, or without a text."""
 
     code = "HAE-S303"
+
+
+class SealExpired(HaechiError):
+    """A sealed map of pseudonyms is older than it may be."""
+
+    code = "HAE-S304"
+    exit_code = ExitCode.CANNOT_TELL
+
+
+class SealBroken(HaechiError):
+    """A sealed map of pseudonyms cannot be opened with this key for this conversation."""
+
+    code = "HAE-S305"
+    exit_code = ExitCode.CANNOT_TELL
