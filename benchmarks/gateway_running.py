@@ -18,10 +18,14 @@ from audit.log import Ack, AuditLog
 from benchmarks.gateway_stub import Script, Stub, serving
 from gateway.app import create_app
 from gateway.keys import KeyStore
+from gateway.limits import Limits
 from gateway.parts import GatewayParts
 from gateway.upstream.http import HttpUpstream
 from guard.checker import SafetyChecker
 from guard.reload import ReloadingChecker
+
+PATIENT = Limits(audit_s=10.0)
+"""The usual limits, but for a machine that is busy with other tests: a late disk is tested where it is meant."""
 
 
 class WatchedLog(AuditLog):
@@ -103,7 +107,9 @@ def running(
         keys = KeyStore.open(Path(folder) / "keys.db")
         upstream = HttpUpstream(base_url or upstream_url + "/v1", timeout_s=5)
         log = WatchedLog.open(Path(folder) / "audit")
-        joined = GatewayParts(**{"checker": source or checker, "log": log, "upstream": upstream, "keys": keys, **parts})
+        joined = GatewayParts(
+            **{"limits": PATIENT, "checker": source or checker, "log": log, "upstream": upstream, "keys": keys, **parts}
+        )
         app = create_app(joined)
         with serving(app) as url:
             yield Running(url, keys.create().secret, stub, Path(folder) / "audit", joined, app, http, log, checker)

@@ -35,6 +35,13 @@ def gateway() -> Iterator[Running]:
         yield served
 
 
+@pytest.fixture(scope="module")
+def hurried() -> Iterator[Running]:
+    """A gateway that waits for the disk as short as the default says."""
+    with running(limits=Limits()) as served:
+        yield served
+
+
 def body(**changes: Any) -> dict[str, Any]:
     return {"model": "default", "messages": HELLO, **changes}
 
@@ -151,7 +158,7 @@ def test_an_upstream_that_is_not_there() -> None:
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_deadline(stream: bool) -> None:
     """The answer that takes too long is given up, the model stopped."""
-    with running(limits=Limits(request_s=0.5)) as gateway:
+    with running(limits=Limits(request_s=0.5, audit_s=10.0)) as gateway:
         gateway.says(*LONG, delay_s=0.02 if stream else 0.005)
         answer = gateway.post(body(stream=stream))
         assert gateway.stub.cut_event.wait(3)
@@ -279,39 +286,39 @@ def never_written(kind: EventType | str) -> Callable[[Event, Ack], Ack]:
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("fault", [never_durable, never_written])
-def test_nothing_goes_to_the_model_before_the_request_is_on_disk(gateway: Running, fault: Any, stream: bool) -> None:
+def test_nothing_goes_to_the_model_before_the_request_is_on_disk(hurried: Running, fault: Any, stream: bool) -> None:
     """A disk that hangs or is full: 503 within the deadline, no retry, and the model was never asked."""
-    gateway.says("fine")
-    gateway.stub.bodies.clear()
-    gateway.log.spoil = fault("request.received")
+    hurried.says("fine")
+    hurried.stub.bodies.clear()
+    hurried.log.spoil = fault("request.received")
     try:
         began = time.monotonic()
-        answer = gateway.post(body(stream=stream))
+        answer = hurried.post(body(stream=stream))
         assert time.monotonic() - began < 2
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "audit_unavailable")
         assert answer.headers["x-should-retry"] == "false"
-        assert gateway.stub.bodies == []
-        assert ends(gateway.last()) == [("response.failed", "audit_unavailable")]
+        assert hurried.stub.bodies == []
+        assert ends(hurried.last()) == [("response.failed", "audit_unavailable")]
     finally:
-        gateway.log.spoil = lambda event, ack: ack
+        hurried.log.spoil = lambda event, ack: ack
 
 
 @pytest.mark.parametrize("fault", [never_durable, never_written])
-def test_no_answer_is_complete_before_its_end_is_on_disk(gateway: Running, fault: Any) -> None:
+def test_no_answer_is_complete_before_its_end_is_on_disk(hurried: Running, fault: Any) -> None:
     """Whole: withheld with a 503. Streamed: an error in the place of the finish and `[DONE]`."""
-    gateway.says("fine ", "words ", "here")
-    gateway.log.spoil = fault("response.completed")
+    hurried.says("fine ", "words ", "here")
+    hurried.log.spoil = fault("response.completed")
     try:
-        whole = gateway.post(body())
+        whole = hurried.post(body())
         assert (whole.status_code, whole.json()["error"]["code"]) == (503, "audit_unavailable")
         assert "fine" not in whole.text
-        stream = gateway.post(body(stream=True))
+        stream = hurried.post(body(stream=True))
         assert "audit_unavailable" in stream.text
         assert "[DONE]" not in stream.text
         assert '"finish_reason":"stop"' not in stream.text
     finally:
-        gateway.log.spoil = lambda event, ack: ack
-    assert len(gateway.last()) == 2
+        hurried.log.spoil = lambda event, ack: ack
+    assert len(hurried.last()) == 2
 
 
 def test_a_closed_log_refuses_every_request() -> None:
@@ -325,7 +332,7 @@ def test_a_closed_log_refuses_every_request() -> None:
 
 def test_too_many_requests_at_once() -> None:
     """Beyond the limit: 429, which the stock client repeats; those under way are not disturbed."""
-    with running(limits=Limits(in_flight=1)) as gateway:
+    with running(limits=Limits(in_flight=1, audit_s=10.0)) as gateway:
         gateway.says(*["x "] * 100, delay_s=0.005)
         first: list[httpx.Response] = []
         thread = threading.Thread(target=lambda: first.append(gateway.post(body(stream=True))))

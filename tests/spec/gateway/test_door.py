@@ -20,7 +20,7 @@ HELLO = [{"role": "user", "content": "hello"}]
 
 @pytest.fixture(scope="module")
 def gateway() -> Iterator[Running]:
-    with running(limits=Limits(body_bytes=200_000, messages=50)) as served:
+    with running(limits=Limits(body_bytes=200_000, messages=50, audit_s=10.0)) as served:
         yield served
 
 
@@ -407,7 +407,7 @@ def test_an_error_of_the_upstream_is_read_too(gateway: Running) -> None:
 
 def test_a_request_that_is_too_slow_to_arrive() -> None:
     """A sender that trickles its body is given up."""
-    with running(limits=Limits(body_s=0.3)) as gateway, httpx.Client(timeout=10) as http:
+    with running(limits=Limits(body_s=0.3, audit_s=10.0)) as gateway, httpx.Client(timeout=10) as http:
 
         def trickle() -> Iterator[bytes]:
             import time

@@ -14,6 +14,7 @@ from audit.events import Event, EventType
 from benchmarks.gateway_running import Running, running
 from gateway.health import AUDIT_S
 from gateway.keys import check_tenant
+from gateway.limits import Limits
 
 NUMBER = "900101-1234568"
 USER = "hong.gildong@example.com"
@@ -173,7 +174,7 @@ def test_a_late_record_makes_the_gateway_not_ready_for_a_while() -> None:
     """An audit log that does not keep up is seen by /readyz, and by the counters."""
     from audit.log import Ack
 
-    with running() as gateway:
+    with running(limits=Limits()) as gateway:
         gateway.says("ok")
         gateway.log.spoil = lambda event, ack: Ack(ack.record_id)
         assert ask(gateway, "hi").status_code == 503
