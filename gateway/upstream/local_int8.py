@@ -1,8 +1,8 @@
 """Linear layers with 8-bit weights: half the memory of bf16, and faster where the weights' way from memory is the brake.
 
 Weights are rounded to one signed byte with one scale per output row (symmetric, weight-only); activations stay in
-bf16. Quantising activations as well is faster still, and was measured to cost the demo model 8 % of its likelihood
-per token, weight-only 0.3 %, so only the weights are.
+bf16. Quantising activations as well is faster still, and was measured to raise the demo model's
+negative log-likelihood per token by 8 % (400 tokens of English), weight-only by 0.3 %, so only the weights are.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 # Both are read once, when the libraries are imported below. The second lets torch's threads sleep while they wait for
-# each other: spinning, its default, was measured ten times slower once other work (a guard, the event loop, a second
+# each other: spinning, its default, cost two to five times the processor time once other work (a guard, the event loop, a second
 # worker) wants the same cores.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
