@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.figures import report
+
 VOCAB = 151_936
 
 
@@ -44,6 +46,8 @@ CASES = (
     Case("8+64", 4, 256, 8, 64, 4),
 )
 SIDES = ("haechi", "trl")
+FASTER = {"64+32": 4.0, "256+64": 6.0}
+LEANER = {"512+64-12x512": 0.6}
 
 
 def model_of(case: Case) -> Any:
@@ -230,6 +234,16 @@ def main() -> int:
         if args.case in (None, case.name):
             results.append({**compare(case, args.repeats, args.calls), "load": os.getloadavg()[0]})
             print(json.dumps(results[-1]), flush=True)
+            name, found = f"DPO {case.name}", results[-1]
+            report(
+                f"{name}: CPU of TRL 1.16 over ours",
+                found["ratio"],
+                "ratio",
+                bar=FASTER.get(case.name),
+                better="higher",
+            )
+            share = found["haechi_peak_mb"] / found["trl_peak_mb"]
+            report(f"{name}: our peak memory over TRL's", share, "ratio", bar=LEANER.get(case.name))
     if args.json:
         args.json.write_text(json.dumps(results, indent=1))
     return 0

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.alignment_dpo import Case, interval, model_of
+from benchmarks.figures import report
 
 CASE = Case("ppo", 4, 256, 32, 32, 16)
 EPOCHS, MICRO = 4, 8
@@ -162,7 +163,11 @@ def main() -> int:
         ratios = [t["seconds"] / h["seconds"] for h, t in zip(runs["haechi"], runs["trl"], strict=True)]
         result |= {"ratio": round(statistics.median(ratios), 2), "interval": [round(x, 2) for x in interval(ratios)]}
     result["load"] = os.getloadavg()[0]
-    print(json.dumps(result))
+    print(json.dumps(result), flush=True)
+    report("PPO, 16 episodes of 32+32: CPU of a step", result["haechi_seconds"], "s")
+    if args.peer:
+        report("PPO: CPU of TRL 1.12 over ours", result["ratio"], "ratio", bar=2.0, better="higher")
+        report("PPO: our peak memory over TRL's", result["haechi_peak_mb"] / result["trl_peak_mb"], "ratio", bar=0.5)
     if args.json:
         args.json.write_text(json.dumps(result, indent=1))
     return 0

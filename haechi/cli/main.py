@@ -18,7 +18,7 @@ from haechi.base.errors import ExitCode, HaechiError
 
 Run = Callable[[argparse.Namespace], int]
 
-COMMANDS = ("serve", "chat", "check", "scrub", "policy", "audit", "key", "data", "train", "doctor")
+COMMANDS = ("serve", "chat", "check", "scrub", "policy", "audit", "key", "data", "train", "eval", "doctor")
 
 
 def build_parser() -> argparse.ArgumentParser:
