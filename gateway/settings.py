@@ -67,7 +67,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("request_timeout_s", 600.0, "seconds", "Longest time one answer may take.", Kind.NUMBER, 0.1, 86_400),
     Setting(
         "audit_timeout_s",
-        0.25,
+        2.0,
         "seconds",
         "Longest wait for a durable record; past it the request is refused.",
         Kind.NUMBER,

@@ -25,10 +25,10 @@ def build_app(settings: GatewaySettings) -> Callable[..., Any]:
     from gateway.app import create_app
     from gateway.keys import KeyStore
     from gateway.parts import BlockedPrompt, GatewayParts
-    from guard.checker import SafetyChecker
+    from guard.reload import ReloadingChecker
 
     with ExitStack() as opened:
-        checker = SafetyChecker.load(settings.policy)
+        checker = ReloadingChecker(settings.policy)
         upstream = _upstream(settings)
         keys = KeyStore.open(settings.key_file)
         opened.callback(keys.close)

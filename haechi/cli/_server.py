@@ -102,10 +102,15 @@ def run_single(app: App, settings: GatewaySettings, sock: socket.socket, ready: 
 
 
 def _config(app: App) -> uvicorn.Config:
+    from gateway.protocol import BoundedProtocol
+
+    # The writer thread needs the interpreter several times for each commit; with the usual 5 ms it would wait that long
+    # each time for a busy event loop.
+    sys.setswitchinterval(0.0005)
     return uvicorn.Config(
         app,
         loop="uvloop" if sys.platform != "win32" else "asyncio",
-        http="httptools",
+        http=BoundedProtocol,
         ws="none",
         lifespan="on",
         log_config=None,
