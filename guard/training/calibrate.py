@@ -28,6 +28,9 @@ ENOUGH = 40
 BLOCKED_AIM, FLAGGED_AIM = 0.005, 0.015
 """Share of ordinary dev text that may reach unsafe and controversial: half of what the product promises at most."""
 
+LOOK_ALIKES_AIM = 0.03
+"""Share of our harmless look-alikes (`how do I kill a process`) that may be blocked."""
+
 Array = npt.NDArray[np.float64]
 Curves = dict[Language, dict[Category, Curve]]
 
@@ -109,13 +112,17 @@ def probabilities(scored: Scored, by_language: Curves) -> Array:
     return out
 
 
-def limits(scored: Scored, chances: Array, ordinary: npt.NDArray[np.bool_]) -> dict[Language, dict[Category, Limits]]:
-    """Thresholds per head and language at which no more of the ordinary dev text is flagged or blocked than aimed at."""
+def limits(
+    scored: Scored, chances: Array, ordinary: npt.NDArray[np.bool_], look_alikes: npt.NDArray[np.bool_]
+) -> dict[Language, dict[Category, Limits]]:
+    """Thresholds per head and language at which no more ordinary text and look-alikes are hit than aimed at."""
     found: dict[Language, dict[Category, Limits]] = {}
     for language in LANGUAGES:
         mine = scored.of(language)
-        calm = chances[mine[ordinary[mine]]]
+        calm, close = chances[mine[ordinary[mine]]], chances[mine[look_alikes[mine]]]
         flag, block = _common_quantile(calm, FLAGGED_AIM, 0.3), _common_quantile(calm, BLOCKED_AIM, 0.5)
+        if len(close):
+            block = np.maximum(block, _common_quantile(close, LOOK_ALIKES_AIM, 0.5))
         found[language] = {
             head: Limits(round(float(flag[k]), 4), round(float(max(flag[k], block[k])), 4))
             for k, head in enumerate(HEADS)

@@ -25,7 +25,15 @@ from guard.classifier.encoder import SmallEncoder, read_encoder
 from guard.classifier.folding import fold
 from guard.classifier.linear import LinearHeads
 from guard.classifier.model import SHORT
-from guard.classifier.package import TOKENIZER_FILE, Manifest, read_manifest, write_linear, write_manifest
+from guard.classifier.package import (
+    ENCODER_FILE,
+    TOKENIZER_FILE,
+    Manifest,
+    read_linear,
+    read_manifest,
+    write_linear,
+    write_manifest,
+)
 from guard.training import calibrate
 from guard.training.calibrate import Array, Curves, Scored
 from guard.training.card import write_card
@@ -40,6 +48,7 @@ MOST_DEV_ROWS = 500
 """Dev rows per source and label that stage 2 is asked about; more would add minutes and no precision."""
 LOST_AIM = 0.01
 """Share of unseen toxic rows that stage 1 may settle as harmless: half of what is allowed at most."""
+LOOK_ALIKES = "own_look_alike"
 log = logging.getLogger("haechi.guard.training")
 
 
@@ -67,8 +76,8 @@ def score(heads: LinearHeads, encoder: SmallEncoder | None, rows: Sequence[Row])
 
 
 def is_ordinary(row: Row) -> bool:
-    """Whether nobody should be disturbed by the row: ordinary text, and our harmless look-alikes."""
-    return len(row.labels) == len(HEADS) and not any(row.labels.values())
+    """Whether nobody should be disturbed by the row: ordinary text and our own harmless sentences."""
+    return len(row.labels) == len(HEADS) and not any(row.labels.values()) and row.source != LOOK_ALIKES
 
 
 def settled(unseen: Scored, dev: Scored, alone: Curves) -> dict[Language, float]:
@@ -94,6 +103,13 @@ def disguised_copies(rows: Sequence[Row], seed: int) -> list[Row]:
     return [replace(r, text=disguised(r.text, rng)) for r in rows if not r.dev and rng.random() < 1 / 7]
 
 
+def write_stage_one(out: Path, rows: Sequence[Row], seed: int) -> None:
+    """Train stage 1 on everything outside dev and write it."""
+    learnt = [r for r in rows if not r.dev] + disguised_copies(rows, seed)
+    log.info("stage 1 learns from %d rows", len(learnt))
+    write_linear(out, LinearTraining(learnt, LinearRecipe(seed=seed)).fit(np.arange(len(learnt))))
+
+
 def write_stage_two(out: Path, run: Path, start: Path) -> None:
     """Export the encoder of a run beside stage 1."""
     from guard.training.encoder import load_start
@@ -114,6 +130,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for weights, manifest and model card")
     parser.add_argument("--encoder", type=Path, help="a finished run of guard.training.fine_tune")
     parser.add_argument("--start", type=Path, help="the encoder that the run started from")
+    parser.add_argument(
+        "--recalibrate", action="store_true", help="keep the weights in --out, draw curves and thresholds anew"
+    )
     parser.add_argument("--seed", type=int, default=7)
     args = parser.parse_args(argv)
     if (args.encoder is None) is not (args.start is None):
@@ -122,16 +141,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     torch.set_num_threads(1)
     args.out.mkdir(parents=True, exist_ok=True)
     rows, data = corpus(args.data, args.seed)
-    learnt = [r for r in rows if not r.dev] + disguised_copies(rows, args.seed)
-    log.info("stage 1 learns from %d rows", len(learnt))
-    heads = LinearTraining(learnt, LinearRecipe(seed=args.seed)).fit(np.arange(len(learnt)))
-    write_linear(args.out, heads)
     manifest = Manifest(VERSION, HEADS, {}, {}, {}, {}, calibrate.own_only(rows), {})
-    encoder = None
-    if args.encoder is not None:
-        write_stage_two(args.out, args.encoder, args.start)
-        write_manifest(args.out, manifest)
-        encoder = read_encoder(args.out, read_manifest(args.out))
+    if not args.recalibrate:
+        write_stage_one(args.out, rows, args.seed)
+        if args.encoder is not None:
+            write_stage_two(args.out, args.encoder, args.start)
+    write_manifest(args.out, manifest)
+    sealed = read_manifest(args.out)
+    heads = read_linear(args.out, sealed)
+    encoder = read_encoder(args.out, sealed) if ENCODER_FILE in sealed.files else None
     dev = score(heads, encoder, thinned([r for r in rows if r.dev], MOST_DEV_ROWS, args.seed))
     unseen = [r for r in read_rows(args.data)[0] if r.source in NEVER_TRAINED]
     manifest, chances, ordinary = calibrated(manifest, rows, dev, Scored(unseen, score(heads, None, unseen).linear))
@@ -149,7 +167,8 @@ def calibrated(
     curves = calibrate.curves(dev, answering)
     chances = calibrate.probabilities(dev, curves)
     ordinary = np.array([is_ordinary(r) for r in dev.rows])
-    limits = calibrate.limits(dev, chances, ordinary)
+    look_alikes = np.array([r.source == LOOK_ALIKES for r in dev.rows])
+    limits = calibrate.limits(dev, chances, ordinary, look_alikes)
     bounds = {} if dev.encoder is None else settled(unseen, dev, alone)
     return replace(manifest, curves=curves, alone=alone, settled=bounds, limits=limits), chances, ordinary
 
