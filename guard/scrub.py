@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from guard import pii, secrets
 from guard.fold import build_views
 from guard.pii.errors import UnknownEntity
+from guard.pii.names.scanner import NAME_KINDS, NameScanner
 from guard.pii.operators import Mode, operator
 from guard.scanner import Match, Scanner
 from haechi.base.text import Language
@@ -68,6 +69,8 @@ class Scrubber:
         key: for hashes and pseudonyms; the same key gives the same replacements. Random without one.
         entities: only these kinds; all without it. threshold: least score that counts, in [0, 1].
 
+        `missing` then names what could not be looked for, as KIND:language.
+
         Raises:
             UnknownEntity: when a kind is not known.
             WeakPseudonymKey: when the key is too short.
@@ -75,9 +78,11 @@ class Scrubber:
         self.mode = Mode(mode)
         self.languages = frozenset(Language(language) for language in languages)
         self._replace: Callable[[str, str], str] = operator(self.mode, key)
-        self._scanners: tuple[Scanner, ...] = (*pii.scanners(), *secrets.scanners())
+        names = NameScanner(self.languages)
+        self._scanners: tuple[Scanner, ...] = (*pii.scanners(), *secrets.scanners(), names)
         self._lookbehind = max(int(getattr(s, "lookbehind", s.reach)) for s in self._scanners)
-        known = pii.entities() | secrets.entities()
+        known = pii.entities() | secrets.entities() | names.entities
+        self.missing = tuple(sorted(f"{kind}:{language.value}" for language in names.missing for kind in NAME_KINDS))
         self.entities = known if entities is None else frozenset(entities)
         for name in sorted(self.entities - known):
             raise UnknownEntity(name, known)

@@ -91,7 +91,12 @@ def international(value: str) -> float:
 def grouped(value: str) -> float:
     """National number in groups: too common a shape without a word that announces it."""
     digits = compact(value)
-    return 0.3 if 7 <= len(digits) <= 12 else 0.0
+    return 0.3 if 6 <= len(digits) <= 12 else 0.0
+
+
+def labelled(value: str) -> float:
+    """Number with a word after it that says what it is: six to twelve digits."""
+    return 0.8 if 6 <= len(compact(value)) <= 12 else 0.0
 
 
 _VAT_SHAPES = (
@@ -159,7 +164,12 @@ SPECS = [
     ),
     PatternSpec(
         "PHONE_NUMBER", "grouped-phone", "\\(?[0-9]{2,5}\\)?(?:[-. /]{1,2}[0-9]{2,8}){1,4}", Lane.DIGITS, 48, check=grouped,
-        context=_PHONE_WORDS, in_context=0.8, digits=7,
+        context=_PHONE_WORDS, in_context=0.8, digits=6,
+    ),
+    PatternSpec(
+        "PHONE_NUMBER", "labelled-phone",
+        "(?P<v>\\(?[0-9]{2,5}\\)?(?:[-. ]{0,2}[0-9]{2,8}){1,4})[- ]\\(?(?:[Oo]ffice|[Ff]ax|[Hh]ome|[Mm]obile|[Cc]ell|[Ww]ork)",
+        Lane.DIGITS, 60, check=labelled, digits=6, left=LEFT, right="(?![A-Za-z])",
     ),
     PatternSpec(
         "PHONE_NUMBER", "plain-phone", "0?[1-9][0-9]{6,11}", Lane.DIGITS, 13, score=0.1,

@@ -59,6 +59,8 @@ def run(args: argparse.Namespace) -> int:
         key=_key(args.key_file),
         entities=[name.strip() for name in args.entities.split(",")] if args.entities else None,
     )
+    if scrubber.missing:
+        print(f"haechi: warning: not looked for: {', '.join(scrubber.missing)}", file=sys.stderr)
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(_opened(args.file))
         target = stack.enter_context(_target(args.output))

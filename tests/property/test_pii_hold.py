@@ -27,6 +27,7 @@ NEIGHBOURS = (
     ("\n", "\n"),
 )
 ALL = {**MAKERS, **SECRET_MAKERS}
+LABELLED = "reach 50-98-28-96-Office or 9885 1152 (fax), 033 93 31-Home"
 
 
 def rng_of(rule: str) -> np.random.Generator:
@@ -110,3 +111,12 @@ def test_ordinary_english_waits_for_the_word() -> None:
     for split in range(1, len(text) + 1):
         word = text[:split].rpartition(" ")[2]
         assert split - released(text[:split]) <= len(word)
+
+
+def test_a_number_waits_for_the_word_after_it() -> None:
+    """What only the word behind a number makes a telephone number is held until that word is decided."""
+    found = [m for m in matches(LABELLED) if m.entity == "PHONE_NUMBER"]
+    assert [LABELLED[m.start : m.end] for m in found] == ["50-98-28-96", "9885 1152", "033 93 31"]
+    for split in range(1, len(LABELLED)):
+        let_go = released(LABELLED[:split])
+        assert all(let_go <= m.start for m in found if m.start < split < m.end + 3), (split, LABELLED[:let_go])

@@ -1,0 +1,1 @@
+"""Names of persons, organisations and places in Korean, Chinese and English."""
