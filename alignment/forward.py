@@ -12,7 +12,7 @@ from alignment.models import core_of
 from alignment.tensor.layout import Layout, Tree, lay_out, sharing_gain
 from alignment.tensor.logprob import TokenLoss, token_logprobs, token_losses
 
-SHARING_PAYS = 1.05
+SHARING_PAYS = 1.02  # predictions were within 2 % of what was measured
 
 
 @dataclass(frozen=True, slots=True)
