@@ -96,7 +96,7 @@ SPECS = [
     ),
     PatternSpec(
         "CN_WECHAT_ID", "cn-wechat",
-        "(?:微信号?|微訊|[Ww][Ee][Cc][Hh][Aa][Tt](?: ?[Ii][Dd])?|[Vv]信|[Vv][Xx])(?:号|号码)?(?:是|为|:| )? ?:? ?"
+        "(?:微信|微訊|[Ww][Ee][Cc][Hh][Aa][Tt]|[Vv]信|[Vv][Xx])(?:号码|号| ?[Ii][Dd])?(?: ?(?::|是|为) ?| ?(?=[A-Za-z_-]{1,19}[0-9_]))"
         "(?P<v>[A-Za-z][A-Za-z0-9_-]{5,19}|1[3-9][0-9]{9})",
         Lane.LITERAL, 42, score=0.0, check=lambda value: 0.8 if any(c in "0123456789_-" for c in value) else 0.55,
         literals=("微信", "wechat", "v信", "vx"), left=LEFT, right="(?![0-9A-Za-z_-])",

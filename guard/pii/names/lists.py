@@ -70,3 +70,19 @@ CHINESE_GIVEN = frozenset(
     "祥福贵德仁义礼智信忠孝诚正光庆安康宁泰兴旺盛昌隆嘉瑞祺浩然博睿哲豪翔坤乾瑜璐瑶琪琦珊珂玲珠宝金银铭鑫锋钧林森柏松桂莲荷菊兰竹若诗思"
     "梦晓晴昊天宏远长鸿雁冰清洁心悦乐笑可爱依妍媛娇妮婉姗妹姝子君成立学东南西北中新亚一凡帆阳曦彤丹青素紫蓝"
 )
+_ENGLISH_ORDINARY = """
+a about above after again all also although always am among an and another any are around as at back basic be because been before being
+below best better between both but by call can can't come could critical dear did do does don't down during each either else even ever every
+few finally find first for from full get go good great had has have he hello help her here hers hey hi him his home how however i if
+important in instead into is it its just keep know large last later least let like likely little long look lot love main make many may maybe
+me mine more most much must my near need never new next nice no nor not nothing now of off often old on once one only or other our
+out over own part people perhaps place please price put quite rather really right said same see several she should show simply since
+small so some soon sorry still such sure take than thank thanks that the their them then there therefore these they thing this those
+though through thus time to today together tomorrow too touch toward try two under unless until up us use very want was we well were
+what when where whether which while who whole whom whose why will with within without won't would yes yesterday yet you your
+american british chinese european french german indian italian japanese korean russian spanish western eastern northern southern
+civil free general international national official original political public real royal social special total united
+january february march april may june july august september october november december monday tuesday wednesday thursday friday
+saturday sunday white black red green blue rose god internet web site page book day year week month world life man woman child
+"""
+ENGLISH_ORDINARY = frozenset(_ENGLISH_ORDINARY.split())

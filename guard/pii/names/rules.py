@@ -102,3 +102,20 @@ def plausible_korean(text: str, start: int, end: int, score: float) -> bool:
     if formed and len(value) == 2:
         formed = value[1] in lists.KOREAN_GIVEN and score >= 0.7
     return (formed and _AFTER_NAME.match(text, end) is not None) or (score >= _SURE and len(value) > 2)
+
+
+_STREET = re.compile("[0-9]|(?i:street|avenue|road|lane|drive|square|boulevard|box|suite|apt)")
+_SURE_WITHOUT_CAPITAL = 0.9
+
+
+def plausible_english(text: str, name: Name, start: int, end: int) -> bool:
+    """Whether what a tagger found is written like a name: no ordinary word, a capital, a number in an address."""
+    value = text[start:end]
+    words = value.replace("\n", " ").split()
+    if all(word.strip(".,'").lower() in lists.ENGLISH_ORDINARY for word in words):
+        return False
+    if name.kind == "ADDRESS":
+        return _STREET.search(value) is not None and len(words) > 1
+    if name.kind == "PHONE_NUMBER":
+        return sum(map(str.isdigit, value)) >= 6
+    return any(word[:1].isupper() for word in words) or name.score >= _SURE_WITHOUT_CAPITAL

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 
-from guard.pii.names.rules import by_rule, plausible_korean
+from guard.pii.names.rules import by_rule, plausible_english, plausible_korean
 from guard.pii.names.tagger import SCRIPTS, WINDOW, Name, Tagger, load
 from guard.scanner import Match
 from guard.verdict import Category, Severity
@@ -68,12 +68,8 @@ class NameScanner:
                     start, end = _trimmed(text, piece[0] + name.start, piece[0] + name.end)
                     if start >= end or not _belongs(text[start:end], script):
                         continue
-                    person = name.kind == "PERSON"
-                    if person and language is Language.KOREAN and not plausible_korean(text, start, end, name.score):
-                        continue
-                    if text[start:end].isdigit() or end - start < 2:
-                        continue
-                    yield Name(name.kind, name.score, start, end, "tagger")
+                    if end - start > 1 and _plausible(language, text, name, start, end):
+                        yield Name(name.kind, name.score, start, end, "tagger")
             yield from by_rule(text, language)
 
 
@@ -107,6 +103,15 @@ def _belongs(value: str, script: re.Pattern[str]) -> bool:
     """Whether the value is written in the script (a number in it does no harm)."""
     letters = [c for c in value if c.isalpha()]
     return not letters or sum(script.match(c) is not None for c in letters) * 2 >= len(letters)
+
+
+def _plausible(language: Language, text: str, name: Name, start: int, end: int) -> bool:
+    """Whether a tagger's name is written like one in its language."""
+    if language is Language.ENGLISH:
+        return plausible_english(text, name, start, end)
+    if language is Language.KOREAN and name.kind == "PERSON":
+        return plausible_korean(text, start, end, name.score)
+    return not text[start:end].isdigit()
 
 
 def _mostly_korean(text: str) -> bool:
