@@ -12,12 +12,12 @@ from typing import Any, NoReturn
 
 from audit.errors import TamperedLog
 
-LARGEST = 2**53
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
-def encode(header: dict[str, Any]) -> bytes:
-    """The canonical bytes of a header that `audit.header` has checked."""
-    return json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii")
+def encode(header: object) -> bytes:
+    """The canonical bytes of a value within the profile; `audit.header` checks that it is."""
+    return _ENCODER.encode(header).encode("ascii")
 
 
 def decode(data: bytes) -> dict[str, Any]:
@@ -27,19 +27,12 @@ def decode(data: bytes) -> dict[str, Any]:
         TamperedLog: not canonical: other spacing, duplicate keys, floats, other types, not JSON.
     """
     try:
-        value = json.loads(data.decode("ascii"), object_pairs_hook=_object, parse_float=_refuse, parse_constant=_refuse)
+        value = json.loads(data.decode("ascii"), parse_float=_refuse, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise TamperedLog("a header is not canonical JSON") from error
-    if not isinstance(value, dict) or encode(value) != data:
+    if not isinstance(value, dict) or encode(value) != data:  # a duplicate key is lost on the way, and so shows
         raise TamperedLog("a header is not in its one canonical form")
     return value
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise ValueError("duplicate key")
-    return made
 
 
 def _refuse(text: str) -> NoReturn:

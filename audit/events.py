@@ -19,6 +19,13 @@ class EventType(enum.StrEnum):
     LOG_CLOSED = "log.closed"
     HEADS = "heads"
     ACCESS_READ = "access.read"
+    ERASURE_INTENT = "erasure.intent"
+    ERASURE_DONE = "erasure.done"
+    ERASURE_DEFERRED = "erasure.deferred"
+    ERASURE_REPLAYED = "erasure.replayed"
+    RETENTION_DONE = "retention.done"
+    HOLD_PLACED = "hold.placed"
+    HOLD_LIFTED = "hold.lifted"
 
     @property
     def ends_request(self) -> bool:
@@ -42,6 +49,8 @@ class Event:
 
     findings: (category, score in millionths). previous: record id of the request.received that this ends.
     chars_*: code points; leaked: released behind the first violating offset. reason: an enum word or "".
+    kids: keys that this record says are destroyed. count: of what the type is about, for a certificate the segments.
+    until_us: a date that the type is about, for a certificate the day on which the last backup of the keys has gone.
     """
 
     type: EventType
@@ -62,3 +71,6 @@ class Event:
     chars_leaked: int = 0
     reason: str = ""
     segments: tuple[Segment, ...] = ()
+    kids: tuple[str, ...] = ()
+    count: int = 0
+    until_us: int = 0

@@ -1,95 +1,164 @@
-"""The leaf header: clear, hashed, closed. What is not in this table is refused at write (FORMAT.md section 3).
+"""The leaf header: clear, hashed, closed. What does not fit this table is refused at write (FORMAT.md section 3).
 
 Rules of this file
 1. No free text: every string is a random id, a digest, an enum word or a short name of printable ASCII.
-2. `sts` and `segs` are added after sealing and are outside `ctx`; everything else binds the ciphertexts.
+2. `sts` and `segs` are added after sealing and are outside the context; everything else binds the ciphertexts.
+3. A closed schema in canonical form is a regular language: one expression, built from the table, says of a header's
+   bytes that they fit and that no other bytes say the same.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
-from audit.canonical import LARGEST, encode
+from audit.canonical import encode
 from audit.errors import InvalidRecord
 from audit.events import Event, EventType
 
-VERSION = 1
-MOST_BYTES = 8 * 1024
-MOST_SEGMENTS = 256
-MOST_FINDINGS = 64
+VERSION: Final = 1
+MOST_BYTES: Final = 8 * 1024
+MOST_SEGMENTS: Final = 256
+MOST_FINDINGS: Final = 64
+MOST_KIDS: Final = 200
+
+_ID = '"[0-9a-f]{32}"'
+_WORD = '"[a-z0-9_.:-]{0,64}"'
+_NAME = '"[A-Za-z0-9_.:@/+-]{0,128}"'
+_LOG = '"[A-Za-z0-9_.:/-]{1,200}"'
+_HASH = '"[0-9a-f]{64}"'
+_COUNT = "(?:0|[1-9][0-9]{0,14}|[1-8][0-9]{15})"  # below 9e15, so exact in every JSON implementation
+
+
+def _list(item: str, most: int) -> str:
+    return rf"\[(?:{item}(?:,{item}){{0,{most - 1}}})?\]"
+
+
+_SEGMENT = rf'\{{"ch":{_HASH},"kc":{_HASH},"kid":{_ID},"len":{_COUNT},"n":{_WORD}\}}'
+_FINDING = rf'\{{"c":{_WORD},"p":{_COUNT}\}}'
+_HEAD = rf'\{{"log":{_LOG},"root":{_HASH},"size":{_COUNT}\}}'
+_TYPE = '"(?:' + "|".join(re.escape(kind.value) for kind in EventType) + ')"'
+
+REQUIRED: Final[dict[str, str]] = {
+    "act": _WORD,
+    "cls": _WORD,
+    "dec": '"(?:allow|flag|redact|rewrite|block|none)"',
+    "fin": _list(_FINDING, MOST_FINDINGS),
+    "hv": str(VERSION),
+    "id": _ID,
+    "log": _LOG,
+    "mod": _NAME,
+    "pol": '"(?:sha256:[0-9a-f]{64})?"',
+    "prev": '"(?:[0-9a-f]{32})?"',
+    "pur": _WORD,
+    "req": _NAME,
+    "rsn": _WORD,
+    "segs": _list(_SEGMENT, MOST_SEGMENTS),
+    "sts": _COUNT,
+    "ten": _WORD,
+    "ti": _COUNT,
+    "to": _COUNT,
+    "typ": _TYPE,
+    "w": _ID,
+    "wn": _COUNT,
+    "wts": _COUNT,
+}
+OPTIONAL: Final[dict[str, str]] = {
+    "cc": _COUNT,
+    "cl": _COUNT,
+    "ct": _COUNT,
+    "heads": _list(_HEAD, 32),
+    "kids": _list(_ID, MOST_KIDS),
+    "n": _COUNT,
+    "until": _COUNT,
+}
 _OUTSIDE_CONTEXT = frozenset({"segs", "sts"})
-
-_ID = re.compile(r"[0-9a-f]{32}")
-_OPTIONAL_ID = re.compile(r"(?:[0-9a-f]{32})?")
-_WORD = re.compile(r"[a-z0-9_.:-]{0,64}")
-_NAME = re.compile(r"[A-Za-z0-9_.:@/+-]{0,128}")
-_LOG = re.compile(r"[A-Za-z0-9_.:/-]{1,200}")
-_DIGEST = re.compile(r"(?:sha256:[0-9a-f]{64})?")
-_HEX64 = re.compile(r"[0-9a-f]{64}")
-_DECISION = re.compile(r"allow|flag|redact|rewrite|block|none")
-_TYPES = frozenset(kind.value for kind in EventType)
-
-Check = Callable[[Any], bool]
+_BEFORE_TENANT = b',"ten":"'  # where `segs` and `sts` belong in sorted order; no value can contain it
 
 
-def _text(pattern: re.Pattern[str]) -> Check:
-    return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
+def _whole() -> re.Pattern[bytes]:
+    """The language of headers, fields in sorted order, each in a group of its name."""
+    pieces = []
+    for name, pattern in sorted({**REQUIRED, **OPTIONAL}.items()):
+        field = f'"{name}":(?P<{name}>{pattern}),'
+        pieces.append(field if name in REQUIRED else f"(?:{field})?")
+    return re.compile((r"\{" + "".join(pieces)[:-1] + r"\}").encode("ascii"))  # the last field, `wts`, is required
 
 
-def _count(value: Any) -> bool:
-    return type(value) is int and 0 <= value <= LARGEST
+_HEADER = _whole()
+_PARTS = re.compile(rb'"ch":"([0-9a-f]+)","kc":"[0-9a-f]+","kid":"([0-9a-f]+)","len":([0-9]+),"n":"([^"]*)"')
+_LISTED = re.compile(rb'"([0-9a-f]{32})"')
+_SEGMENT_NAME = re.compile("[a-z0-9_.:-]{1,64}")
+_TENANT = re.compile("[a-z0-9_.:-]{1,64}")
 
 
-def _list_of(most: int, keys: dict[str, Check]) -> Check:
-    def check(value: Any) -> bool:
-        return (
-            isinstance(value, list)
-            and len(value) <= most
-            and all(isinstance(v, dict) and v.keys() == keys.keys() and all(keys[k](v[k]) for k in keys) for v in value)
-        )
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a header says of one segment. ch: SHA-256 of its ciphertext, hexadecimal."""
 
-    return check
+    ch: str
+    kid: str
+    length: int
+    name: str
 
 
-_SEGMENT: dict[str, Check] = {
-    "ch": _text(_HEX64), "kc": _text(_HEX64), "kid": _text(_ID), "len": _count, "n": _text(_WORD),
-}  # fmt: skip
-_HEAD: dict[str, Check] = {"log": _text(_LOG), "root": _text(_HEX64), "size": _count}
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """The fields of a header that a verifier compares, read without building the rest."""
 
-REQUIRED: dict[str, Check] = {
-    "act": _text(_WORD),
-    "cls": _text(_WORD),
-    "dec": _text(_DECISION),
-    "fin": _list_of(MOST_FINDINGS, {"c": _text(_WORD), "p": _count}),
-    "hv": lambda value: value == VERSION and type(value) is int,
-    "id": _text(_ID),
-    "log": _text(_LOG),
-    "mod": _text(_NAME),
-    "pol": _text(_DIGEST),
-    "prev": _text(_OPTIONAL_ID),
-    "pur": _text(_WORD),
-    "req": _text(_NAME),
-    "rsn": _text(_WORD),
-    "segs": _list_of(MOST_SEGMENTS, _SEGMENT),
-    "sts": _count,
-    "ten": _text(_WORD),
-    "ti": _count,
-    "to": _count,
-    "typ": lambda value: value in _TYPES,
-    "w": _text(_ID),
-    "wn": _count,
-    "wts": _count,
-}
-OPTIONAL: dict[str, Check] = {
-    "cc": _count,
-    "ct": _count,
-    "cl": _count,
-    "heads": _list_of(4096, _HEAD),
-    "tkt": _text(_NAME),
-    "who": _text(_NAME),
-}
+    match: re.Match[bytes]
+
+    @property
+    def log(self) -> str:
+        """Name of the log that it belongs to."""
+        return self.match["log"][1:-1].decode("ascii")
+
+    @property
+    def sts(self) -> int:
+        """Sequencing time, microseconds."""
+        return int(self.match["sts"])
+
+    @property
+    def type(self) -> str:
+        """Event type."""
+        return self.match["typ"][1:-1].decode("ascii")
+
+    @property
+    def writer(self) -> bytes:
+        """Writer id with its quotes."""
+        return self.match["w"]
+
+    @property
+    def number(self) -> int:
+        """The writer's counter."""
+        return int(self.match["wn"])
+
+    @property
+    def kids(self) -> list[str]:
+        """Keys that this record says are destroyed."""
+        listed = self.match["kids"]
+        return [kid.decode("ascii") for kid in _LISTED.findall(listed)] if listed else []
+
+    @property
+    def parts(self) -> list[Part]:
+        """Its segments, in the order of the header."""
+        segs = self.match["segs"]
+        if len(segs) == 2:
+            return []
+        return [Part(ch.decode(), kid.decode(), int(n), name.decode()) for ch, kid, n, name in _PARTS.findall(segs)]
+
+
+def read(data: bytes) -> Leaf:
+    """Judge stored bytes.
+
+    Raises:
+        InvalidRecord: they are not the canonical bytes of a header of version 1.
+    """
+    match = _HEADER.fullmatch(data) if len(data) <= MOST_BYTES else None
+    if match is None:
+        raise InvalidRecord("a header is not in its one canonical form")
+    return Leaf(match)
 
 
 def check(header: dict[str, Any]) -> None:
@@ -98,17 +167,52 @@ def check(header: dict[str, Any]) -> None:
     Raises:
         InvalidRecord: names the first field that does not, never its value.
     """
-    for name, test in REQUIRED.items():
-        if name not in header or not test(header[name]):
-            raise InvalidRecord(f"header field {name!r} is missing or not in its form")
-    for name, value in header.items():
-        if name not in REQUIRED and not (name in OPTIONAL and OPTIONAL[name](value)):
-            raise InvalidRecord(f"header field {name!r} is unknown or not in its form")
+    if _HEADER.fullmatch(encode(header)) is None:
+        raise _misfit(header)
+
+
+def _misfit(header: dict[str, Any]) -> InvalidRecord:
+    known = {**REQUIRED, **OPTIONAL}
+    for name in header:
+        if name not in known:
+            return InvalidRecord(f"header field {name[:20]!r} is unknown")
+    for name, pattern in known.items():
+        if name in header and not re.fullmatch(pattern.encode(), encode(header[name])):
+            return InvalidRecord(f"header field {name!r} is not in its form")
+    return InvalidRecord(f"header fields are missing: {', '.join(sorted(REQUIRED.keys() - header.keys()))}")
+
+
+def check_names(event: Event) -> None:
+    """Whether what keys and ciphertexts will be bound to has its form; before anything is sealed.
+
+    Raises:
+        InvalidRecord: the tenant or a segment's name is not a short word, or a segment's name stands twice.
+    """
+    if not _TENANT.fullmatch(event.tenant):
+        raise InvalidRecord("header field 'ten' is not in its form")
+    names = {segment.name for segment in event.segments}
+    if len(names) != len(event.segments) or not all(map(_SEGMENT_NAME.fullmatch, names)):
+        raise InvalidRecord("the names of segments are short words, each used once a record")
 
 
 def context_bytes(header: dict[str, Any]) -> bytes:
     """The canonical header without what is added after sealing: what ciphertexts are bound to."""
     return encode({k: v for k, v in header.items() if k not in _OUTSIDE_CONTEXT})
+
+
+def complete(context: bytes, segments: bytes, at_us: int) -> bytes:
+    """The leaf: the context with `segs` and `sts` in their place.
+
+    Raises:
+        InvalidRecord: the whole does not fit the schema, or is too long.
+    """
+    head, mark, tail = context.partition(_BEFORE_TENANT)
+    leaf = head + b',"segs":' + segments + b',"sts":' + str(at_us).encode() + mark + tail
+    if _HEADER.fullmatch(leaf) is None:
+        raise InvalidRecord("a header field is not in its form")
+    if len(leaf) > MOST_BYTES:
+        raise InvalidRecord(f"a header of {len(leaf)} bytes is longer than {MOST_BYTES}")
+    return leaf
 
 
 def build(event: Event, *, log: str, record_id: str, writer: str, number: int, at_us: int) -> dict[str, Any]:
@@ -123,4 +227,10 @@ def build(event: Event, *, log: str, record_id: str, writer: str, number: int, a
     }  # fmt: skip
     if event.chars_total:
         header.update(cc=event.chars_checked, ct=event.chars_total, cl=event.chars_leaked)
+    if event.kids:
+        header["kids"] = list(event.kids)
+    if event.count:
+        header["n"] = event.count
+    if event.until_us:
+        header["until"] = event.until_us
     return header

@@ -15,13 +15,17 @@ import sqlite3
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from audit.errors import LogUnavailable
 from audit.kms import Kms
 from audit.seal import KEY_BYTES, SubjectKey
+from audit.store import make_private
 
 _SCHEMA = """
 create table if not exists tenant_key (tenant text primary key, wrapped blob not null) without rowid;
@@ -32,6 +36,20 @@ create table if not exists subject_key (
 _MOST_CACHED = 4096
 
 
+class KeyPlace(NamedTuple):
+    """What a subject key is for. epoch: a month in UTC, `2026-11`."""
+
+    tenant: str
+    subject: str
+    retention: str
+    epoch: str
+
+
+def epoch_of(at_us: int) -> str:
+    """The month of a time."""
+    return time.strftime("%Y-%m", time.gmtime(at_us // 1_000_000))
+
+
 class SubjectKeys:
     """The key store of one audit folder. Safe for several threads and processes."""
 
@@ -39,39 +57,44 @@ class SubjectKeys:
         self._kms = kms
         self._lock = threading.Lock()
         self._tenants: dict[str, bytes] = {}
-        self._cache: OrderedDict[tuple[str, str, str, str], SubjectKey] = OrderedDict()
+        self._cache: OrderedDict[KeyPlace, SubjectKey] = OrderedDict()
         try:
+            make_private(path)
             self._db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
             for pragma in ("journal_mode=truncate", "synchronous=full", "secure_delete=on"):
                 self._db.execute(f"pragma {pragma}")
             self._db.executescript(_SCHEMA)
-            path.chmod(0o600)
         except (sqlite3.Error, OSError) as error:
             raise LogUnavailable(
                 f"the key store {path} cannot be opened", hint="check the folder's owner and mode"
             ) from error
 
-    def for_writing(self, tenant: str, subject: str, retention: str, at_us: int) -> SubjectKey:
-        """The key for new content; made when there is none for this month.
+    def obtain(self, places: Iterable[KeyPlace]) -> dict[KeyPlace, SubjectKey]:
+        """The keys for new content; those that do not exist yet are made, all in one transaction.
 
         Raises:
             LogUnavailable: the key store cannot be written.
         """
-        epoch = time.strftime("%Y-%m", time.gmtime(at_us // 1_000_000))
-        place = (tenant, subject, retention, epoch)
         with self._lock:
-            cached = self._cache.get(place)
-            if cached is None:
+            found = {place: self._cache.get(place) for place in places}
+            missing = [place for place, key in found.items() if key is None]
+            if missing:
                 try:
-                    cached = self._find_or_make(tenant, subject, retention, epoch)
+                    made = self._find_or_make_all(missing)
                 except sqlite3.Error as error:
                     raise LogUnavailable(
                         "the key store cannot be written", hint="check disk space and the folder's mode"
                     ) from error
-                self._cache[place] = cached
-                if len(self._cache) > _MOST_CACHED:
+                self._cache.update(made)
+                found.update(made)
+                while len(self._cache) > _MOST_CACHED:
                     self._cache.popitem(last=False)
-            return cached
+            return {place: key for place, key in found.items() if key is not None}
+
+    def forget(self) -> None:
+        """Drop what is cached: another process destroyed keys."""
+        with self._lock:
+            self._cache.clear()
 
     def for_reading(self, kid: str) -> SubjectKey | None:
         """The key of that id; None when it was destroyed."""
@@ -86,21 +109,48 @@ class SubjectKeys:
         with self._lock:
             self._db.close()
 
-    def _find_or_make(self, tenant: str, subject: str, retention: str, epoch: str) -> SubjectKey:
-        tag = hmac.digest(self._tenant_key(tenant), b"subject\0" + subject.encode("utf-8", "surrogatepass"), "sha256")
-        place = (tenant, tag, retention, epoch)
-        find = "select kid, wrapped from subject_key where tenant = ? and tag = ? and class = ? and epoch = ?"
-        row = self._db.execute(find, place).fetchone()
-        if row is None:
-            kid, key = secrets.token_hex(16), os.urandom(KEY_BYTES)
-            nonce = os.urandom(12)
-            wrapped = nonce + _aes(self._tenant_key(tenant)).encrypt(nonce, key, kid.encode())
-            self._db.execute("insert or ignore into subject_key values (?, ?, ?, ?, ?, ?)", (kid, *place, wrapped))
-            row = self._db.execute(find, place).fetchone()
-        return SubjectKey(row[0], self._open(tenant, row[0], row[1]))
+    def _find_or_make_all(self, places: list[KeyPlace]) -> dict[KeyPlace, SubjectKey]:
+        made = {place: key for place in places if (key := self._find(place)) is not None}
+        missing = [place for place in places if place not in made]
+        if missing:
+            with self.writing():
+                for place in missing:
+                    made[place] = self._find(place) or self._make(place)
+        return made
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction on the key store."""
+        self._db.execute("begin immediate")
+        try:
+            yield self._db
+            self._db.execute("commit")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("rollback")
+            raise
+
+    def _find(self, place: KeyPlace) -> SubjectKey | None:
+        row = self._db.execute(
+            "select kid, wrapped from subject_key where tenant = ? and tag = ? and class = ? and epoch = ?",
+            (place.tenant, self.tag(place.tenant, place.subject), place.retention, place.epoch),
+        ).fetchone()
+        return None if row is None else SubjectKey(row[0], self._open(place.tenant, row[0], row[1]))
+
+    def _make(self, place: KeyPlace) -> SubjectKey:
+        kid, key, nonce = secrets.token_hex(16), os.urandom(KEY_BYTES), os.urandom(12)
+        wrapped = nonce + AESGCM(self._tenant_key(place.tenant)).encrypt(nonce, key, kid.encode())
+        tag = self.tag(place.tenant, place.subject)
+        row = (kid, place.tenant, tag, place.retention, place.epoch, wrapped)
+        self._db.execute("insert into subject_key values (?, ?, ?, ?, ?, ?)", row)
+        return SubjectKey(kid, key)
+
+    def tag(self, tenant: str, subject: str) -> bytes:
+        """What finds a subject's keys without naming the subject."""
+        return hmac.digest(self._tenant_key(tenant), b"subject\0" + subject.encode("utf-8", "surrogatepass"), "sha256")
 
     def _open(self, tenant: str, kid: str, wrapped: bytes) -> bytes:
-        return _aes(self._tenant_key(tenant)).decrypt(wrapped[:12], wrapped[12:], kid.encode())
+        return AESGCM(self._tenant_key(tenant)).decrypt(wrapped[:12], wrapped[12:], kid.encode())
 
     def _tenant_key(self, tenant: str) -> bytes:
         key = self._tenants.get(tenant)
@@ -114,7 +164,3 @@ class SubjectKeys:
                 row = self._db.execute(find, (tenant,)).fetchone()
             key = self._tenants[tenant] = self._kms.unwrap(row[0], bound)
         return key
-
-
-def _aes(key: bytes) -> AESGCM:
-    return AESGCM(key)

@@ -1,25 +1,57 @@
 """What was signed last, remembered outside the audit folder (FORMAT.md section 8).
 
-A restored old copy of the folder then cannot be signed over: its last checkpoint is older than the pin.
+A restored old copy of the folder then cannot be signed over: it does not hold what the pin remembers.
+
+Rules of this file
+1. Who signs holds `exclusive` from the check to the new memory: two copies of a folder cannot both pass the check.
+2. A pin never goes back.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from audit.errors import LogUnavailable, RolledBack
-from audit.note import parse
+from audit.note import Checkpoint, parse
 from audit.store import SqliteStore, as_bytes
+from audit.tree import Frontier, leaf_hash
 
 
 class Pins:
-    """A folder with one signed note per log."""
+    """A folder with one signed note per log. Reading it makes nothing."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    @staticmethod
+    def beside(audit_folder: Path) -> Path:
+        """Where the pins of an audit folder are when nobody chose a place: `<folder>-pins`."""
+        whole = audit_folder.resolve()
+        return whole.with_name(f"{whole.name}-pins")
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Nobody else checks or remembers meanwhile.
+
+        Raises:
+            LogUnavailable: the folder cannot be made or written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise self._unavailable(error) from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
 
     def names(self) -> list[str]:
         """Every log that was ever signed."""
@@ -30,8 +62,15 @@ class Pins:
         path = self._path(log)
         return path.read_bytes() if path.exists() else None
 
+    def age_s(self, log: str) -> float:
+        """Seconds since a log was signed; infinite when it never was."""
+        try:
+            return time.time() - self._path(log).stat().st_mtime
+        except FileNotFoundError:
+            return float("inf")
+
     def check(self, log: str, store: SqliteStore) -> None:
-        """Whether the store's checkpoints include the remembered one.
+        """Whether the store's records begin with what is remembered.
 
         Raises:
             RolledBack: they do not: the store is older, or another history.
@@ -40,17 +79,14 @@ class Pins:
         if note is None:
             return
         pinned = parse(note)[0]
-        row = store.connection.execute(
-            "select note from checkpoint where log = ? and size = ?", (log, pinned.size)
-        ).fetchone()
-        if row is None or parse(as_bytes(row[0]))[0] != pinned:
+        if _root_at(store, pinned) != pinned.root:
             raise RolledBack(
                 f"log {log} does not contain the checkpoint of size {pinned.size} that was signed before",
                 hint="this is an old or foreign copy of the folder; nothing is signed until the newest one is back",
             )
 
     def remember(self, log: str, note: bytes) -> None:
-        """Keep the note, atomically and durably.
+        """Keep the note, atomically and durably; within `exclusive`.
 
         Raises:
             LogUnavailable: the folder of pins cannot be written.
@@ -64,10 +100,27 @@ class Pins:
                 os.fsync(file.fileno())
             fresh.replace(path)
         except OSError as error:
-            raise LogUnavailable(
-                f"the checkpoint cannot be remembered in {self.folder}: {error.strerror}",
-                hint="check disk space and the folder's mode; until then truncation is harder to exclude",
-            ) from error
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: OSError) -> LogUnavailable:
+        return LogUnavailable(
+            f"the checkpoint cannot be remembered in {self.folder}: {error.strerror}",
+            hint="check disk space and the folder's mode; until then truncation is harder to exclude",
+        )
 
     def _path(self, log: str) -> Path:
         return self.folder / f"{hashlib.sha256(log.encode()).hexdigest()[:32]}.note"
+
+
+def _root_at(store: SqliteStore, pinned: Checkpoint) -> bytes:
+    """The root of the first `pinned.size` leaves of the store, from the nearest checkpoint below."""
+    row = store.connection.execute(
+        "select size, hashes from checkpoint where log = ? and size <= ? order by size desc limit 1",
+        (pinned.origin, pinned.size),
+    ).fetchone()
+    frontier = Frontier.from_bytes(row[0], as_bytes(row[1])) if row else Frontier()
+    if frontier.size < pinned.size:
+        missing = pinned.size - frontier.size
+        leaves = (leaf for _, leaf in store.headers(pinned.origin, frontier.size, missing))
+        frontier = frontier.extended(map(leaf_hash, leaves))
+    return frontier.root() if frontier.size == pinned.size else b""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -29,7 +29,11 @@ class SubjectKey:
     """The key that wraps the record keys of one subject, class and month. kid: 32 hex digits, random."""
 
     kid: str
-    key: bytes
+    key: bytes = field(repr=False)
+    cipher: AESGCM = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cipher", AESGCM(self.key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +57,13 @@ def padded_length(n: int) -> int:
 
 def seal(context: bytes, name: str, content: bytes, subject: SubjectKey) -> Sealed:
     """Encrypt content. context: SHA-256 of the record's context bytes, 32 bytes."""
-    record_key = os.urandom(KEY_BYTES)
+    fresh = os.urandom(KEY_BYTES + 2 * NONCE_BYTES)
+    record_key, nonce, wrap_nonce = fresh[:KEY_BYTES], fresh[KEY_BYTES:-NONCE_BYTES], fresh[-NONCE_BYTES:]
     bound = context + name.encode("ascii")
-    nonce, wrap_nonce = os.urandom(NONCE_BYTES), os.urandom(NONCE_BYTES)
-    framed = len(content).to_bytes(8, "big") + content
-    plain = framed.ljust(padded_length(len(framed)), b"\0")
+    plain = len(content).to_bytes(8, "big") + content
+    plain = plain.ljust(padded_length(len(plain)), b"\0")
     ciphertext = nonce + AESGCM(_derive(record_key, b"enc", bound)).encrypt(nonce, plain, bound)
-    wrap = wrap_nonce + AESGCM(subject.key).encrypt(wrap_nonce, record_key, _wrap_data(subject.kid, bound))
+    wrap = wrap_nonce + subject.cipher.encrypt(wrap_nonce, record_key, _wrap_data(subject.kid, bound))
     return Sealed(ciphertext, wrap, hashlib.sha256(ciphertext).digest(), _derive(record_key, b"commit", bound))
 
 
@@ -72,12 +76,8 @@ def unseal(context: bytes, name: str, sealed: Sealed, subject: SubjectKey) -> by
     bound = context + name.encode("ascii")
     if not hmac.compare_digest(hashlib.sha256(sealed.ciphertext).digest(), sealed.ch):
         raise TamperedLog("a segment's ciphertext is not the one that was recorded")
+    record_key = unwrap(context, name, sealed, subject)
     try:
-        record_key = AESGCM(subject.key).decrypt(
-            sealed.wrap[:NONCE_BYTES], sealed.wrap[NONCE_BYTES:], _wrap_data(subject.kid, bound)
-        )
-        if not hmac.compare_digest(_derive(record_key, b"commit", bound), sealed.kc):
-            raise TamperedLog("a segment's key is not the one it was committed to")
         plain = AESGCM(_derive(record_key, b"enc", bound)).decrypt(
             sealed.ciphertext[:NONCE_BYTES], sealed.ciphertext[NONCE_BYTES:], bound
         )
@@ -87,6 +87,24 @@ def unseal(context: bytes, name: str, sealed: Sealed, subject: SubjectKey) -> by
     if length > len(plain) - 8 or any(plain[8 + length :]):
         raise TamperedLog("a segment's padding is not zero")
     return plain[8 : 8 + length]
+
+
+def unwrap(context: bytes, name: str, sealed: Sealed, subject: SubjectKey) -> bytes:
+    """The record key of a segment, without touching its content.
+
+    Raises:
+        TamperedLog: the wrap does not open, or holds another key than the one that was committed to.
+    """
+    bound = context + name.encode("ascii")
+    try:
+        record_key = subject.cipher.decrypt(
+            sealed.wrap[:NONCE_BYTES], sealed.wrap[NONCE_BYTES:], _wrap_data(subject.kid, bound)
+        )
+    except (InvalidTag, ValueError) as error:
+        raise TamperedLog("a segment's key does not open") from error
+    if not hmac.compare_digest(_derive(record_key, b"commit", bound), sealed.kc):
+        raise TamperedLog("a segment's key is not the one it was committed to")
+    return record_key
 
 
 def _derive(key: bytes, use: bytes, bound: bytes) -> bytes:

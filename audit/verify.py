@@ -1,9 +1,11 @@
 """Verify an audit folder as an auditor would: trusting a public key, a remembered checkpoint, and nothing else.
 
 Steps, per log: (1) every header is canonical and fits the schema, and names this log; (2) sequence numbers have no gap;
-(3) sequencing time never goes back; (4) the leaves lead to every signed checkpoint and to the stored edge;
-(5) the remembered checkpoint (pin) is among them; (6) every body is the one its header commits to;
-(7) per writer, numbers have no gap, over all logs together.
+(3) sequencing time never goes back; (4) the leaves lead to every signed checkpoint, to the remembered one (pin) and to
+the stored edge; (5) every body is the one its header commits to, or is gone under a certificate; (6) per writer,
+numbers have no gap, over all logs together. With the keys at hand also (7): every segment's key opens.
+
+Everything is read in one snapshot, and the pins before it, so that a log may be verified while it is written.
 """
 
 from __future__ import annotations
@@ -11,17 +13,22 @@ from __future__ import annotations
 import enum
 import hashlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from audit import canonical
 from audit import header as schema
-from audit.errors import AuditError, MalformedNote, NothingToVerify, TamperedLog
+from audit.errors import InvalidRecord, LogUnavailable, MalformedNote, NothingToVerify, TamperedLog
 from audit.note import Checkpoint, VerifierKey, verify
 from audit.pins import Pins
-from audit.store import SqliteStore, as_bytes
+from audit.store import Body, Record, SqliteStore, as_bytes, as_int
 from audit.tree import Frontier, leaf_hash
+
+_BATCH = 1024
+_MOST_PROBLEMS = 100  # named one by one; a log that was rewritten has as many as records
+
+KeyCheck = Callable[[Record, schema.Part, Body], str]
+"""Says what is wrong with a segment's wrapped key; empty when it opens."""
 
 
 class Outcome(enum.StrEnum):
@@ -36,8 +43,9 @@ class Outcome(enum.StrEnum):
 class LogProof:
     """What was proven about one log.
 
-    records, segments: how many were checked. signed: leaves covered by the newest checkpoint. orphans: requests whose
-    process died. problems: what is wrong, each with its record. doubts: what cannot be said, and why.
+    records, segments: how many were checked. erased: segments whose key was destroyed under a certificate. signed: leaves
+    covered by the newest checkpoint. orphans: requests whose process died. problems: what is wrong, each with its record.
+    doubts: what cannot be said, and why.
     """
 
     log: str
@@ -74,74 +82,213 @@ class FolderProof:
         return Outcome.CANNOT_TELL if Outcome.CANNOT_TELL in outcomes else Outcome.INTACT
 
 
-def verify_folder(folder: Path, *, pins: Path | None = None, tenant: str | None = None) -> FolderProof:
-    """Check everything a folder claims.
+def verify_folder(
+    folder: Path, *, pins: Path | None = None, tenant: str | None = None, key_check: KeyCheck | None = None
+) -> FolderProof:
+    """Check everything a folder claims. tenant: show only this tenant's log and the system log; all are checked.
 
     Raises:
-        NothingToVerify: no log, or not one record.
+        NothingToVerify: no log, not one record, or none of that tenant.
         TamperedLog: the database file itself is damaged.
     """
     if not (folder / "log.db").is_file() or not (folder / "public.key").is_file():
         raise NothingToVerify(f"{folder} holds no audit log", hint="name the folder that holds log.db and public.key")
     key = VerifierKey.parse((folder / "public.key").read_text("ascii"))
-    memory = Pins(pins or folder.with_name(f"{folder.name}-pins"))
-    store = SqliteStore(folder / "log.db", read_only=True)
+    memory = Pins(pins or Pins.beside(folder))
+    remembered = {name: memory.note(name) for name in memory.names()}
+    store: SqliteStore | None = None
     try:
-        names = set(store.logs()) | {row[0] for row in store.connection.execute("select distinct log from leaf")}
-        problems = [f"log {name} was signed before and is gone" for name in memory.names() if name not in names]
-        numbers: dict[str, set[int]] = {}
-        proofs = [
-            _verify_log(store, name, VerifierKey(name, key.public), memory.note(name), numbers)
-            for name in sorted(names)
-        ]
-        problems += _gaps(numbers)
-    except sqlite3.DatabaseError as error:
+        store = SqliteStore(folder / "log.db", read_only=True)
+        with store.snapshot():
+            proofs, problems = _verify_logs(store, key, remembered, key_check)
+    except (sqlite3.DatabaseError, LogUnavailable) as error:
+        if isinstance(error, LogUnavailable) and not _is_damage(error.__cause__):
+            raise
         raise TamperedLog(
             f"the database {folder / 'log.db'} is damaged: {error}", hint="copy it before doing anything else"
         ) from error
     finally:
-        store.close()
-    if not any(proof.records for proof in proofs):
-        raise NothingToVerify(f"{folder} holds no record", hint="nothing was logged yet, or everything is gone")
+        if store is not None:
+            store.close()
     shown = tuple(p for p in proofs if tenant is None or p.log.rsplit("/", 1)[-1] in {tenant, "_system"})
+    if not any(proof.records for proof in proofs) and not problems:
+        raise NothingToVerify(f"{folder} holds no record", hint="nothing was logged yet, or everything is gone")
+    if tenant is not None and not any(p.log.rsplit("/", 1)[-1] == tenant for p in proofs) and not problems:
+        raise NothingToVerify(f"{folder} holds no log of tenant {tenant!r}", hint="haechi audit verify lists the logs")
     return FolderProof(shown, tuple(problems))
 
 
-def _verify_log(
-    store: SqliteStore, name: str, key: VerifierKey, pin: bytes | None, numbers: dict[str, set[int]]
-) -> LogProof:
-    proof = LogProof(name)
-    checkpoints = _checkpoints(store, key, proof)
-    frontier, last_sts = Frontier(), 0
-    batch: list[bytes] = []
-    for seq, leaf in store.headers(name):
-        if seq != proof.records:
-            proof.problems.append(f"record {proof.records} is missing")
-            return proof
-        batch.append(leaf_hash(leaf))
-        proof.records += 1
-        last_sts = _verify_record(store, name, seq, leaf, last_sts, numbers, proof)
-        if proof.records in checkpoints:
-            frontier, batch = frontier.extended(batch), []
-            if frontier.root() != checkpoints.pop(proof.records).root:
-                proof.problems.append(f"records up to {seq} are not the ones that were signed")
-    frontier = frontier.extended(batch)
-    _verify_end(store, name, frontier, proof)
-    for size in checkpoints:
-        proof.problems.append(f"a checkpoint of size {size} was signed, and only {proof.records} records are here")
-    _verify_pin(store, name, key, pin, proof)
-    rows = store.connection.execute("select count(*) from body where log = ? and seq >= ?", (name, proof.records))
-    if rows.fetchone()[0]:
-        proof.problems.append("there are bodies without a record")
-    return proof
+def _is_damage(cause: BaseException | None) -> bool:
+    """Whether SQLite read the file and found that it is not one of its own; not whether it could not read it."""
+    return isinstance(cause, sqlite3.DatabaseError) and not isinstance(cause, sqlite3.OperationalError)
 
 
-def _checkpoints(store: SqliteStore, key: VerifierKey, proof: LogProof) -> dict[int, Checkpoint]:
-    found: dict[int, Checkpoint] = {}
+def _verify_logs(
+    store: SqliteStore, key: VerifierKey, remembered: dict[str, bytes | None], key_check: KeyCheck | None
+) -> tuple[list[LogProof], list[str]]:
+    logs = {row[0] for row in store.connection.execute("select log from edge union select distinct log from leaf")}
+    names = sorted(map(str, logs))
+    problems = [f"log {name} was signed before and is gone" for name in remembered if name not in logs]
+    numbers = _Numbers(most=store.connection.execute("select count(*) from leaf").fetchone()[0])
+    certified = _certified(store, f"{key.name}/_system")
+    checker = _LogChecker(store, certified, numbers, key_check)
+    proofs = [checker.verify(VerifierKey(name, key.public), remembered.get(name)) for name in names]
+    return proofs, problems + list(numbers.problems())
+
+
+def _certified(store: SqliteStore, system: str) -> dict[str, int]:
+    """Key ids that the system log says are destroyed, from its records, not from the table beside them."""
+    found: dict[str, int] = {}
+    for seq, leaf in store.headers(system):
+        if b'"kids":' in leaf:
+            try:
+                said = schema.read(leaf)
+            except InvalidRecord:
+                continue  # reported when the log itself is checked
+            if said.type in {"erasure.done", "retention.done"}:
+                found.update(dict.fromkeys(said.kids, seq))
+    return found
+
+
+class _Numbers:
+    """Which numbers of each writer were seen: one bit a record."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._seen: dict[bytes, bytearray] = {}
+
+    def first_time(self, writer: bytes, number: int) -> bool:
+        """Whether this number of this writer is new and can be one at all."""
+        if not 0 < number <= self._most:
+            return False
+        bits = self._seen.setdefault(writer, bytearray())
+        place, bit = number >> 3, 1 << (number & 7)
+        if place >= len(bits):
+            bits.extend(bytes(place + 1 - len(bits)))
+        if bits[place] & bit:
+            return False
+        bits[place] |= bit
+        return True
+
+    def problems(self) -> Iterator[str]:
+        """Writers with a gap."""
+        for writer, bits in sorted(self._seen.items()):
+            seen = int.from_bytes(bits, "little")
+            missing = seen.bit_length() - 1 - seen.bit_count()
+            if missing > 0:
+                yield f"writer {writer[1:9].decode()}: {missing} records between the writer and the log are missing"
+
+
+class _LogChecker:
+    """Checks one log after the other against the same certificates and writers."""
+
+    def __init__(
+        self, store: SqliteStore, certified: dict[str, int], numbers: _Numbers, key_check: KeyCheck | None
+    ) -> None:
+        self._store = store
+        self._certified = certified
+        self._numbers = numbers
+        self._key_check = key_check
+
+    def verify(self, key: VerifierKey, pin: bytes | None) -> LogProof:
+        """Everything about the log of that name."""
+        proof = LogProof(key.name)
+        expected = _checkpoints(self._store, key, proof)
+        pinned = _pinned(key, pin, proof)
+        frontier, sts, batch = Frontier(), 0, []
+        for record in self._store.records(key.name):
+            if record.seq != proof.records:
+                proof.problems.append(f"record {proof.records} is missing")
+                return proof
+            batch.append(leaf_hash(record.header))
+            proof.records += 1
+            sts = self._verify_record(record, sts, proof)
+            if proof.records in expected or proof.records == pinned.size or len(batch) == _BATCH:
+                frontier, batch = frontier.extended(batch), []
+                if expected.pop(proof.records, frontier.root()) != frontier.root():
+                    proof.problems.append(f"records up to {record.seq} are not the ones that were signed")
+                if proof.records == pinned.size and pinned.root != frontier.root():
+                    proof.problems.append(f"records up to {record.seq} are not the ones that are remembered outside")
+        self._verify_end(frontier.extended(batch), expected, pinned, proof)
+        return proof
+
+    def _verify_record(self, record: Record, last_sts: int, proof: LogProof) -> int:
+        problems: list[str] = []
+        try:
+            leaf = schema.read(record.header)
+        except InvalidRecord as error:
+            proof.problems.append(f"record {record.seq}: {error.message}")
+            return last_sts
+        if leaf.log != proof.log:
+            problems.append("belongs to another log")
+        if leaf.sts < last_sts:
+            problems.append("time goes back")
+        if not self._numbers.first_time(leaf.writer, leaf.number):
+            problems.append("its writer's number was used before or cannot be")
+        proof.orphans += leaf.type == "request.orphaned"
+        parts = leaf.parts
+        if parts or record.bodies:
+            problems += self._verify_parts(record, parts, proof)
+        if problems and len(proof.problems) < _MOST_PROBLEMS:
+            proof.problems += [f"record {record.seq}: {problem}" for problem in problems]
+        return max(last_sts, leaf.sts)
+
+    def _verify_parts(self, record: Record, parts: list[schema.Part], proof: LogProof) -> Iterator[str]:
+        bodies = {body.name: body for body in record.bodies}
+        for part in parts:
+            proof.segments += 1
+            body = bodies.pop(part.name, None)
+            if body is None or body.kid != part.kid:
+                yield f"segment {part.name} is missing"
+            elif body.ciphertext is None and part.kid in self._certified:
+                proof.erased += 1
+                if body.wrap is not None:
+                    yield f"segment {part.name} was erased, and its key is still there"
+            elif part.kid in self._certified:
+                yield f"segment {part.name} is still present although record {self._certified[part.kid]} says erased"
+            elif body.ciphertext is None:
+                yield f"segment {part.name} is gone without a certificate"
+            elif hashlib.sha256(body.ciphertext).hexdigest() != part.ch or len(body.ciphertext) != part.length:
+                yield f"segment {part.name} is not the one that was recorded"
+            elif self._key_check is not None and (wrong := self._key_check(record, part, body)):
+                yield f"segment {part.name}: {wrong}"
+        if bodies or len(record.bodies) > len(parts):
+            yield "segments that the record does not name"
+
+    def _verify_end(self, frontier: Frontier, unmet: dict[int, bytes], pinned: Checkpoint, proof: LogProof) -> None:
+        try:
+            stored: Frontier | None = self._store.edge(proof.log).frontier
+        except TamperedLog:
+            stored = None
+        if stored != frontier:
+            proof.problems.append("the records do not lead to the stored tree")
+        for size in unmet:
+            proof.problems.append(f"a checkpoint of size {size} was signed, and only {proof.records} records are here")
+        if pinned.size > proof.records:
+            proof.problems.append(
+                f"{pinned.size} records are remembered outside, and only {proof.records} are here: the tail was cut"
+            )
+        if proof.signed == 0:
+            proof.doubts.append("no checkpoint was signed yet")
+        elif proof.signed < proof.records:
+            proof.doubts.append(
+                f"{proof.records - proof.signed} newest records are not signed yet; verify again in a second"
+            )
+        rows = self._store.connection.execute(
+            "select count(*) from body where log = ? and seq >= ?", (proof.log, proof.records)
+        )
+        if rows.fetchone()[0]:
+            proof.problems.append("there are bodies without a record")
+
+
+def _checkpoints(store: SqliteStore, key: VerifierKey, proof: LogProof) -> dict[int, bytes]:
+    """The signed roots by size."""
+    found: dict[int, bytes] = {}
     rows = store.connection.execute(
         "select size, hashes, note from checkpoint where log = ? order by size", (key.name,)
     )
-    for size, hashes, note in rows:
+    for at, hashes, note in rows:
+        size = as_int(at)
         try:
             checkpoint = verify(as_bytes(note), key)
             filed = Checkpoint(key.name, size, Frontier.from_bytes(size, as_bytes(hashes)).root())
@@ -151,76 +298,19 @@ def _checkpoints(store: SqliteStore, key: VerifierKey, proof: LogProof) -> dict[
         if checkpoint != filed:
             proof.problems.append(f"checkpoint of size {size} is filed under another size or edge")
             continue
-        found[size] = checkpoint
+        found[size] = checkpoint.root
         proof.signed, proof.root = size, checkpoint.root.hex()
     return found
 
 
-def _verify_record(
-    store: SqliteStore, name: str, seq: int, leaf: bytes, last_sts: int, numbers: dict[str, set[int]], proof: LogProof
-) -> int:
-    try:
-        header = canonical.decode(leaf)
-        schema.check(header)
-    except AuditError as error:
-        proof.problems.append(f"record {seq}: {error.message}")
-        return last_sts
-    if header["log"] != name:
-        proof.problems.append(f"record {seq} belongs to another log")
-    if header["sts"] < last_sts:
-        proof.problems.append(f"record {seq}: time goes back")
-    proof.orphans += header["typ"] == "request.orphaned"
-    if header["wn"] in numbers.setdefault(header["w"], set()):
-        proof.problems.append(f"record {seq}: its writer's number was used before")
-    numbers[header["w"]].add(header["wn"])
-    bodies = store.bodies(name, seq)
-    for part in header["segs"]:
-        body = bodies.pop(part["n"], None)
-        proof.segments += 1
-        if body is None:
-            proof.problems.append(f"record {seq}: segment {part['n']} is missing")
-        elif (
-            body.kid != part["kid"]
-            or body.ciphertext is None
-            or hashlib.sha256(body.ciphertext).hexdigest() != part["ch"]
-        ):
-            proof.problems.append(f"record {seq}: segment {part['n']} is not the one that was recorded")
-    if bodies:
-        proof.problems.append(f"record {seq}: segments that the record does not name")
-    return max(last_sts, int(header["sts"]))
-
-
-def _verify_end(store: SqliteStore, name: str, frontier: Frontier, proof: LogProof) -> None:
-    try:
-        stored: Frontier | None = store.edge(name).frontier
-    except TamperedLog:
-        stored = None
-    if stored != frontier:
-        proof.problems.append("the records do not lead to the stored tree")
-    if proof.signed == 0:
-        proof.doubts.append("no checkpoint was signed yet")
-    elif proof.signed < proof.records:
-        proof.doubts.append(
-            f"{proof.records - proof.signed} newest records are not signed yet; verify again in a second"
-        )
-
-
-def _verify_pin(store: SqliteStore, name: str, key: VerifierKey, pin: bytes | None, proof: LogProof) -> None:
+def _pinned(key: VerifierKey, pin: bytes | None, proof: LogProof) -> Checkpoint:
+    """What is remembered outside; a checkpoint of size -1 when nothing can be compared."""
+    nothing = Checkpoint(key.name, -1, b"")
     if pin is None:
         proof.doubts.append("no checkpoint is remembered outside the folder: truncation cannot be excluded")
-        return
+        return nothing
     try:
-        pinned = verify(pin, key)
+        return verify(pin, key)
     except (TamperedLog, MalformedNote) as error:
         proof.problems.append(f"the remembered checkpoint: {error.message}")
-        return
-    rows = store.connection.execute("select note from checkpoint where log = ? and size = ?", (name, pinned.size))
-    if not any(as_bytes(row[0]).startswith(pinned.body()) for row in rows):
-        proof.problems.append(f"the checkpoint of size {pinned.size} that is remembered outside is not in the log")
-
-
-def _gaps(numbers: dict[str, set[int]]) -> Iterator[str]:
-    for writer, seen in sorted(numbers.items()):
-        missing = max(seen) - len(seen)
-        if missing > 0:
-            yield f"writer {writer[:8]}: {missing} records between the writer and the log are missing"
+        return nothing

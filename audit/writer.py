@@ -1,9 +1,9 @@
-"""The writer thread: natural group commit, and checkpoints when something changed (FORMAT.md sections 6 and 7).
+"""The writer thread: natural group commit (FORMAT.md section 6).
 
 Rules of this file
 1. While one batch is being committed the next one gathers; nothing lingers.
 2. An append is acknowledged after its commit returned, and only then. A failed batch fails every append in it.
-3. Never sign backwards: a checkpoint is signed only as an extension of what the pin outside the folder remembers.
+3. Nothing is written under a key that was destroyed meanwhile: see `SqliteStore.erasures`.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import queue
 import secrets
 import sqlite3
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from audit import header as schema
 from audit.canonical import encode
-from audit.errors import AuditError, InvalidRecord
+from audit.errors import AuditError, InvalidRecord, LogUnavailable
 from audit.events import Event
-from audit.keys import SubjectKeys
+from audit.keys import KeyPlace, SubjectKeys, epoch_of
 from audit.seal import seal
 from audit.store import SqliteStore
 from audit.tree import leaf_hash
@@ -32,7 +32,7 @@ from haechi.base.clock import Clock
 logger = logging.getLogger("haechi.audit")
 
 LARGEST_BATCH = 512
-PUBLISH_EVERY_S = 1.0
+LONGEST_QUEUE = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,23 @@ class Pending:
     log: str
     at_us: int
     ack: Ack
+
+
+class _Ready(NamedTuple):
+    """A sealed record that lacks only its place and time. context: its header's bytes without `segs` and `sts`."""
+
+    pending: Pending
+    context: bytes
+    segments: bytes
+    bodies: list[tuple[str, str, bytes, bytes]]
+
+
+class _StaleKeys(Exception):  # not an error: the batch is sealed again
+    """Keys were destroyed since they were cached."""
+
+    def __init__(self, erasures: int) -> None:
+        super().__init__()
+        self.erasures = erasures
 
 
 class Numbering:
@@ -73,14 +90,15 @@ class Writer:
     """One thread that owns the store's writing side."""
 
     def __init__(
-        self, store: SqliteStore, keys: SubjectKeys, *, writer_id: str, clock: Clock, publish: Callable[[], None]
+        self, store: SqliteStore, keys: SubjectKeys, *, writer_id: str, clock: Clock, grown: Callable[[], None]
     ) -> None:
         self._store = store
         self._keys = keys
         self._id = writer_id
-        self.numbering = Numbering()
+        self._numbering = Numbering()
         self._clock = clock
-        self._publish = publish
+        self._grown = grown
+        self._erasures = store.erasures()
         self._queue: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="haechi-audit-writer", daemon=True)
 
@@ -89,21 +107,30 @@ class Writer:
         self._thread.start()
 
     def put(self, pending: Pending) -> None:
-        """Queue an event; returns at once."""
+        """Queue an event; returns at once.
+
+        Raises:
+            LogUnavailable: the disk is so far behind that the queue is full.
+        """
+        if self._queue.qsize() >= LONGEST_QUEUE:
+            raise LogUnavailable(
+                f"{LONGEST_QUEUE} records wait for the disk",
+                hint="the disk does not keep up; check its load and health",
+            )
         self._queue.put(pending)
 
     def stop(self) -> None:
-        """Write what is queued, publish, and end the thread."""
+        """Write what is queued, and end the thread."""
         self._queue.put(None)
         self._thread.join()
 
     def _run(self) -> None:
-        changed, due, stopping = False, 0.0, False
+        stopping = False
         while not stopping:
             batch: list[Pending] = []
+            entry = self._queue.get()
             try:
-                entry = self._queue.get(timeout=max(0.0, due - time.monotonic()) if changed else None)
-                while entry is not None and len(batch) < LARGEST_BATCH:
+                while entry is not None and len(batch) < LARGEST_BATCH - 1:
                     batch.append(entry)
                     entry = self._queue.get_nowait()
                 if entry is not None:
@@ -113,88 +140,96 @@ class Writer:
                 pass
             if batch:
                 self._commit(batch)
-                if not changed:
-                    changed, due = True, time.monotonic() + PUBLISH_EVERY_S
-            if changed and (stopping or time.monotonic() >= due):
-                self._try_publish()
-                changed = False
-
-    def _try_publish(self) -> None:
-        try:
-            self._publish()
-        except AuditError as error:
-            self.numbering.renew()
-            logger.error("no checkpoint was signed: %s", error)  # noqa: TRY400  # a traceback says nothing more
+                self._grown()
 
     def _commit(self, batch: list[Pending]) -> None:
         try:
             self._append(batch)
         except AuditError as error:
-            if len(batch) > 1 and isinstance(error, InvalidRecord):
-                for one in batch:  # one bad record must not take its neighbours with it
-                    self._commit([one])
-                return
-            if not isinstance(error, InvalidRecord):
-                self.numbering.renew()
-            for one in batch:
-                _settle(one.ack, error)
-            logger.error("%d records were not written: %s", len(batch), error)  # noqa: TRY400
+            self._refuse(batch, error)
+        except Exception as error:  # noqa: BLE001  # this thread must outlive whatever one record brings: see _refuse
+            self._refuse(batch, InvalidRecord(f"a record cannot be written: {type(error).__name__}"))
+
+    def _refuse(self, batch: list[Pending], error: AuditError) -> None:
+        if len(batch) > 1 and isinstance(error, InvalidRecord):
+            for one in batch:  # one bad record must not take its neighbours with it
+                self._commit([one])
+            return
+        if not isinstance(error, InvalidRecord):
+            self._numbering.renew()
+        for one in batch:
+            _settle(one.ack, error)
+        logger.error("%d records were not written: %s", len(batch), error)
 
     def _append(self, batch: list[Pending]) -> None:
-        prepared = [self._prepare(one, self.numbering.used + 1 + place) for place, one in enumerate(batch)]
-        acks: list[tuple[Ack, int]] = []
-        with self._store.writing() as db:
-            edges = {name: self._store.edge(name) for name in {one.log for one in batch}}
-            leaves: dict[str, list[bytes]] = {name: [] for name in edges}
-            stamp = {name: max(edge.sts, self._clock.now_us()) for name, edge in edges.items()}
-            for one, (header, bodies) in zip(batch, prepared, strict=True):
-                header["sts"] = stamp[one.log]
-                schema.check(header)
-                leaf = encode(header)
-                if len(leaf) > schema.MOST_BYTES:
-                    raise InvalidRecord(f"a header of {len(leaf)} bytes is longer than {schema.MOST_BYTES}")
-                seq = edges[one.log].frontier.size + len(leaves[one.log])
-                leaves[one.log].append(leaf_hash(leaf))
-                db.execute("insert into leaf values (?, ?, ?)", (one.log, seq, leaf))
-                db.executemany("insert into body values (?, ?, ?, ?, ?, ?)", [(one.log, seq, *body) for body in bodies])
-                _track_request(db, one, self._id)
-                acks.append((one.ack, seq))
-            for name, edge in edges.items():
-                grown = edge.frontier.extended(leaves[name])
-                db.execute(
-                    "insert or replace into edge values (?, ?, ?, ?)", (name, grown.size, grown.to_bytes(), stamp[name])
-                )
-        self.numbering.used += len(batch)
-        for ack, seq in acks:
-            _settle(ack, seq)
+        while True:
+            ready = self._seal(batch)
+            try:
+                placed = self._write(ready)
+            except _StaleKeys as stale:
+                self._keys.forget()
+                self._erasures = stale.erasures
+                continue
+            break
+        self._numbering.used += len(batch)
+        for one, seq in placed:
+            _settle(one.ack, seq)
 
-    def _prepare(self, one: Pending, number: int) -> tuple[dict[str, object], list[tuple[str, str, bytes, bytes]]]:
-        """Seal outside the lock."""
-        header = schema.build(
-            one.event,
-            log=one.log,
-            record_id=one.ack.record_id,
-            writer=self.numbering.writer,
-            number=number,
-            at_us=one.at_us,
-        )
-        context = hashlib.sha256(b"haechi-audit/1\0" + schema.context_bytes(header)).digest()
-        segments, bodies = [], []
-        for segment in one.event.segments:
-            key = self._keys.for_writing(one.event.tenant, segment.subject, segment.retention, one.at_us)
-            sealed = seal(context, segment.name, segment.content, key)
-            segments.append(
-                {
-                    "ch": sealed.ch.hex(),
-                    "kc": sealed.kc.hex(),
-                    "kid": key.kid,
-                    "len": len(sealed.ciphertext),
-                    "n": segment.name,
-                }
-            )
-            bodies.append((segment.name, key.kid, sealed.ciphertext, sealed.wrap))
-        header["segs"] = segments
-        return header, bodies
+    def _write(self, ready: list[_Ready]) -> list[tuple[Pending, int]]:
+        placed: list[tuple[Pending, int]] = []
+        with self._store.writing() as db:
+            if (erasures := self._store.erasures()) != self._erasures:
+                raise _StaleKeys(erasures)
+            edges = {name: self._store.edge(name) for name in {one.pending.log for one in ready}}
+            hashes: dict[str, list[bytes]] = {name: [] for name in edges}
+            stamp = {name: max(edge.sts, self._clock.now_us()) for name, edge in edges.items()}
+            leaves, bodies = [], []
+            for one in ready:
+                name = one.pending.log
+                leaf = schema.complete(one.context, one.segments, stamp[name])
+                seq = edges[name].frontier.size + len(hashes[name])
+                hashes[name].append(leaf_hash(leaf))
+                leaves.append((name, seq, leaf))
+                bodies += [(name, seq, *body) for body in one.bodies]
+                placed.append((one.pending, seq))
+            db.executemany("insert into leaf values (?, ?, ?)", leaves)
+            db.executemany("insert into body values (?, ?, ?, ?, ?, ?)", bodies)
+            for pending, _ in placed:
+                _track_request(db, pending, self._id)
+            for name, edge in edges.items():
+                grown = edge.frontier.extended(hashes[name])
+                row = (name, grown.size, grown.to_bytes(), stamp[name])
+                db.execute("insert or replace into edge values (?, ?, ?, ?)", row)
+        return placed
+
+    def _seal(self, batch: list[Pending]) -> list[_Ready]:
+        """Everything that can be done outside the lock."""
+        places: dict[tuple[int, str], KeyPlace] = {}
+        for at, one in enumerate(batch):
+            schema.check_names(one.event)
+            for segment in one.event.segments:
+                place = KeyPlace(one.event.tenant, segment.subject, segment.retention, epoch_of(one.at_us))
+                places[at, segment.name] = place
+        keys = self._keys.obtain(places.values()) if places else {}
+        ready = []
+        for at, one in enumerate(batch):
+            header = schema.build(
+                one.event, log=one.log, record_id=one.ack.record_id, writer=self._numbering.writer,
+                number=self._numbering.used + 1 + at, at_us=one.at_us,
+            )  # fmt: skip
+            context = encode(header)
+            bound = hashlib.sha256(b"haechi-audit/1\0" + context).digest()
+            listed, bodies = [], []
+            for segment in one.event.segments:
+                key = keys[places[at, segment.name]]
+                sealed = seal(bound, segment.name, segment.content, key)
+                listed.append(
+                    f'{{"ch":"{sealed.ch.hex()}","kc":"{sealed.kc.hex()}","kid":"{key.kid}",'
+                    f'"len":{len(sealed.ciphertext)},"n":"{segment.name}"}}'
+                )
+                bodies.append((segment.name, key.kid, sealed.ciphertext, sealed.wrap))
+            ready.append(_Ready(one, context, f"[{','.join(listed)}]".encode("ascii"), bodies))
+        return ready
 
 
 def _track_request(db: sqlite3.Connection, one: Pending, writer_id: str) -> None:

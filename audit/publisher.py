@@ -1,0 +1,147 @@
+"""The publishing thread: checkpoints about a second after a log grew (FORMAT.md sections 7 and 8).
+
+Rules of this file
+1. Never sign backwards: sign only an extension of what the pin outside the folder remembers, and hold the pin meanwhile.
+2. Before a tenant's log is signed, the system log says how large it is and what its root is.
+3. Its own hold on the store: signing must not make appends wait for longer than one commit.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import sqlite3
+import threading
+
+from audit.canonical import encode
+from audit.errors import AuditError, LogUnavailable
+from audit.events import Event, EventType
+from audit.header import build, complete, context_bytes
+from audit.kms import Kms
+from audit.note import Checkpoint, sign
+from audit.pins import Pins
+from audit.store import SqliteStore
+from audit.tree import Frontier, leaf_hash
+from audit.writer import Numbering
+from haechi.base.clock import Clock
+
+logger = logging.getLogger("haechi.audit")
+
+PUBLISH_EVERY_S = 1.0
+HEADS_A_RECORD = 20
+KEPT_CHECKPOINTS = 16
+"""Newest checkpoints that stay; of older ones the last in every `THINNED_TO` records."""
+THINNED_TO = 1024
+SYSTEM = "_system"
+
+
+class Publisher:
+    """Signs what grew. One a process; several processes take turns."""
+
+    def __init__(self, store: SqliteStore, pins: Pins, kms: Kms, *, origin: str, clock: Clock) -> None:
+        self._store = store
+        self._pins = pins
+        self._signer = kms.signer()
+        self._system = f"{origin}/{SYSTEM}"
+        self._clock = clock
+        self._numbering = Numbering()
+        self._grown = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="haechi-audit-publisher", daemon=True)
+
+    def start(self) -> None:
+        """Begin to wait for growth."""
+        self._thread.start()
+
+    def notice(self) -> None:
+        """Something was appended."""
+        self._grown.set()
+
+    def stop(self) -> None:
+        """Sign what is left, and end the thread."""
+        self._stopping.set()
+        self._grown.set()
+        self._thread.join()
+        self._store.close()
+
+    def publish(self) -> None:
+        """Sign every log that grew since its last checkpoint.
+
+        Raises:
+            RolledBack: the store does not hold what was signed before.
+            LogUnavailable: the store or the pins cannot be written.
+        """
+        with self._pins.exclusive():
+            used = 0
+            with self._store.writing() as db:
+                grown = [name for name in self._store.logs() if self._is_unsigned(name)]
+                if not grown:
+                    return
+                for name in grown:
+                    self._pins.check(name, self._store)
+                tenants = [name for name in grown if name != self._system]
+                for at in range(0, len(tenants), HEADS_A_RECORD):
+                    used += 1
+                    self._append_heads(db, tenants[at : at + HEADS_A_RECORD], self._numbering.used + used)
+                notes = [(name, self._sign(db, name)) for name in (*tenants, self._system)]
+            self._numbering.used += used
+            for name, note in notes:
+                self._pins.remember(name, note)
+
+    def _run(self) -> None:
+        stopping = False
+        while not stopping:
+            self._grown.wait()
+            stopping = self._stopping.wait(PUBLISH_EVERY_S)
+            if not stopping and self._pins.age_s(self._system) < PUBLISH_EVERY_S / 2:
+                continue  # another process signed just now
+            self._grown.clear()
+            self._try_publish()
+
+    def _try_publish(self) -> None:
+        try:
+            self.publish()
+        except (AuditError, OSError, ValueError, sqlite3.Error) as error:
+            self._numbering.renew()
+            said = error if isinstance(error, AuditError) else LogUnavailable(f"signing failed: {error}")
+            logger.error("no checkpoint was signed: %s", said)  # noqa: TRY400  # a traceback says nothing more
+            if not self._stopping.is_set():
+                self._grown.set()  # try again in a second
+
+    def _is_unsigned(self, name: str) -> bool:
+        found = self._store.last_checkpoint(name)
+        return self._store.edge(name).frontier.size > (found[0] if found else 0)
+
+    def _sign(self, db: sqlite3.Connection, name: str) -> bytes:
+        frontier: Frontier = self._store.edge(name).frontier
+        note = sign(Checkpoint(name, frontier.size, frontier.root()), self._signer)
+        db.execute("insert into checkpoint values (?, ?, ?, ?)", (name, frontier.size, frontier.to_bytes(), note))
+        self._thin(db, name)
+        return note
+
+    def _thin(self, db: sqlite3.Connection, name: str) -> None:
+        """Drop the newest of the old checkpoints when a newer one stands for it; roots can be computed again from leaves."""
+        find = "select size from checkpoint where log = ? order by size desc limit 2 offset ?"
+        sizes = [row[0] for row in db.execute(find, (name, KEPT_CHECKPOINTS - 1))]
+        if len(sizes) == 2 and sizes[0] // THINNED_TO == sizes[1] // THINNED_TO:
+            db.execute("delete from checkpoint where log = ? and size = ?", (name, sizes[1]))
+
+    def _append_heads(self, db: sqlite3.Connection, tenants: list[str], number: int) -> None:
+        edge = self._store.edge(self._system)
+        header = build(
+            Event(EventType.HEADS, SYSTEM, "", act="log", decision="none"),
+            log=self._system,
+            record_id=secrets.token_hex(16),
+            writer=self._numbering.writer,
+            number=number,
+            at_us=self._clock.now_us(),
+        )
+        heads = [(name, self._store.edge(name).frontier) for name in tenants]
+        header["heads"] = [{"log": name, "root": f.root().hex(), "size": f.size} for name, f in heads]
+        at_us = max(edge.sts, self._clock.now_us())
+        leaf = complete(context_bytes(header), encode([]), at_us)
+        grown = edge.frontier.extended([leaf_hash(leaf)])
+        db.execute("insert into leaf values (?, ?, ?)", (self._system, edge.frontier.size, leaf))
+        db.execute(
+            "insert or replace into edge values (?, ?, ?, ?)", (self._system, grown.size, grown.to_bytes(), at_us)
+        )
