@@ -87,21 +87,22 @@ def _expressions(language: Language) -> tuple[re.Pattern[str], ...]:
 _AFTER_NAME = re.compile(
     f"(?:[은는이가을를의에도와과로께만]|이랑|랑|에게|한테|(?:{_KOREAN_TITLES}))?(?![가-힣])|(?:{_KOREAN_TITLES})|(?:입니다|이고|이며|이다|이라)"
 )
-_SURE = 0.97
+_SURE = 0.45
 
 
 def plausible_korean(text: str, start: int, end: int, score: float) -> bool:
     """Whether a tagger's person is written like one; what is not, as foreign names, must be nearly certain.
 
-    Written like one: family name first, two to four syllables, then the end of the word, a particle or a title.
+    Written like one: a family name, alone before 씨 or with two syllables or three, at the beginning of a word, and
+    then its end, a particle or a title.
     """
     value = text[start:end]
-    formed = (
-        value[0] in lists.KOREAN_FAMILY and 2 <= len(value) <= 4 and (not start or not "가" <= text[start - 1] <= "힣")
-    )
-    if formed and len(value) == 2:
-        formed = value[1] in lists.KOREAN_GIVEN and score >= 0.7
-    return (formed and _AFTER_NAME.match(text, end) is not None) or (score >= _SURE and len(value) > 2)
+    if start and "가" <= text[start - 1] <= "힣":
+        return False
+    if len(value) == 1:
+        return value in lists.KOREAN_FAMILY and text[end : end + 1] in ("씨", "모")
+    formed = value[0] in lists.KOREAN_FAMILY and len(value) in (3, 4)
+    return _AFTER_NAME.match(text, end) is not None and score >= (0.0 if formed else _SURE)
 
 
 _STREET = re.compile("[0-9]|(?i:street|avenue|road|lane|drive|square|boulevard|box|suite|apt)")

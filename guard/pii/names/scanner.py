@@ -68,7 +68,7 @@ class NameScanner:
                     start, end = _trimmed(text, piece[0] + name.start, piece[0] + name.end)
                     if start >= end or not _belongs(text[start:end], script):
                         continue
-                    if end - start > 1 and _plausible(language, text, name, start, end):
+                    if _plausible(language, text, name, start, end):
                         yield Name(name.kind, name.score, start, end, "tagger")
             yield from by_rule(text, language)
 
@@ -108,10 +108,10 @@ def _belongs(value: str, script: re.Pattern[str]) -> bool:
 def _plausible(language: Language, text: str, name: Name, start: int, end: int) -> bool:
     """Whether a tagger's name is written like one in its language."""
     if language is Language.ENGLISH:
-        return plausible_english(text, name, start, end)
+        return end - start > 1 and plausible_english(text, name, start, end)
     if language is Language.KOREAN and name.kind == "PERSON":
         return plausible_korean(text, start, end, name.score)
-    return not text[start:end].isdigit()
+    return end - start > 1 and not text[start:end].isdigit()
 
 
 def _mostly_korean(text: str) -> bool:
