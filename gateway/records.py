@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import msgspec
+
 from audit.events import Event, EventType, Segment
 from audit.log import Ack, AuditLog
-
 from gateway.errors import AuditUnavailable
 from gateway.upstream.ports import Json
 from guard.verdict import Verdict

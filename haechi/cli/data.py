@@ -70,10 +70,9 @@ def run_validate(args: argparse.Namespace) -> int:
 
 
 def _token_findings(args: argparse.Namespace, judgement: Judgement) -> tuple[Finding, ...]:
-    from alignment.models import load_tokenizer
-
     from alignment.data.encode import Encoder
     from alignment.data.judge import Finding
+    from alignment.models import load_tokenizer
 
     encoder = Encoder(load_tokenizer(args.model), max_tokens=args.max_tokens)
     return tuple(entry for entry in encoder.pairs(judgement.kept) if isinstance(entry, Finding))
