@@ -76,11 +76,11 @@ SPECS = [
     ),
     PatternSpec(
         "IP_ADDRESS", "ipv6", "(?:[0-9A-Fa-f]{1,4})?(?::[0-9A-Fa-f]{0,4}){2,7}(?:(?<=:)[0-9]{1,3}(?:\\.[0-9]{1,3}){3}|(?<=[0-9A-Fa-f])|(?<=::))",
-        Lane.HEX, 45, check=ip6, left="(?<![0-9A-Za-z:])", right="(?![0-9A-Za-z]|[.][0-9])",
+        Lane.HEX, 45, check=ip6, left="(?<![0-9A-Za-z])(?<![0-9A-Fa-f:]:)", right="(?![0-9A-Za-z]|[.][0-9])",
     ),
     PatternSpec(
         "MAC_ADDRESS", "mac", "[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}", Lane.HEX, 17, check=mac,
-        left="(?<![0-9A-Za-z:-])", right="(?![0-9A-Za-z:]|-[0-9A-Fa-f])",
+        left="(?<![0-9A-Za-z-])(?<![0-9A-Fa-f:]:)", right="(?![0-9A-Za-z:]|-[0-9A-Fa-f])",
     ),
     PatternSpec(
         "CRYPTO", "bitcoin", "[13][1-9A-HJ-NP-Za-km-z]{25,34}", Lane.DIGITS, 35, check=bitcoin, token=26, left=LEFT, right=RIGHT,

@@ -26,6 +26,8 @@ def credit_code(value: str) -> float:
     """Unified social credit code: authority, region and check character (GB 32100)."""
     if not value[2:8].isdigit() or value[2:4] not in {*PROVINCE_CODES, "10"}:
         return 0.0
+    if value.isdigit() and checksums.is_date(int(value[6:10]), int(value[10:12]), int(value[12:14])):
+        return 0.0  # a resident ID with a slip
     return 0.97 if checksums.cn_credit_code(value) else 0.0
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from guard.pii import checksums
 from guard.pii.checksums import compact
-from guard.pii.pattern import DASH, LEFT, RIGHT, Lane, PatternSpec
+from guard.pii.pattern import DASH, LEFT, NUMBER_LEFT, RIGHT, Lane, PatternSpec
 
 _PHONE_WORDS = (
-    "phone", "tel", "mobile", "cell", "fax", "call", "contact", "number", "text me", "whatsapp", "reach me", "dial", "ring",
+    "phone", "tel", "mobile", "cell", "fax", "call", "contact", "text me", "whatsapp", "reach me", "dial", "ring",
     "전화", "연락처", "휴대", "电话", "手机", "联系",
 )  # fmt: skip
 _IBAN_LENGTHS = {
@@ -133,7 +133,7 @@ SPECS = [
     ),
     PatternSpec(
         "CREDIT_CARD", "card", "[2-6][0-9]{3}(?:[- ]?[0-9]{4}){2}[- ]?[0-9]{1,4}(?:[- ]?[0-9]{3})?", Lane.DIGITS, 23, check=card,
-        context=("card", "visa", "카드", "卡"), in_context=0.99, digits=13,
+        context=("card", "visa", "카드", "卡"), in_context=0.99, digits=13, left=f"{NUMBER_LEFT}(?<![A-Z]{{2}}[0-9]{{2}} )",
     ),
     PatternSpec(
         "CREDIT_CARD", "card-amex-diners", "3[0-9]{3}[- ]?[0-9]{6}[- ]?[0-9]{4,5}", Lane.DIGITS, 17, check=card,
@@ -155,16 +155,16 @@ SPECS = [
     ),
     PatternSpec(
         "PHONE_NUMBER", "international-phone",
-        "\\+[1-9][0-9]{0,14}(?:[-. ]{1,2}\\(?[0-9]{1,12}\\)?|\\([0-9]{1,5}\\)){0,6}(?: ?(?:x|ext\\.?) ?[0-9]{1,6})?",
+        "\\+[1-9][0-9]{0,14}(?:[-. ]{1,2}(?:\\([0-9]{1,12}\\)|[0-9]{1,12})|\\([0-9]{1,5}\\)){0,6}(?: ?(?:x|ext\\.?) ?[0-9]{1,6})?",
         Lane.DIGITS, 52, check=international, context=_PHONE_WORDS, in_context=0.95, digits=7, right=RIGHT,
     ),
     PatternSpec(
         "PHONE_NUMBER", "uk-phone", "\\(?0(?:7[0-9]{3}|1[0-9]{2,4}|2[0-9]|20|3[0-9]{2}|8[0-9]{2})\\)?[- ][0-9]{3,4}[- ]?[0-9]{3,4}",
-        Lane.DIGITS, 18, score=0.6, context=_PHONE_WORDS, in_context=0.9, digits=10,
+        Lane.DIGITS, 18, score=0.6, context=_PHONE_WORDS, in_context=0.9, digits=10, left=f"{NUMBER_LEFT}(?<![0-9]{{4}} )",
     ),
     PatternSpec(
         "PHONE_NUMBER", "grouped-phone", "\\(?[0-9]{2,5}\\)?(?:[-. /]{1,2}[0-9]{2,8}){1,4}", Lane.DIGITS, 48, check=grouped,
-        context=_PHONE_WORDS, in_context=0.8, digits=6,
+        context=_PHONE_WORDS, in_context=0.8, digits=6, left=f"{NUMBER_LEFT}(?<![0-9]{{4}} )",
     ),
     PatternSpec(
         "PHONE_NUMBER", "labelled-phone",

@@ -49,6 +49,8 @@ def corporate(value: str) -> float:
     digits = compact(value)
     if not checksums.kr_corporate(digits):
         return 0.1
+    if digits[6] in "12345678" and checksums.is_date(*checksums.kr_birth(digits)):
+        return 0.4  # it may be somebody's registration number with a slip
     return 0.65 if len(value) > len(digits) else 0.3
 
 

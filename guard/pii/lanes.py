@@ -213,7 +213,7 @@ class AtFinder:
 
 _HEX = frozenset("0123456789abcdefABCDEF")
 _IN_HEX_GROUPS = _HEX | frozenset(":-")
-_HEX_TOKEN = re.compile("(?<![0-9A-Za-z:])[0-9A-Fa-f:]")
+_HEX_TOKEN = re.compile("(?<![0-9A-Za-z])(?<![0-9A-Fa-f:]:)[0-9A-Fa-f:]")
 _HYPHENS_IN_ADDRESS = 5
 
 
@@ -235,7 +235,8 @@ class HexFinder:
                 while start and at - start < 5 and text[start - 1] in _HEX:
                     start -= 1
                 before = text[start - 1] if start else ""
-                if at - start < 5 and before not in (":", "-") and (start < at or text.startswith("::", at)):
+                joined = before in (":", "-") and start > 1 and text[start - 2] in _IN_HEX_GROUPS
+                if at - start < 5 and not joined and (start < at or text.startswith("::", at)):
                     yield from _hits(self._patterns, text, start)
                 at = text.find(sign, at + 1)
 

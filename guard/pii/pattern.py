@@ -132,6 +132,8 @@ class Pattern:
         begin, end = found.span("v") if self.has_value else (start, stop)
         if begin < 0 or stop - start > spec.longest:
             return None
+        if text[begin] == "(" and ")" not in text[begin:end]:
+            return None  # the parenthesis encloses the number together with what follows
         score = spec.check(text[begin:end]) if spec.check is not None else spec.score
         word = ""
         if score < spec.in_context and (score > 0.0 or spec.check is None):

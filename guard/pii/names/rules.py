@@ -115,6 +115,8 @@ def plausible_english(text: str, name: Name, start: int, end: int) -> bool:
     words = value.replace("\n", " ").split()
     if all(word.strip(".,'").lower() in lists.ENGLISH_ORDINARY for word in words):
         return False
+    if all(word.strip(".").lower() in lists.ENGLISH_TITLES for word in words):
+        return False
     if name.kind == "ADDRESS":
         return _STREET.search(value) is not None and len(words) > 1
     if name.kind == "PHONE_NUMBER":
