@@ -21,6 +21,7 @@ from haechi.base.text import Language
 HOLD = 48
 NAME_KINDS = ("PERSON", "ORGANIZATION", "LOCATION")
 _LEAST_SCORE = 0.5
+_MOST_SCORE = 0.74  # below every pattern's, so that a number inside an address stays what it is
 
 
 class NameScanner:
@@ -37,7 +38,7 @@ class NameScanner:
         loaded = {language: load(language) for language in wanted}
         self._taggers: dict[Language, Tagger] = {n: tagger for n, tagger in loaded.items() if tagger is not None}
         self.missing = tuple(language for language, tagger in loaded.items() if tagger is None)
-        self.entities = frozenset(NAME_KINDS) | {kind for t in self._taggers.values() for kind in t.kinds}
+        self.entities = frozenset((*NAME_KINDS, "ADDRESS"))  # numbers are left to the patterns
 
     def scan(self, views: TextViews) -> Sequence[Match]:
         """Every name in the text."""
@@ -45,7 +46,7 @@ class NameScanner:
         matches = []
         for name in self._names(plain.text):
             span = plain.to_raw(name.start, name.end)
-            score = max(_LEAST_SCORE, round(name.score, 4))
+            score = min(_MOST_SCORE, max(_LEAST_SCORE, round(name.score, 4)))
             matches.append(
                 Match(Category.PII, Severity.UNSAFE, score, span.start, span.end, f"name-{name.rule}", name.kind)
             )
@@ -65,6 +66,8 @@ class NameScanner:
                 continue
             for piece in _pieces(text):
                 for name in tagger.names(text[piece[0] : piece[1]]):
+                    if name.kind not in self.entities:
+                        continue
                     start, end = _trimmed(text, piece[0] + name.start, piece[0] + name.end)
                     if start >= end or not _belongs(text[start:end], script):
                         continue
