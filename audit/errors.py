@@ -62,3 +62,29 @@ class AccessRefused(AuditError):
 
     code = "HAE-A301"
     exit_code = ExitCode.USAGE
+
+
+class UnknownSubject(AuditError):
+    """There is no content of this subject, so nothing was erased."""
+
+    code = "HAE-A302"
+
+
+class ErasureIncomplete(AuditError):
+    """Keys were destroyed, and a check afterwards still found something of them."""
+
+    code = "HAE-A303"
+    exit_code = ExitCode.FOUND
+
+
+class UnknownHold(AuditError):
+    """There is no hold of that id."""
+
+    code = "HAE-A304"
+    exit_code = ExitCode.USAGE
+
+
+class NotProvable(AuditError):
+    """A record cannot be proven: it is not there, or no checkpoint covers it yet."""
+
+    code = "HAE-A204"

@@ -28,9 +28,28 @@ class EventType(enum.StrEnum):
     HOLD_LIFTED = "hold.lifted"
 
     @property
-    def ends_request(self) -> bool:
-        """Whether this closes what a request.received opened."""
-        return self.value.startswith("response.") or self is EventType.REQUEST_ORPHANED
+    def begins(self) -> bool:
+        """Whether this waits for a record that ends it."""
+        return self in _BEGIN
+
+    @property
+    def ends(self) -> bool:
+        """Whether this ends what its `previous` began."""
+        return self in _END
+
+
+_BEGIN = frozenset({EventType.REQUEST_RECEIVED, EventType.ERASURE_INTENT})
+_END = frozenset(
+    {
+        EventType.RESPONSE_COMPLETED,
+        EventType.RESPONSE_BLOCKED,
+        EventType.RESPONSE_ABORTED,
+        EventType.RESPONSE_FAILED,
+        EventType.REQUEST_ORPHANED,
+        EventType.ERASURE_DONE,
+        EventType.RETENTION_DONE,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

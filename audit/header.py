@@ -87,7 +87,7 @@ def _whole() -> re.Pattern[bytes]:
 
 
 _HEADER = _whole()
-_PARTS = re.compile(rb'"ch":"([0-9a-f]+)","kc":"[0-9a-f]+","kid":"([0-9a-f]+)","len":([0-9]+),"n":"([^"]*)"')
+_PARTS = re.compile(rb'"ch":"([0-9a-f]+)","kc":"([0-9a-f]+)","kid":"([0-9a-f]+)","len":([0-9]+),"n":"([^"]*)"')
 _LISTED = re.compile(rb'"([0-9a-f]{32})"')
 _SEGMENT_NAME = re.compile("[a-z0-9_.:-]{1,64}")
 _TENANT = re.compile("[a-z0-9_.:-]{1,64}")
@@ -95,9 +95,10 @@ _TENANT = re.compile("[a-z0-9_.:-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a header says of one segment. ch: SHA-256 of its ciphertext, hexadecimal."""
+    """What a header says of one segment. ch: SHA-256 of its ciphertext, kc: commitment to its key, hexadecimal."""
 
     ch: str
+    kc: str
     kid: str
     length: int
     name: str
@@ -146,7 +147,8 @@ class Leaf:
         segs = self.match["segs"]
         if len(segs) == 2:
             return []
-        return [Part(ch.decode(), kid.decode(), int(n), name.decode()) for ch, kid, n, name in _PARTS.findall(segs)]
+        found = _PARTS.findall(segs)
+        return [Part(ch.decode(), kc.decode(), kid.decode(), int(n), name.decode()) for ch, kc, kid, n, name in found]
 
 
 def read(data: bytes) -> Leaf:
@@ -198,6 +200,12 @@ def check_names(event: Event) -> None:
 def context_bytes(header: dict[str, Any]) -> bytes:
     """The canonical header without what is added after sealing: what ciphertexts are bound to."""
     return encode({k: v for k, v in header.items() if k not in _OUTSIDE_CONTEXT})
+
+
+def context_of(leaf: bytes) -> bytes:
+    """`context_bytes` of a stored leaf that `read` has judged."""
+    match = read(leaf).match
+    return leaf[: match.start("segs") - len(b',"segs":')] + leaf[match.end("sts") :]
 
 
 def complete(context: bytes, segments: bytes, at_us: int) -> bytes:

@@ -15,14 +15,15 @@ import sqlite3
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from audit.errors import LogUnavailable
+from audit.errors import KeysUnavailable, LogUnavailable
 from audit.kms import Kms
 from audit.seal import KEY_BYTES, SubjectKey
 from audit.store import make_private
@@ -32,6 +33,7 @@ create table if not exists tenant_key (tenant text primary key, wrapped blob not
 create table if not exists subject_key (
     kid text primary key, tenant text not null, tag blob not null, class text not null, epoch text not null,
     wrapped blob not null, unique (tenant, tag, class, epoch)) without rowid;
+create table if not exists hold (id text primary key, tenant text not null, tag blob, placed_us integer not null) without rowid;
 """
 _MOST_CACHED = 4096
 
@@ -45,6 +47,25 @@ class KeyPlace(NamedTuple):
     epoch: str
 
 
+class KeyEntry(NamedTuple):
+    """A key that exists, without the key. tag: finds the subject for who knows its name and the tenant key."""
+
+    kid: str
+    tenant: str
+    tag: bytes
+    retention: str
+    epoch: str
+
+
+class Hold(NamedTuple):
+    """A legal hold. whole_tenant: on every subject of the tenant."""
+
+    id: str
+    tenant: str
+    whole_tenant: bool
+    placed_us: int
+
+
 def epoch_of(at_us: int) -> str:
     """The month of a time."""
     return time.strftime("%Y-%m", time.gmtime(at_us // 1_000_000))
@@ -54,6 +75,7 @@ class SubjectKeys:
     """The key store of one audit folder. Safe for several threads and processes."""
 
     def __init__(self, path: Path, kms: Kms) -> None:
+        self._path = path
         self._kms = kms
         self._lock = threading.Lock()
         self._tenants: dict[str, bytes] = {}
@@ -109,17 +131,95 @@ class SubjectKeys:
         with self._lock:
             self._db.close()
 
+    def knows(self, tenant: str) -> bool:
+        """Whether content was ever written for a tenant."""
+        with self._lock:
+            return self._db.execute("select 1 from tenant_key where tenant = ?", (tenant,)).fetchone() is not None
+
+    def entries(self, tenant: str | None = None, subject: str | None = None) -> list[KeyEntry]:
+        """Keys that exist, all or those of one tenant, or of one subject in it."""
+        clauses, values = ["1"], list[str | bytes]()
+        if tenant is not None:
+            clauses.append("tenant = ?")
+            values.append(tenant)
+            if subject is not None:
+                clauses.append("tag = ?")
+                with self._lock:
+                    values.append(self._tag(tenant, subject))
+        find = f"select kid, tenant, tag, class, epoch from subject_key where {' and '.join(clauses)} order by kid"  # noqa: S608  # fixed clauses
+        with self._lock:
+            return [KeyEntry(*row) for row in self._db.execute(find, values)]
+
+    def place_hold(self, hold: Hold, subject: str | None) -> None:
+        """Keep the keys of a subject, or of a whole tenant, from being destroyed."""
+        with self._lock, self._writing() as db:
+            tag = None if subject is None else self._tag(hold.tenant, subject)
+            db.execute("insert into hold values (?, ?, ?, ?)", (hold.id, hold.tenant, tag, hold.placed_us))
+
+    def lift_hold(self, hold_id: str) -> Hold | None:
+        """Let go of a hold; None when there is none of that id."""
+        found = next((hold for hold in self.holds() if hold.id == hold_id), None)
+        with self._lock, self._writing() as db:
+            db.execute("delete from hold where id = ?", (hold_id,))
+        return found
+
+    def holds(self) -> list[Hold]:
+        """Every hold."""
+        with self._lock:
+            rows = self._db.execute("select id, tenant, tag is null, placed_us from hold order by placed_us")
+            return [Hold(row[0], row[1], bool(row[2]), row[3]) for row in rows]
+
+    def held(self, entries: Iterable[KeyEntry]) -> dict[str, str]:
+        """Which of these keys a hold keeps: key id to hold id."""
+        with self._lock:
+            holds = self._db.execute("select id, tenant, tag from hold").fetchall()
+        return {
+            entry.kid: hold
+            for entry in entries
+            for hold, tenant, tag in holds
+            if tenant == entry.tenant and tag in {None, entry.tag}
+        }
+
+    def destroy(self, kids: Sequence[str]) -> tuple[bytes, ...]:
+        """Delete keys from the file. Returns what was stored of them, so that the file can be searched for it.
+
+        Raises:
+            LogUnavailable: the key store cannot be written.
+        """
+        marks = ",".join("?" * len(kids))
+        try:
+            with self._lock, self._writing() as db:
+                find = f"select wrapped from subject_key where kid in ({marks})"  # noqa: S608  # question marks only
+                stored = tuple(bytes(row[0]) for row in db.execute(find, kids))
+                db.execute(f"delete from subject_key where kid in ({marks})", kids)  # noqa: S608
+                self._cache.clear()
+        except sqlite3.Error as error:
+            raise LogUnavailable(
+                "the key store cannot be written", hint="check disk space and the folder's mode"
+            ) from error
+        return stored
+
+    def copies_of(self, secrets_: Iterable[bytes]) -> int:
+        """How many of these byte strings are still in a file of the key store.
+
+        Reading the file drops this process's SQLite locks on it, so nothing else may use it meanwhile: the lock is held.
+        """
+        with self._lock:
+            beside = self._path.parent.glob(self._path.name + "*")
+            data = b"".join(path.read_bytes() for path in sorted(beside))
+        return sum(data.count(secret) for secret in secrets_)
+
     def _find_or_make_all(self, places: list[KeyPlace]) -> dict[KeyPlace, SubjectKey]:
         made = {place: key for place in places if (key := self._find(place)) is not None}
         missing = [place for place in places if place not in made]
         if missing:
-            with self.writing():
+            with self._writing():
                 for place in missing:
                     made[place] = self._find(place) or self._make(place)
         return made
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def _writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction on the key store."""
         self._db.execute("begin immediate")
         try:
@@ -133,24 +233,29 @@ class SubjectKeys:
     def _find(self, place: KeyPlace) -> SubjectKey | None:
         row = self._db.execute(
             "select kid, wrapped from subject_key where tenant = ? and tag = ? and class = ? and epoch = ?",
-            (place.tenant, self.tag(place.tenant, place.subject), place.retention, place.epoch),
+            (place.tenant, self._tag(place.tenant, place.subject), place.retention, place.epoch),
         ).fetchone()
         return None if row is None else SubjectKey(row[0], self._open(place.tenant, row[0], row[1]))
 
     def _make(self, place: KeyPlace) -> SubjectKey:
         kid, key, nonce = secrets.token_hex(16), os.urandom(KEY_BYTES), os.urandom(12)
         wrapped = nonce + AESGCM(self._tenant_key(place.tenant)).encrypt(nonce, key, kid.encode())
-        tag = self.tag(place.tenant, place.subject)
+        tag = self._tag(place.tenant, place.subject)
         row = (kid, place.tenant, tag, place.retention, place.epoch, wrapped)
         self._db.execute("insert into subject_key values (?, ?, ?, ?, ?, ?)", row)
         return SubjectKey(kid, key)
 
-    def tag(self, tenant: str, subject: str) -> bytes:
+    def _tag(self, tenant: str, subject: str) -> bytes:
         """What finds a subject's keys without naming the subject."""
         return hmac.digest(self._tenant_key(tenant), b"subject\0" + subject.encode("utf-8", "surrogatepass"), "sha256")
 
     def _open(self, tenant: str, kid: str, wrapped: bytes) -> bytes:
-        return AESGCM(self._tenant_key(tenant)).decrypt(wrapped[:12], wrapped[12:], kid.encode())
+        try:
+            return AESGCM(self._tenant_key(tenant)).decrypt(wrapped[:12], wrapped[12:], kid.encode())
+        except InvalidTag as error:
+            raise KeysUnavailable(
+                "a stored subject key does not open", hint="keys.db was altered; restore it"
+            ) from error
 
     def _tenant_key(self, tenant: str) -> bytes:
         key = self._tenants.get(tenant)

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from audit import canonical, recover
+from audit.erase import Eraser
 from audit.errors import AccessRefused, LogUnavailable
 from audit.events import Event, EventType, Segment
 from audit.header import context_bytes
@@ -97,6 +98,7 @@ class AuditLog:
         log._writer.start()
         log.record(Event(EventType.LOG_OPENED, SYSTEM, "", act="log", decision="none"))
         log.close_orphans()
+        Eraser(log).recover()
         return log
 
     def append(self, event: Event) -> Ack:
@@ -111,7 +113,7 @@ class AuditLog:
         """End requests whose process died: `request.orphaned`. Returns how many."""
         with_end_missing = recover.open_requests(self._store.connection)
         gone = {writer for writer in {one.writer for one in with_end_missing} if recover.is_gone(self.folder, writer)}
-        orphans = [one for one in with_end_missing if one.writer in gone]
+        orphans = [one for one in with_end_missing if one.writer in gone and one.log != self.log_name(SYSTEM)]
         acks = [
             self.append(
                 Event(
@@ -131,7 +133,11 @@ class AuditLog:
         Raises:
             AuditError: it could not be written.
         """
-        return self._append(event, SYSTEM).durable.result(within_s)
+        return self.append_system(event).durable.result(within_s)
+
+    def append_system(self, event: Event) -> Ack:
+        """Queue an event of the log's own affairs."""
+        return self._append(event, SYSTEM)
 
     def read(self, tenant: str, seq: int, *, who: str, purpose: str, ticket: str) -> tuple[Content, ...]:
         """Decrypt a record's segments, after recording who reads what and why.

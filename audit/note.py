@@ -65,7 +65,7 @@ class VerifierKey:
         """
         name, _, rest = line.strip().partition("+")
         key_id, _, encoded = rest.partition("+")
-        raw = _decode(encoded)
+        raw = decode_base64(encoded)
         if len(raw) != 1 + HASH_BYTES or raw[:1] != ED25519 or not _NAME.fullmatch(name):
             raise MalformedNote("the log's public key is not an Ed25519 key line")
         key = cls(name, raw[1:])
@@ -103,7 +103,7 @@ def parse(note: bytes) -> tuple[Checkpoint, tuple[tuple[str, bytes], ...]]:
     lines = body.split("\n")
     if not blank or len(lines) != 3 or not _NAME.fullmatch(lines[0]) or not _SIZE.fullmatch(lines[1]):
         raise MalformedNote("a checkpoint is not origin, size and root")
-    root = _decode(lines[2])
+    root = decode_base64(lines[2])
     if len(root) != HASH_BYTES:
         raise MalformedNote("a checkpoint's root is not 32 bytes")
     return Checkpoint(lines[0], int(lines[1]), root), _signatures(signatures)
@@ -141,14 +141,19 @@ def _signatures(text: str) -> tuple[tuple[str, bytes], ...]:
         parts = line.split(" ")
         if len(parts) != 3 or parts[0] != "—" or not _NAME.fullmatch(parts[1]):
             raise MalformedNote("a signature line is not in the C2SP form")
-        blob = _decode(parts[2])
+        blob = decode_base64(parts[2])
         if len(blob) < 5:
             raise MalformedNote("a signature is too short")
         found.append((parts[1], blob))
     return tuple(found)
 
 
-def _decode(text: str) -> bytes:
+def decode_base64(text: str) -> bytes:
+    """Standard base64 in its one canonical spelling.
+
+    Raises:
+        MalformedNote: anything else.
+    """
     try:
         raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:

@@ -18,9 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from audit.errors import LogUnavailable, RolledBack
-from audit.note import Checkpoint, parse
-from audit.store import SqliteStore, as_bytes
-from audit.tree import Frontier, leaf_hash
+from audit.note import parse
+from audit.store import SqliteStore
 
 
 class Pins:
@@ -79,7 +78,8 @@ class Pins:
         if note is None:
             return
         pinned = parse(note)[0]
-        if _root_at(store, pinned) != pinned.root:
+        found = store.frontier_at(log, pinned.size)
+        if (found.size, found.root()) != (pinned.size, pinned.root):
             raise RolledBack(
                 f"log {log} does not contain the checkpoint of size {pinned.size} that was signed before",
                 hint="this is an old or foreign copy of the folder; nothing is signed until the newest one is back",
@@ -110,17 +110,3 @@ class Pins:
 
     def _path(self, log: str) -> Path:
         return self.folder / f"{hashlib.sha256(log.encode()).hexdigest()[:32]}.note"
-
-
-def _root_at(store: SqliteStore, pinned: Checkpoint) -> bytes:
-    """The root of the first `pinned.size` leaves of the store, from the nearest checkpoint below."""
-    row = store.connection.execute(
-        "select size, hashes from checkpoint where log = ? and size <= ? order by size desc limit 1",
-        (pinned.origin, pinned.size),
-    ).fetchone()
-    frontier = Frontier.from_bytes(row[0], as_bytes(row[1])) if row else Frontier()
-    if frontier.size < pinned.size:
-        missing = pinned.size - frontier.size
-        leaves = (leaf for _, leaf in store.headers(pinned.origin, frontier.size, missing))
-        frontier = frontier.extended(map(leaf_hash, leaves))
-    return frontier.root() if frontier.size == pinned.size else b""

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audit.errors import LogUnavailable
-from audit.tree import Frontier
+from audit.tree import Frontier, leaf_hash
 
 _NETWORK = ("nfs", "cifs", "smb", "afs", "ceph", "fuse.sshfs", "fuse.glusterfs", "lustre")
 _SCHEMA = """
@@ -179,6 +179,25 @@ class SqliteStore:
             yield
         finally:
             self._db.execute("rollback")
+
+    def bodies_of(self, kid: str) -> Iterator[tuple[str, int, str]]:
+        """Where content under a key still is: log, sequence number, segment."""
+        yield from self._db.execute(
+            "select log, seq, name from body where kid = ? and (ciphertext is not null or wrap is not null)", (kid,)
+        ).fetchall()
+
+    def frontier_at(self, log: str, size: int) -> Frontier:
+        """The edge of the tree of the first `size` leaves, from the nearest checkpoint below; shorter if there are fewer."""
+        row = self._db.execute(
+            "select size, hashes from checkpoint where log = ? and size <= ? order by size desc limit 1", (log, size)
+        ).fetchone()
+        frontier = Frontier.from_bytes(as_int(row[0]), as_bytes(row[1])) if row else Frontier()
+        leaves = (leaf for _, leaf in self.headers(log, frontier.size, size - frontier.size))
+        return frontier.extended(map(leaf_hash, leaves))
+
+    def begins_with(self, log: str, frontier: Frontier) -> bool:
+        """Whether the log's leaves begin with those that led to this edge."""
+        return self.frontier_at(log, frontier.size) == frontier
 
     def destroyed(self) -> dict[str, int]:
         """Key ids that records of the system log say are destroyed, with the record's number."""

@@ -194,8 +194,8 @@ class Writer:
                 placed.append((one.pending, seq))
             db.executemany("insert into leaf values (?, ?, ?)", leaves)
             db.executemany("insert into body values (?, ?, ?, ?, ?, ?)", bodies)
-            for pending, _ in placed:
-                _track_request(db, pending, self._id)
+            for pending, seq in placed:
+                _track(db, pending, seq, self._id)
             for name, edge in edges.items():
                 grown = edge.frontier.extended(hashes[name])
                 row = (name, grown.size, grown.to_bytes(), stamp[name])
@@ -232,14 +232,16 @@ class Writer:
         return ready
 
 
-def _track_request(db: sqlite3.Connection, one: Pending, writer_id: str) -> None:
+def _track(db: sqlite3.Connection, one: Pending, seq: int, writer_id: str) -> None:
+    """Keep the tables beside the log: what was begun and not ended yet, and which keys are said to be destroyed."""
     event = one.event
-    if event.type.value == "request.received":
-        db.execute(
-            "insert into open_request values (?, ?, ?, ?)", (one.ack.record_id, one.log, event.request_id, writer_id)
-        )
-    elif event.type.ends_request and event.previous:
+    if event.type.begins:
+        row = (one.ack.record_id, one.log, event.request_id, writer_id)
+        db.execute("insert into open_request values (?, ?, ?, ?)", row)
+    elif event.type.ends and event.previous:
         db.execute("delete from open_request where record = ?", (event.previous,))
+    if event.kids and event.type.ends:
+        db.executemany("insert or ignore into destroyed values (?, ?)", [(kid, seq) for kid in event.kids])
 
 
 def _settle(ack: Ack, outcome: int | AuditError) -> None:

@@ -1,7 +1,7 @@
 """Verify an audit folder offline: `python -m audit.verifier FOLDER [--pins DIR] [--key FILE]`.
 
 Written from FORMAT.md; shares no code with the log, so that one mistake does not hide another. The numbers in comments
-are the steps of FORMAT.md section 9. Exit code 0 intact, 1 tampered, 3 cannot tell.
+are the steps of FORMAT.md section 12. Exit code 0 intact, 1 tampered, 3 cannot tell.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import hashlib
 import json
 import sqlite3
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ FIELDS = frozenset(
         "req", "rsn", "segs", "sts", "ten", "ti", "to", "typ", "w", "wn", "wts",
     }
 )  # fmt: skip
-OPTIONAL = {"cc", "ct", "cl", "heads", "tkt", "who"}
+OPTIONAL = {"cc", "cl", "ct", "heads", "kids", "n", "until"}
 
 
 class Wrong(Exception):
@@ -74,7 +75,7 @@ def read_header(data: bytes, log: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise Wrong("a header is not JSON") from error
     again = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
-    if not isinstance(header, dict) or again != data or _has_float(header):
+    if not isinstance(header, dict) or again != data or not all(map(_plain, header.values())):
         raise Wrong("a header is not canonical")
     if not FIELDS <= header.keys() <= FIELDS | OPTIONAL or header["hv"] != 1:
         raise Wrong("a header has missing or unknown fields")
@@ -83,12 +84,13 @@ def read_header(data: bytes, log: str) -> dict[str, Any]:
     return header
 
 
-def _has_float(value: Any) -> bool:
+def _plain(value: Any) -> bool:
+    """Strings, whole numbers, and lists and objects of them; no floats, booleans or null."""
     if isinstance(value, dict):
-        return any(_has_float(v) for v in value.values())
+        return all(map(_plain, value.values()))
     if isinstance(value, list):
-        return any(_has_float(v) for v in value)
-    return isinstance(value, float)
+        return all(map(_plain, value))
+    return isinstance(value, str) or type(value) is int
 
 
 def read_key(line: str) -> tuple[str, bytes]:
@@ -105,9 +107,9 @@ def read_note(note: bytes, log: str, public: bytes) -> tuple[int, bytes]:
     body, _, signatures = note.partition(b"\n\n")
     origin, size, root = body.decode("ascii").split("\n")
     key_id = sha(log.encode() + b"\n\x01" + public)[:4]
-    if origin != log or str(int(size)) != size:
+    if origin != log or str(int(size)) != size or len(note) > 65_536:
         raise Wrong("a checkpoint is not of this log")
-    for line in signatures.decode("utf-8").splitlines():
+    for line in signatures.decode("utf-8").splitlines()[:64]:
         dash, name, blob = line.split(" ")
         raw = base64.b64decode(blob, validate=True)
         if dash == "—" and name == log and raw[:4] == key_id:
@@ -116,59 +118,92 @@ def read_note(note: bytes, log: str, public: bytes) -> tuple[int, bytes]:
     raise Wrong("a checkpoint is not signed by the log's key")
 
 
-def verify_log(
-    db: sqlite3.Connection, log: str, public: bytes, pin: Path | None, seen: dict[str, list[int]]
-) -> list[str]:
-    """Steps 1 to 5 for one log; returns what cannot be told."""
-    signed: dict[int, bytes] = {}
-    for size, note in db.execute("select size, note from checkpoint where log = ?", (log,)):
-        noted, signed[size] = read_note(bytes(note), log, public)
-        if noted != size:
-            raise Wrong(f"the checkpoint of size {noted} is filed under {size}")
-    tree, last, proven = Tree(), 0, 0
-    for seq, data in db.execute("select seq, header from leaf where log = ? order by seq", (log,)):
-        if seq != tree.size:
-            raise Wrong(f"record {tree.size} is missing")  # step 2
-        header = read_header(bytes(data), log)
-        if header["sts"] < last:
-            raise Wrong(f"record {seq}: time goes back")
-        last = header["sts"]
-        tree.add(bytes(data))
-        seen.setdefault(header["w"], []).append(header["wn"])
-        verify_bodies(db, log, seq, header)
-        if tree.size in signed:
-            if tree.root() != signed[tree.size]:
-                raise Wrong(f"records up to {seq} are not the ones that were signed")  # step 3
-            proven += 1
-    if proven != len(signed):
-        raise Wrong("more was signed than is here")
-    edge = db.execute("select size, hashes from edge where log = ?", (log,)).fetchone()
-    if edge is None or (edge[0], bytes(edge[1])) != (tree.size, b"".join(part for _, part in tree.parts)):
-        raise Wrong("the records do not lead to the stored tree")
-    return verify_pin(log, public, pin, signed, tree.size)
+class Folder:
+    """One moment of a folder's database, and what is known about all its logs together."""
 
+    def __init__(self, db: sqlite3.Connection, origin: str, public: bytes) -> None:
+        self.db = db
+        self.origin = origin
+        self.public = public
+        self.records = int(db.execute("select count(*) from leaf").fetchone()[0])
+        self.seen: dict[str, bytearray] = {}
+        self.destroyed = set(self._certified())
 
-def verify_pin(log: str, public: bytes, pin: Path | None, signed: dict[int, bytes], size: int) -> list[str]:
-    """Step 4."""
-    if pin is None:
-        return [f"{log}: truncation cannot be excluded"]
-    pinned, root = read_note(pin.read_bytes(), log, public)
-    if signed.get(pinned) != root:
-        raise Wrong("the pinned checkpoint is not in the log")
-    return [] if size in signed else [f"{log}: the newest records are not signed yet"]
+    def _certified(self) -> Iterator[str]:
+        """Keys that the system log says were destroyed."""
+        for (data,) in self.db.execute("select header from leaf where log = ?", (f"{self.origin}/_system",)):
+            if b'"kids":[' in bytes(data):
+                header = read_header(bytes(data), f"{self.origin}/_system")
+                if header["typ"] in {"erasure.done", "retention.done"}:
+                    yield from header["kids"]
 
+    def verify_log(self, log: str, pin: bytes | None) -> list[str]:
+        """Steps 1 to 5 for one log; returns what cannot be told."""
+        expected = self._signed(log)
+        newest = max(expected, default=0)
+        pinned, root = (-1, b"") if pin is None else read_note(pin, log, self.public)
+        tree, last = Tree(), 0
+        for seq, data in self.db.execute("select seq, header from leaf where log = ? order by seq", (log,)):
+            if seq != tree.size:
+                raise Wrong(f"record {tree.size} is missing")  # step 2
+            header = read_header(bytes(data), log)
+            if header["sts"] < last:
+                raise Wrong(f"record {seq}: time goes back")
+            last = header["sts"]
+            tree.add(bytes(data))
+            self._count(seq, header)
+            self._verify_bodies(log, seq, header)
+            if expected.pop(tree.size, tree.root()) != tree.root():  # step 3
+                raise Wrong(f"records up to {seq} are not the ones that were signed")
+            if tree.size == pinned and tree.root() != root:  # step 4
+                raise Wrong(f"records up to {seq} are not the ones that are remembered outside")
+        if expected or pinned > tree.size:
+            raise Wrong("more was signed than is here")
+        edge = self.db.execute("select size, hashes from edge where log = ?", (log,)).fetchone()
+        if edge is None or (edge[0], bytes(edge[1])) != (tree.size, b"".join(part for _, part in tree.parts)):
+            raise Wrong("the records do not lead to the stored tree")
+        doubts = [f"{log}: truncation cannot be excluded"] if pin is None else []
+        return doubts + ([] if newest == tree.size else [f"{log}: the newest records are not signed yet"])
 
-def verify_bodies(db: sqlite3.Connection, log: str, seq: int, header: dict[str, Any]) -> None:
-    """Step 5."""
-    rows = {
-        r[0]: r[1:] for r in db.execute("select name, kid, ciphertext from body where log = ? and seq = ?", (log, seq))
-    }
-    for part in header["segs"]:
-        kid, ciphertext = rows.pop(part["n"], (None, b""))
-        if kid != part["kid"] or sha(ciphertext or b"").hex() != part["ch"]:
-            raise Wrong(f"record {seq}: segment {part['n']} is not the one that was recorded")
-    if rows:
-        raise Wrong(f"record {seq}: there are segments that it does not name")
+    def _signed(self, log: str) -> dict[int, bytes]:
+        found: dict[int, bytes] = {}
+        for size, note in self.db.execute("select size, note from checkpoint where log = ?", (log,)):
+            noted, found[size] = read_note(bytes(note), log, self.public)
+            if noted != size:
+                raise Wrong(f"the checkpoint of size {noted} is filed under {size}")
+        return found
+
+    def _count(self, seq: int, header: dict[str, Any]) -> None:
+        """Step 6, first half: no number of a writer stands twice. One bit a record."""
+        number = header["wn"]
+        if not 0 < number <= self.records:
+            raise Wrong(f"record {seq}: a number that no writer of this folder can have")
+        bits = self.seen.setdefault(header["w"], bytearray())
+        bits.extend(bytes(max(0, number // 8 + 1 - len(bits))))
+        if bits[number // 8] >> number % 8 & 1:
+            raise Wrong(f"record {seq}: its writer's number was used before")
+        bits[number // 8] |= 1 << number % 8
+
+    def verify_counters(self) -> None:
+        """Step 6, second half: no writer has a gap."""
+        for bits in self.seen.values():
+            if int.from_bytes(bits, "little") + 2 & int.from_bytes(bits, "little") + 1:
+                raise Wrong("records of a writer are missing")
+
+    def _verify_bodies(self, log: str, seq: int, header: dict[str, Any]) -> None:
+        """Step 5."""
+        found = self.db.execute("select name, kid, ciphertext, wrap from body where log = ? and seq = ?", (log, seq))
+        rows = {row[0]: row[1:] for row in found}
+        for part in header["segs"]:
+            kid, ciphertext, wrap = rows.pop(part["n"], (None, None, None))
+            if kid != part["kid"]:
+                raise Wrong(f"record {seq}: segment {part['n']} is missing")
+            if (part["kid"] in self.destroyed) != (ciphertext is None and wrap is None):
+                raise Wrong(f"record {seq}: segment {part['n']} and its certificate of erasure do not agree")
+            if ciphertext is not None and (sha(ciphertext).hex() != part["ch"] or len(ciphertext) != part["len"]):
+                raise Wrong(f"record {seq}: segment {part['n']} is not the one that was recorded")
+        if rows:
+            raise Wrong(f"record {seq}: there are segments that it does not name")
 
 
 def verify_folder(folder: Path, pins: Path, key_line: str) -> list[str]:
@@ -176,21 +211,21 @@ def verify_folder(folder: Path, pins: Path, key_line: str) -> list[str]:
     if not (folder / "log.db").is_file():
         raise FileNotFoundError(f"{folder} holds no log.db")
     origin, public = read_key(key_line)
-    db = sqlite3.connect(f"{(folder / 'log.db').resolve().as_uri()}?mode=ro", uri=True)
+    notes = [note.read_bytes() for note in pins.glob("*.note")]  # before the moment that is looked at
+    remembered = {note.split(b"\n", 1)[0].decode(): note for note in notes}
+    db = sqlite3.connect(f"{(folder / 'log.db').resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
     try:
-        logs = sorted(row[0] for row in db.execute("select distinct log from leaf"))
-        doubts = [] if logs else ["there is no record"]
-        seen: dict[str, list[int]] = {}
-        by_name = {note.read_bytes().split(b"\n", 1)[0].decode(): note for note in pins.glob("*.note")}
-        if by_name.keys() - set(logs):
+        db.execute("begin")
+        logs = sorted(row[0] for row in db.execute("select log from leaf union select log from edge"))
+        if remembered.keys() - set(logs):
             raise Wrong("a log that was signed is gone")
+        doubts = [] if logs else ["there is no record"]
+        whole = Folder(db, origin, public)
         for log in logs:
             if not log.startswith(origin + "/"):
                 raise Wrong("a log is not of this family")
-            doubts += verify_log(db, log, public, by_name.get(log), seen)
-        for numbers in seen.values():  # step 6
-            if sorted(numbers) != list(range(1, len(numbers) + 1)):
-                raise Wrong("a writer's records have a gap or stand twice")
+            doubts += whole.verify_log(log, remembered.get(log))
+        whole.verify_counters()
     finally:
         db.close()
     return doubts
@@ -203,9 +238,10 @@ def main() -> int:
     parser.add_argument("--pins", type=Path, help="remembered checkpoints; default: <folder>-pins")
     parser.add_argument("--key", type=Path, help="the public key you hold; default: the folder's own public.key")
     args = parser.parse_args()
-    pins = args.pins or args.folder.with_name(args.folder.name + "-pins")
+    folder = args.folder.resolve()
+    pins = args.pins or folder.with_name(folder.name + "-pins")
     try:
-        doubts = verify_folder(args.folder, pins, (args.key or args.folder / "public.key").read_text("ascii"))
+        doubts = verify_folder(folder, pins, (args.key or folder / "public.key").read_text("ascii"))
     except (Wrong, InvalidSignature, ValueError, TypeError, AttributeError, KeyError, sqlite3.DatabaseError) as error:
         sys.stdout.write(f"tampered: {str(error) or 'a signature does not fit'}\n")
         return 1

@@ -1,0 +1,279 @@
+"""Erasing a person, expiring a class, holding both: by the destruction of keys, shown by what is left in the files."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from audit import AuditLog, Event, EventType, Segment
+from audit.erase import Eraser, Why, due
+from audit.errors import RolledBack, TamperedLog, UnknownHold, UnknownSubject
+from audit.keycheck import KeyChecker
+from audit.store import SqliteStore
+from audit.verify import Outcome, verify_folder
+from haechi.base.clock import FixedClock
+
+from .conftest import independent, request
+
+WHY = Why("officer-1", "T-9", "gdpr-17-1-b", "dsar-1")
+
+
+def contents(log: AuditLog, count: int) -> list[bytes | None]:
+    """The first segment of the first records of the default tenant."""
+    return [log.read("default", seq, who="a", purpose="test", ticket="T")[0].content for seq in range(count)]
+
+
+def wrapped_keys(folder: Path) -> list[bytes]:
+    with sqlite3.connect(folder / "keys.db") as db:
+        found = [row[0] for row in db.execute("select wrapped from subject_key")]
+    db.close()
+    return found
+
+
+class TestErasure:
+    def test_the_subject_is_unreadable_everybody_else_is_not_and_the_tree_stands(self, folder: Path) -> None:
+        """100 % of the subject's segments are gone, 100 % of the others open, both verifiers say intact."""
+        with AuditLog.open(folder) as log:
+            for number in range(6):
+                request(log, number, user=f"user-{number % 2}")
+            certificate = Eraser(log).erase("default", "user-1", WHY)
+            assert certificate.segments == 6
+            texts = contents(log, 12)
+            assert [text is None for text in texts] == [number % 2 == 1 for number in range(6) for _ in range(2)]
+        proof = verify_folder(folder)
+        assert proof.outcome is Outcome.INTACT, proof
+        assert sum(one.erased for one in proof.logs) == 6
+        assert independent(folder) == 0
+
+    def test_no_byte_of_a_destroyed_key_is_left_in_the_key_store(self, folder: Path) -> None:
+        """Neither in the database nor in its journal."""
+        with AuditLog.open(folder) as log:
+            for number in range(4):
+                request(log, number, user=f"user-{number}")
+            before = wrapped_keys(folder)
+            Eraser(log).erase("default", "user-2", WHY)
+            after = wrapped_keys(folder)
+            gone = [key for key in before if key not in after]
+            data = b"".join(path.read_bytes() for path in folder.glob("keys.db*"))
+        assert len(gone) == 1
+        assert gone[0] not in data
+        assert all(key in data for key in after)
+
+    def test_what_a_person_writes_after_an_erasure_has_a_new_key(self, folder: Path) -> None:
+        """Also in a process that had the old key in memory."""
+        with AuditLog.open(folder) as writer, AuditLog.open(folder) as officer:
+            request(writer, 1)
+            Eraser(officer).erase("default", "user-1", WHY)
+            request(writer, 2)
+            assert contents(writer, 4) == [None, None, b"question 2 of user-1", b"answer 2"]
+        assert verify_folder(folder).outcome is Outcome.INTACT
+
+    def test_a_person_who_is_not_there_is_not_reported_as_erased(self, folder: Path) -> None:
+        """Neither a misspelled name nor a second time nor another tenant."""
+        with AuditLog.open(folder) as log:
+            request(log, 1)
+            for tenant, subject in (("default", "user-l"), ("acme", "user-1")):
+                with pytest.raises(UnknownSubject):
+                    Eraser(log).erase(tenant, subject, WHY)
+            Eraser(log).erase("default", "user-1", WHY)
+            with pytest.raises(UnknownSubject):
+                Eraser(log).erase("default", "user-1", WHY)
+
+    def test_an_erasure_cut_short_is_finished_at_the_next_opening(self, folder: Path) -> None:
+        """The process dies after the intent, and after the keys are gone: both times the next one brings it to its end."""
+        with AuditLog.open(folder) as log:
+            request(log, 1)
+            request(log, 2, user="user-2")
+            kids = [entry.kid for entry in log.keys.entries("default", "user-1")]
+        for when in ("after the intent", "after the keys"):
+            dying = AuditLog.open(folder)
+            intent = Event(
+                EventType.ERASURE_INTENT,
+                "_system",
+                "dsar-1",
+                act="erase",
+                decision="none",
+                reason="x",
+                kids=tuple(kids),
+            )
+            dying.append_system(intent).durable.result(10)
+            if when == "after the keys":
+                dying.keys.destroy(kids)
+            kill(dying, folder)
+            with AuditLog.open(folder) as log:
+                assert contents(log, 4) == [None, None, b"question 2 of user-2", b"answer 2"]
+            assert verify_folder(folder).outcome is Outcome.INTACT
+
+    def test_a_restored_key_store_is_emptied_again_before_anything_is_served(
+        self, folder: Path, tmp_path: Path
+    ) -> None:
+        """A backup of the keys from before the erasure does not bring the content back; the repetition is recorded."""
+        with AuditLog.open(folder) as log:
+            request(log, 1)
+        shutil.copy(folder / "keys.db", tmp_path / "keys.backup")
+        with AuditLog.open(folder) as log:
+            Eraser(log).erase("default", "user-1", WHY)
+        shutil.copy(tmp_path / "keys.backup", folder / "keys.db")
+        with AuditLog.open(folder) as log:
+            assert not log.keys.entries("default", "user-1")
+            assert contents(log, 2) == [None, None]
+        assert b"erasure.replayed" in b"".join(leaf for _, leaf in system(folder))
+
+    def test_a_restored_whole_folder_is_refused(self, folder: Path, tmp_path: Path) -> None:
+        """Its log is older than what was signed, so it is not opened at all."""
+        with AuditLog.open(folder) as log:
+            request(log, 1)
+        shutil.copytree(folder, tmp_path / "backup")
+        with AuditLog.open(folder) as log:
+            Eraser(log).erase("default", "user-1", WHY)
+        shutil.rmtree(folder)
+        shutil.copytree(tmp_path / "backup", folder)
+        with pytest.raises(RolledBack):
+            AuditLog.open(folder)
+
+    @pytest.mark.slow
+    def test_ten_thousand_records_of_one_person_are_erased_within_five_seconds(self, folder: Path) -> None:
+        """While others go on writing (bar B10)."""
+        with AuditLog.open(folder) as log:
+            acks = []
+            for number in range(10_000):
+                segment = Segment("prompt", b"x" * 300, subject="user-1")
+                acks.append(
+                    log.append(Event(EventType.RESPONSE_COMPLETED, "default", f"r{number}", segments=(segment,)))
+                )
+            acks[-1].durable.result(60)
+            began = time.perf_counter()
+            assert Eraser(log).erase("default", "user-1", WHY).segments == 10_000
+            assert time.perf_counter() - began < 5
+
+
+class TestVerification:
+    def test_content_that_is_gone_without_a_certificate_is_found(self, history: Path) -> None:
+        """Deleting bodies and keys by hand is not an erasure (T15)."""
+        with sqlite3.connect(history / "log.db") as db:
+            db.execute("update body set ciphertext = null, wrap = null where log like '%/default' and seq = 0")
+        db.close()
+        assert verify_folder(history).outcome is Outcome.TAMPERED
+        assert independent(history) == 1
+
+    def test_content_that_came_back_after_its_certificate_is_found(self, folder: Path) -> None:
+        """A body restored from a backup is "still present although erased"."""
+        with AuditLog.open(folder) as log:
+            request(log, 1)
+            with sqlite3.connect(folder / "log.db") as db:
+                rows = db.execute("select * from body where log like '%/default'").fetchall()
+            db.close()
+            Eraser(log).erase("default", "user-1", WHY)
+        with sqlite3.connect(folder / "log.db") as db:
+            db.executemany("insert or replace into body values (?, ?, ?, ?, ?, ?)", rows)
+        db.close()
+        proof = verify_folder(folder)
+        assert any("still present" in problem for log_proof in proof.logs for problem in log_proof.problems)
+        assert independent(folder) == 1
+
+    def test_with_the_keys_at_hand_a_changed_wrap_and_a_missing_key_are_found(self, history: Path) -> None:
+        """Wrapped keys are outside the tree, because erasure removes them; who holds the keys can check them too."""
+        with AuditLog.open(history) as log:
+            assert verify_folder(history, key_check=KeyChecker(log.keys)).outcome is not Outcome.TAMPERED
+            entry = log.keys.entries("default")[0]
+            log.keys.destroy([entry.kid])
+            proof = verify_folder(history, key_check=KeyChecker(log.keys))
+        assert any("destroyed without a certificate" in text for one in proof.logs for text in one.problems)
+
+    def test_a_flipped_bit_of_a_wrap_is_found_with_the_keys(self, history: Path) -> None:
+        """And the reader refuses it."""
+        with sqlite3.connect(history / "log.db") as db:
+            (wrap,) = db.execute("select wrap from body where log like '%/default' and seq = 0").fetchone()
+            flipped = wrap[:-1] + bytes([wrap[-1] ^ 1])
+            db.execute("update body set wrap = ? where log like '%/default' and seq = 0", (flipped,))
+        db.close()
+        with AuditLog.open(history) as log:
+            assert verify_folder(history, key_check=KeyChecker(log.keys)).outcome is Outcome.TAMPERED
+            with pytest.raises(TamperedLog):
+                contents(log, 1)
+
+
+class TestHolds:
+    @pytest.mark.parametrize("subject", ["user-1", None], ids=["subject", "whole tenant"])
+    def test_a_hold_defers_an_erasure_and_lifting_it_allows_it(self, folder: Path, subject: str | None) -> None:
+        """The deferral is recorded; nothing is destroyed meanwhile."""
+        with AuditLog.open(folder) as log:
+            request(log, 1)
+            eraser = Eraser(log)
+            hold = eraser.place_hold("default", subject, WHY)
+            assert eraser.erase("default", "user-1", WHY).deferred_by == hold.id
+            assert contents(log, 1) == [b"question 1 of user-1"]
+            eraser.lift_hold(hold.id, WHY)
+            assert eraser.erase("default", "user-1", WHY).segments == 2
+            with pytest.raises(UnknownHold):
+                eraser.lift_hold(hold.id, WHY)
+        kinds = b"".join(leaf for _, leaf in system(folder))
+        assert all(kind in kinds for kind in (b"hold.placed", b"erasure.deferred", b"hold.lifted", b"erasure.done"))
+
+    def test_a_hold_on_one_person_does_not_hold_another(self, folder: Path) -> None:
+        """Nor the same name in another tenant."""
+        with AuditLog.open(folder) as log:
+            request(log, 1)
+            request(log, 2, user="user-2")
+            Eraser(log).place_hold("default", "user-1", WHY)
+            Eraser(log).place_hold("acme", None, WHY)
+            assert Eraser(log).erase("default", "user-2", WHY).segments == 2
+
+
+class TestRetention:
+    def test_content_expires_before_longer_classes_and_holds_are_kept(self, folder: Path) -> None:
+        """A class of 30 days ends 30 days after its month; one of a year, and what is held, stay."""
+        clock = FixedClock(int(datetime(2026, 1, 15, tzinfo=UTC).timestamp() * 1e6))
+        with AuditLog.open(folder, clock=clock) as log:
+            for subject, retention in (("a", "content-30d"), ("b", "content-30d"), ("a", "content-1y")):
+                segment = Segment("prompt", b"text", subject, retention)
+                event = Event(EventType.REQUEST_RECEIVED, "default", "r", segments=(segment,))
+                log.append(event).durable.result(10)
+            Eraser(log).place_hold("default", "b", WHY)
+            clock.advance(45 * 86_400)
+            assert Eraser(log).expire(WHY) == ()
+            clock.advance(2 * 86_400)
+            (certificate,) = Eraser(log).expire(WHY)
+            assert certificate.segments == 1
+            assert contents(log, 3) == [None, b"text", b"text"]
+            assert Eraser(log).expire(WHY) == ()
+        assert verify_folder(folder).outcome is Outcome.INTACT
+        assert independent(folder) == 0
+
+    @pytest.mark.parametrize(
+        ("retention", "epoch", "expected"),
+        [
+            ("content-30d", "2026-01", datetime(2026, 3, 3, tzinfo=UTC)),
+            ("content-30d", "2028-01", datetime(2028, 3, 2, tzinfo=UTC)),
+            ("meta-1y", "2026-12", datetime(2028, 1, 1, tzinfo=UTC)),
+            ("audit-6m", "2026-07", datetime(2027, 2, 1, tzinfo=UTC)),
+            ("for-ever", "2026-07", None),
+        ],
+    )
+    def test_when_a_class_is_due(self, retention: str, epoch: str, expected: datetime | None) -> None:
+        """Counted from the end of the month; leap years and years' ends included."""
+        assert due(retention, epoch) == expected
+
+
+def kill(log: AuditLog, folder: Path) -> None:
+    """What is left when a process dies: its lock is released, and nothing is closed in order."""
+    import os
+
+    log._writer.stop()
+    log._publisher.stop()
+    log._store.close()
+    log.keys.close()
+    os.close(log._alive)
+
+
+def system(folder: Path) -> list[tuple[int, bytes]]:
+    store = SqliteStore(folder / "log.db", read_only=True)
+    try:
+        return list(store.headers("haechi.local/audit/_system"))
+    finally:
+        store.close()
