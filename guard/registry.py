@@ -50,6 +50,7 @@ DETECTORS: dict[str, Factory] = {
     "lexicon": Factory("guard.lexicon", "scanners"),
     "pii": Factory("guard.pii", "scanners"),
     "secrets": Factory("guard.secrets", "scanners"),
+    "names": Factory("guard.pii.names.scanner", "scanners"),
     "classifier": Factory("guard.classifier", "classifiers"),
 }
 

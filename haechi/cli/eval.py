@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,34 @@ if TYPE_CHECKING:
     from alignment.statistics import Share
 
 
+KINDS = ("guard", "pii", "model")
+
+
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `haechi eval`."""
-    parser = commands.add_parser("eval", help="measure a reward model or a policy", description=__doc__)
+    from haechi.cli import eval_guard, eval_pii
+
+    parser = commands.add_parser(
+        "eval",
+        help="measure a model, the guard or scrubbing",
+        description="Measure. `haechi eval MODEL|RUN --data FILE` is short for `haechi eval model MODEL|RUN --data FILE`.",
+    )
+    kinds = parser.add_subparsers(metavar="guard|pii|model", required=True)
+    eval_guard.add_parser(kinds)
+    eval_pii.add_parser(kinds)
+    _add_model(kinds)
+
+
+def spelled_out(argv: Sequence[str]) -> list[str]:
+    """The command line with the kind that `haechi eval MODEL` leaves out."""
+    words = list(argv)
+    if len(words) > 1 and words[0] == "eval" and words[1] not in KINDS and not words[1].startswith("-"):
+        words.insert(1, "model")
+    return words
+
+
+def _add_model(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = kinds.add_parser("model", help="measure a reward model or a policy", description=__doc__)
     parser.add_argument("model", metavar="MODEL|RUN", help="a finished run, or a model's folder")
     parser.add_argument(
         "--data", type=Path, required=True, metavar="FILE", help="preference pairs it was not trained on"

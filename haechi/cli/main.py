@@ -15,6 +15,7 @@ from importlib import import_module
 
 from haechi import __version__
 from haechi.base.errors import ExitCode, HaechiError
+from haechi.cli.eval import spelled_out
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -48,7 +49,8 @@ def report(error: HaechiError, *, as_json: bool) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; see ExitCode for the answer."""
-    args = build_parser().parse_args(argv)
+    parser = build_parser()
+    args = parser.parse_args(spelled_out(sys.argv[1:] if argv is None else argv))
     run: Run = args.run
     try:
         return int(run(args))

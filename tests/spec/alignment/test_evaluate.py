@@ -21,7 +21,7 @@ from haechi.cli.eval import register
 def command(*argv: str) -> int:
     parser = argparse.ArgumentParser()
     register(parser.add_subparsers())
-    args = parser.parse_args(["eval", *argv])
+    args = parser.parse_args(["eval", "model", *argv])
     return int(args.run(args))
 
 
