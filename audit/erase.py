@@ -1,4 +1,4 @@
-"""Erasure and retention by destroying keys, and holds that forbid it (FORMAT.md section 8).
+"""Erasure and retention by destroying keys, and holds that forbid it (FORMAT.md section 9).
 
 Steps of `_destroy`
 1. `erasure.intent` with the key ids is durable; a process that dies from here on is followed by one that finishes.

@@ -135,6 +135,14 @@ class AuditLog:
         """
         return self.append_system(event).durable.result(within_s)
 
+    def sign(self) -> None:
+        """Sign what grew now, without waiting for the publishing thread.
+
+        Raises:
+            AuditError: it could not be signed.
+        """
+        self._publisher.publish()
+
     def append_system(self, event: Event) -> Ack:
         """Queue an event of the log's own affairs."""
         return self._append(event, SYSTEM)

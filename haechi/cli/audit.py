@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 import heapq
 import json
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from haechi.base.errors import ExitCode
-from haechi.cli._options import DATA_OPTIONS, add_settings, settings_of
+from haechi.cli._audit_folder import add_folder, chosen_folder, open_log, printable
+from haechi.cli._audit_proofs import register_prove
+from haechi.cli._audit_rights import register_rights
 
 if TYPE_CHECKING:
     from audit.store import SqliteStore
@@ -24,10 +25,11 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser = commands.add_parser("audit", help="verify and read the audit log")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     verify = verbs.add_parser("verify", help="check every record, the tree, the signatures and the pin")
-    _folder(verify)
+    add_folder(verify)
+    verify.add_argument("--keys", action="store_true", help="check with the keys that every segment's key opens, too")
     verify.set_defaults(run=run_verify)
     show = verbs.add_parser("show", help="list what was decided; content only with a purpose and a ticket")
-    _folder(show)
+    add_folder(show)
     show.add_argument("record", nargs="?", help="a request id, a record id or a sequence number")
     show.add_argument("--limit", type=int, default=20, help="newest records to list (default 20)")
     show.add_argument("--decrypt", action="store_true", help="show the content too; the access is logged first")
@@ -35,32 +37,29 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     show.add_argument("--purpose", default="", help="why (with --decrypt)")
     show.add_argument("--ticket", default="", help="the ticket that asks for it (with --decrypt)")
     show.set_defaults(run=run_show)
-
-
-def _folder(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", nargs="?", type=Path, help="audit folder (default: `audit` in the data folder)")
-    parser.add_argument("--tenant", default=None, help="only this tenant's log")
-    parser.add_argument("--json", action="store_true", help="JSON on standard output")
-    add_settings(parser, DATA_OPTIONS)
-
-
-def _chosen(args: argparse.Namespace) -> Path:
-    folder: Path | None = args.folder
-    return settings_of(args).audit_dir if folder is None else folder
+    register_prove(verbs)
+    register_rights(verbs)
 
 
 def run_verify(args: argparse.Namespace) -> int:
     """Exit code 0 intact, 1 tampered, 3 cannot tell."""
+    from audit.keycheck import KeyChecker
     from audit.verify import Outcome, verify_folder
 
-    proof = verify_folder(_chosen(args), tenant=args.tenant)
+    if args.keys:
+        with open_log(args) as opened:
+            opened.sign()
+            proof = verify_folder(chosen_folder(args), tenant=args.tenant, key_check=KeyChecker(opened.keys))
+    else:
+        proof = verify_folder(chosen_folder(args), tenant=args.tenant)
     if args.json:
         logs = [{**asdict(log), "outcome": log.outcome.value} for log in proof.logs]
         print(json.dumps({"outcome": proof.outcome.value, "problems": proof.problems, "logs": logs}))
     else:
         for log in proof.logs:
             print(
-                f"{log.outcome.value:<12} {log.log}: {log.records} records, {log.segments} segments, signed up to {log.signed}"
+                f"{log.outcome.value:<12} {log.log}: {log.records} records, {log.segments} segments "
+                f"({log.erased} erased), {log.orphans} orphans, signed up to {log.signed}"
             )
             for problem in log.problems:
                 print(f"  problem: {problem}")
@@ -78,7 +77,14 @@ def run_show(args: argparse.Namespace) -> int:
     from audit.errors import NothingToVerify
     from audit.store import SqliteStore
 
-    folder = _chosen(args)
+    if (
+        args.folder is not None
+        and args.record is None
+        and not args.folder.exists()
+        and args.folder.name == str(args.folder)
+    ):
+        args.folder, args.record = None, str(args.folder)  # one word that is no folder is the record
+    folder = chosen_folder(args)
     if not (folder / "log.db").is_file():
         raise NothingToVerify(f"{folder} holds no audit log", hint="name the folder that holds log.db")
     store = SqliteStore(folder / "log.db", read_only=True)
@@ -91,7 +97,7 @@ def run_show(args: argparse.Namespace) -> int:
     for row in rows:
         _print_row(row, as_json=args.json)
     if args.decrypt:
-        _decrypt(folder, rows, args)
+        _decrypt(rows, args)
     return ExitCode.OK
 
 
@@ -100,13 +106,13 @@ def _newest(store: SqliteStore, args: argparse.Namespace) -> list[dict[str, Any]
     from audit import canonical
 
     def rows_of(log: str) -> Iterator[dict[str, Any]]:
-        for seq, leaf in store.headers(log):
+        for seq, leaf in store.newest(log):
             yield {"seq": seq, **canonical.decode(leaf)}
 
     logs = [log for log in store.logs() if args.tenant in {None, log.rsplit("/", 1)[-1]}]
-    merged = heapq.merge(*map(rows_of, logs), key=lambda row: row["sts"])
+    merged = heapq.merge(*map(rows_of, logs), key=lambda row: row["sts"], reverse=True)
     wanted = (row for row in merged if args.record in {None, row["req"], row["id"], str(row["seq"])})
-    return list(deque(wanted, maxlen=args.limit))
+    return list(islice(wanted, max(args.limit, 0)))[::-1]
 
 
 def _print_row(row: dict[str, Any], *, as_json: bool) -> None:
@@ -118,11 +124,9 @@ def _print_row(row: dict[str, Any], *, as_json: bool) -> None:
     print(f"{at}  {row['ten']:<10} {row['seq']:>5}  {row['typ']:<19} {row['dec']:<7} {row['req']}  {found}".rstrip())
 
 
-def _decrypt(folder: Path, rows: list[dict[str, Any]], args: argparse.Namespace) -> None:
-    from audit.log import AuditLog
-
-    with AuditLog.open(folder) as log:
+def _decrypt(rows: list[dict[str, Any]], args: argparse.Namespace) -> None:
+    with open_log(args) as log:
         for row in rows:
             for part in log.read(row["ten"], row["seq"], who=args.who, purpose=args.purpose, ticket=args.ticket):
                 text = "(erased)" if part.content is None else part.content.decode("utf-8", "replace")
-                print(json.dumps({"seq": row["seq"], "segment": part.name, "content": text}, ensure_ascii=False))
+                print(printable({"seq": row["seq"], "segment": part.name, "content": text}))

@@ -1,0 +1,49 @@
+"""What the verbs of `haechi audit` share: which folder, how it is opened, and how content is printed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import unicodedata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from haechi.cli._options import DATA_OPTIONS, add_settings, settings_of
+
+if TYPE_CHECKING:
+    from audit.log import AuditLog
+
+
+def add_folder(parser: argparse.ArgumentParser, *, tenant: str = "only this tenant's log") -> None:
+    """The options that every verb takes."""
+    parser.add_argument("folder", nargs="?", type=Path, help="audit folder (default: `audit` in the data folder)")
+    parser.add_argument("--tenant", default=None, help=tenant)
+    parser.add_argument("--json", action="store_true", help="JSON on standard output")
+    add_settings(parser, (*DATA_OPTIONS, "audit_passphrase"))
+
+
+def chosen_folder(args: argparse.Namespace) -> Path:
+    """The folder that was named, or the one of the settings."""
+    folder: Path | None = args.folder
+    return settings_of(args).audit_dir if folder is None else folder
+
+
+def open_log(args: argparse.Namespace) -> AuditLog:
+    """Open an existing log with its keys.
+
+    Raises:
+        NothingToVerify: there is none; a wrong path must not make a new one.
+    """
+    from audit.errors import NothingToVerify
+    from audit.log import AuditLog
+
+    folder = chosen_folder(args)
+    if not (folder / "log.db").is_file():
+        raise NothingToVerify(f"{folder} holds no audit log", hint="name the folder that holds log.db")
+    return AuditLog.open(folder, passphrase=settings_of(args).audit_passphrase.encode() or None)
+
+
+def printable(entry: object) -> str:
+    """JSON in one line that a terminal shows and does not obey: control and direction characters are escaped."""
+    text = json.dumps(entry, ensure_ascii=False)
+    return "".join(c if unicodedata.category(c) not in {"Cc", "Cf", "Zl", "Zp"} else json.dumps(c)[1:-1] for c in text)

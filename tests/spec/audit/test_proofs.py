@@ -1,0 +1,101 @@
+"""Inclusion and consistency proofs, against trees rebuilt from their definition."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audit import AuditLog
+from audit.errors import MalformedNote, NotProvable, TamperedLog
+from audit.note import Checkpoint, VerifierKey
+from audit.proof import InclusionProof, consistency, inclusion, root_from_inclusion, verify_consistency
+from audit.prove import prove, prove_growth
+from audit.store import SqliteStore
+from audit.tree import Frontier, leaf_hash
+
+from .conftest import request
+
+LEAVES = [leaf_hash(str(i).encode()) for i in range(601)]
+ROOTS = [Frontier().extended(LEAVES[:n]).root() for n in range(602)]
+
+
+@given(st.integers(1, 601), st.data())
+def test_an_inclusion_proof_fits_its_own_place_only(size: int, data: st.DataObject) -> None:
+    """Another index, size, leaf, a shorter, longer or reordered path leads to another root."""
+    index = data.draw(st.integers(0, size - 1))
+    path = inclusion(LEAVES[:size], index)
+    assert root_from_inclusion(index, size, LEAVES[index], path) == ROOTS[size]
+    assert len(path) <= 10
+    other = data.draw(st.integers(0, size - 1).filter(lambda i: i != index)) if size > 1 else size
+    assert root_from_inclusion(other, size, LEAVES[index], path) != ROOTS[size]
+    assert root_from_inclusion(index, size, leaf_hash(b"other"), path) != ROOTS[size]
+    assert root_from_inclusion(index, size, LEAVES[index], (*path, LEAVES[0])) != ROOTS[size]
+    if path:
+        assert root_from_inclusion(index, size, LEAVES[index], path[:-1]) != ROOTS[size]
+
+
+@given(st.integers(0, 601), st.data())
+def test_a_consistency_proof_shows_growth_and_nothing_else(new: int, data: st.DataObject) -> None:
+    """The honest proof verifies; another old root, another new root or a bent path does not."""
+    old = data.draw(st.integers(0, new))
+    path = consistency(LEAVES[:new], old)
+    older, newer = Checkpoint("log", old, ROOTS[old]), Checkpoint("log", new, ROOTS[new])
+    verify_consistency(older, newer, path)
+    liar = Checkpoint("log", old, leaf_hash(b"another history"))
+    if old:
+        with pytest.raises(TamperedLog):
+            verify_consistency(liar, newer, path)
+    if 0 < old < new:
+        with pytest.raises(TamperedLog):
+            verify_consistency(older, Checkpoint("log", new, leaf_hash(b"another")), path)
+        with pytest.raises(TamperedLog):
+            verify_consistency(older, newer, path[:-1])
+        with pytest.raises(TamperedLog):
+            verify_consistency(older, newer, (*path, LEAVES[0]))
+    if old < new:
+        with pytest.raises(TamperedLog):
+            verify_consistency(newer, older, path)
+
+
+def test_a_record_of_a_log_is_proven_under_its_newest_checkpoint(folder: Path) -> None:
+    """Every record, by the file form and back; a record that is not signed yet is not provable."""
+    with AuditLog.open(folder) as log:
+        for number in range(5):
+            request(log, number)
+        log.sign()
+        store = SqliteStore(folder / "log.db", read_only=True)
+        name = log.log_name("default")
+        family = VerifierKey.parse((folder / "public.key").read_text())
+        for seq in range(10):
+            proven = prove(store, name, seq)
+            again = InclusionProof.parse(proven.proof.text())
+            assert again.verify(proven.leaf, VerifierKey(name, family.public)).size == 10
+            with pytest.raises(TamperedLog):
+                again.verify(proven.leaf + b" ", VerifierKey(name, family.public))
+        with pytest.raises(NotProvable):
+            prove(store, name, 10)
+        with pytest.raises(NotProvable):
+            prove_growth(store, name, 3, 11)
+        assert len(prove_growth(store, name, 3, 10)) > 1
+        store.close()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"c2sp.org/tlog-proof@v2\nindex 0\n\nnote",
+        b"c2sp.org/tlog-proof@v1\nindex 01\n\nnote",
+        b"c2sp.org/tlog-proof@v1\nindex -1\n\nnote",
+        b"c2sp.org/tlog-proof@v1\nindex 0\nAAAA\n\nnote",
+        b"c2sp.org/tlog-proof@v1\nindex 0\n" + b"A" * 43 + b"=\n\xff\n\nnote",
+        b"c2sp.org/tlog-proof@v1\nindex 0\n" + (b"A" * 43 + b"=\n") * 100 + b"\nnote",
+    ],
+)
+def test_what_is_not_exactly_a_proof_is_refused(text: bytes) -> None:
+    """One spelling, bounded length."""
+    with pytest.raises(MalformedNote):
+        InclusionProof.parse(text)
