@@ -144,6 +144,21 @@ class SqliteStore:
         """Every log in the file."""
         return [row[0] for row in self._db.execute("select log from edge order by log")]
 
+    def names(self) -> set[str]:
+        """Every name of a log that any table knows, found without reading the tables through."""
+        found: set[str] = set()
+        for table in ("leaf", "body", "edge", "checkpoint"):
+            name = self._db.execute(f"select min(log) from {table}").fetchone()[0]  # noqa: S608  # fixed names
+            while name is not None:
+                found.add(str(name))
+                name = self._db.execute(f"select min(log) from {table} where log > ?", (name,)).fetchone()[0]  # noqa: S608
+        return found
+
+    def size_bytes(self) -> int:
+        """Size of the database."""
+        pages, size = (self._db.execute(f"pragma {name}").fetchone()[0] for name in ("page_count", "page_size"))
+        return int(pages) * int(size)
+
     def headers(self, log: str, first: int = 0, most: int = -1) -> Iterator[tuple[int, bytes]]:
         """Sequence numbers and header bytes, in order; all of them when `most` is negative."""
         for seq, header in self._db.execute(

@@ -25,6 +25,7 @@ from audit.store import Body, Record, SqliteStore, as_bytes, as_int
 from audit.tree import Frontier, leaf_hash
 
 _BATCH = 1024
+SMALLEST_RECORD = 100  # bytes on disk; bounds what a forged counter can make this program reserve
 _MOST_PROBLEMS = 100  # named one by one; a log that was rewritten has as many as records
 
 KeyCheck = Callable[[Record, schema.Part, Body], str]
@@ -101,7 +102,7 @@ def verify_folder(
         store = SqliteStore(folder / "log.db", read_only=True)
         with store.snapshot():
             proofs, problems = _verify_logs(store, key, remembered, key_check)
-    except (sqlite3.DatabaseError, LogUnavailable) as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError, LogUnavailable) as error:
         if isinstance(error, LogUnavailable) and not _is_damage(error.__cause__):
             raise
         raise TamperedLog(
@@ -126,10 +127,9 @@ def _is_damage(cause: BaseException | None) -> bool:
 def _verify_logs(
     store: SqliteStore, key: VerifierKey, remembered: dict[str, bytes | None], key_check: KeyCheck | None
 ) -> tuple[list[LogProof], list[str]]:
-    logs = {row[0] for row in store.connection.execute("select log from edge union select distinct log from leaf")}
-    names = sorted(map(str, logs))
-    problems = [f"log {name} was signed before and is gone" for name in remembered if name not in logs]
-    numbers = _Numbers(most=store.connection.execute("select count(*) from leaf").fetchone()[0])
+    names = sorted(store.names())
+    problems = [f"log {name} was signed before and is gone" for name in remembered if name not in names]
+    numbers = _Numbers(most=store.size_bytes() // SMALLEST_RECORD)
     certified = _certified(store, f"{key.name}/_system")
     checker = _LogChecker(store, certified, numbers, key_check)
     proofs = [checker.verify(VerifierKey(name, key.public), remembered.get(name)) for name in names]

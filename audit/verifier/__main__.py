@@ -25,6 +25,9 @@ FIELDS = frozenset(
         "req", "rsn", "segs", "sts", "ten", "ti", "to", "typ", "w", "wn", "wts",
     }
 )  # fmt: skip
+EVERY_LOG = (
+    "select log from leaf union select log from body union select log from edge union select log from checkpoint"
+)
 OPTIONAL = {"cc", "cl", "ct", "heads", "kids", "n", "until"}
 
 
@@ -51,6 +54,10 @@ class Tree:
         while len(self.parts) > 1 and self.parts[-1][0] == self.parts[-2][0]:
             (n, right), (_, left) = self.parts.pop(), self.parts.pop()
             self.parts.append((2 * n, sha(b"\x01" + left + right)))
+
+    def edge(self) -> bytes:
+        """The roots of the perfect subtrees, largest first."""
+        return b"".join(root for _, root in self.parts)
 
     def root(self) -> bytes:
         """Fold the subtrees from the right."""
@@ -153,22 +160,23 @@ class Folder:
             tree.add(bytes(data))
             self._count(seq, header)
             self._verify_bodies(log, seq, header)
-            if expected.pop(tree.size, tree.root()) != tree.root():  # step 3
+            if tree.size in expected and expected.pop(tree.size) != (tree.root(), tree.edge()):  # step 3
                 raise Wrong(f"records up to {seq} are not the ones that were signed")
             if tree.size == pinned and tree.root() != root:  # step 4
                 raise Wrong(f"records up to {seq} are not the ones that are remembered outside")
         if expected or pinned > tree.size:
             raise Wrong("more was signed than is here")
         edge = self.db.execute("select size, hashes from edge where log = ?", (log,)).fetchone()
-        if edge is None or (edge[0], bytes(edge[1])) != (tree.size, b"".join(part for _, part in tree.parts)):
+        if edge is None or (edge[0], bytes(edge[1])) != (tree.size, tree.edge()):
             raise Wrong("the records do not lead to the stored tree")
         doubts = [f"{log}: truncation cannot be excluded"] if pin is None else []
         return doubts + ([] if newest == tree.size else [f"{log}: the newest records are not signed yet"])
 
-    def _signed(self, log: str) -> dict[int, bytes]:
-        found: dict[int, bytes] = {}
-        for size, note in self.db.execute("select size, note from checkpoint where log = ?", (log,)):
-            noted, found[size] = read_note(bytes(note), log, self.public)
+    def _signed(self, log: str) -> dict[int, tuple[bytes, bytes]]:
+        found: dict[int, tuple[bytes, bytes]] = {}
+        for size, hashes, note in self.db.execute("select size, hashes, note from checkpoint where log = ?", (log,)):
+            noted, root = read_note(bytes(note), log, self.public)
+            found[size] = root, bytes(hashes)
             if noted != size:
                 raise Wrong(f"the checkpoint of size {noted} is filed under {size}")
         return found
@@ -216,7 +224,7 @@ def verify_folder(folder: Path, pins: Path, key_line: str) -> list[str]:
     db = sqlite3.connect(f"{(folder / 'log.db').resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
     try:
         db.execute("begin")
-        logs = sorted(row[0] for row in db.execute("select log from leaf union select log from edge"))
+        logs = sorted(row[0] for row in db.execute(EVERY_LOG))
         if remembered.keys() - set(logs):
             raise Wrong("a log that was signed is gone")
         doubts = [] if logs else ["there is no record"]
