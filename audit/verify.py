@@ -21,7 +21,7 @@ from audit import header as schema
 from audit.errors import InvalidRecord, LogUnavailable, MalformedNote, NothingToVerify, TamperedLog
 from audit.note import Checkpoint, VerifierKey, verify
 from audit.pins import Pins
-from audit.store import Body, Record, SqliteStore, as_bytes, as_int
+from audit.store import Body, Edge, Record, SqliteStore, as_bytes, as_int
 from audit.tree import Frontier, leaf_hash
 
 _BATCH = 1024
@@ -209,7 +209,7 @@ class _LogChecker:
                     proof.problems.append(f"records up to {record.seq} are not the ones that were signed")
                 if proof.records == pinned.size and pinned.root != frontier.root():
                     proof.problems.append(f"records up to {record.seq} are not the ones that are remembered outside")
-        self._verify_end(frontier.extended(batch), expected, pinned, proof)
+        self._verify_end(Edge(frontier.extended(batch), sts), expected, pinned, proof)
         return proof
 
     def _verify_record(self, record: Record, last_sts: int, proof: LogProof) -> int:
@@ -255,12 +255,12 @@ class _LogChecker:
         if bodies or len(record.bodies) > len(parts):
             yield "segments that the record does not name"
 
-    def _verify_end(self, frontier: Frontier, unmet: dict[int, bytes], pinned: Checkpoint, proof: LogProof) -> None:
+    def _verify_end(self, edge: Edge, unmet: dict[int, bytes], pinned: Checkpoint, proof: LogProof) -> None:
         try:
-            stored: Frontier | None = self._store.edge(proof.log).frontier
+            stored: Edge | None = self._store.edge(proof.log)
         except TamperedLog:
             stored = None
-        if stored != frontier:
+        if stored != edge:
             proof.problems.append("the records do not lead to the stored tree")
         for size in unmet:
             proof.problems.append(f"a checkpoint of size {size} was signed, and only {proof.records} records are here")

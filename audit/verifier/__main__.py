@@ -166,8 +166,8 @@ class Folder:
                 raise Wrong(f"records up to {seq} are not the ones that are remembered outside")
         if expected or pinned > tree.size:
             raise Wrong("more was signed than is here")
-        edge = self.db.execute("select size, hashes from edge where log = ?", (log,)).fetchone()
-        if edge is None or (edge[0], bytes(edge[1])) != (tree.size, tree.edge()):
+        edge = self.db.execute("select size, hashes, sts from edge where log = ?", (log,)).fetchone()
+        if edge is None or (edge[0], bytes(edge[1]), edge[2]) != (tree.size, tree.edge(), last):
             raise Wrong("the records do not lead to the stored tree")
         doubts = [f"{log}: truncation cannot be excluded"] if pin is None else []
         return doubts + ([] if newest == tree.size else [f"{log}: the newest records are not signed yet"])

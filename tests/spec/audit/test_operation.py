@@ -1,0 +1,237 @@
+"""The log in operation: verified while written, signed by turns, opened with the right keys only."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+import audit.writer
+from audit import Ack, AuditLog, Event, EventType, Segment
+from audit.errors import KeysUnavailable, LogUnavailable, NothingToVerify, RolledBack, TamperedLog
+from audit.note import parse
+from audit.pins import Pins
+from audit.publisher import KEPT_CHECKPOINTS, THINNED_TO
+from audit.store import SqliteStore, refuse_network_folder
+from audit.verify import Outcome, verify_folder
+
+from .conftest import independent, request
+
+LOG = "haechi.local/audit/default"
+
+
+def event(number: int, size: int = 10) -> Event:
+    segment = Segment("prompt", b"x" * size, "user")
+    return Event(EventType.REQUEST_RECEIVED, "default", f"req_{number}", segments=(segment,))
+
+
+class TestVerifying:
+    def test_a_log_that_is_being_written_never_looks_tampered(self, folder: Path) -> None:
+        """One snapshot, pins read before it: at most the newest records are not signed yet."""
+        with AuditLog.open(folder) as log:
+            stop = threading.Event()
+
+            def write() -> None:
+                number = 0
+                while not stop.is_set():
+                    log.append(event(number)).durable.result(10)
+                    if number % 10 == 0:
+                        log.sign()
+                    number += 1
+
+            writer = threading.Thread(target=write)
+            writer.start()
+            try:
+                outcomes = {verify_folder(folder).outcome for _ in range(25)}
+                codes = {independent(folder) for _ in range(3)}
+            finally:
+                stop.set()
+                writer.join()
+        assert Outcome.TAMPERED not in outcomes
+        assert codes <= {0, 3}
+
+    def test_verifying_changes_nothing(self, history: Path) -> None:
+        """No file is made, not even the folder of the pins when it is missing."""
+        shutil.rmtree(history.with_name("audit-pins"))
+        before = sorted(path.name for path in history.parent.rglob("*") if "log.db-" not in path.name)
+        assert verify_folder(history).outcome is Outcome.CANNOT_TELL
+        assert sorted(path.name for path in history.parent.rglob("*") if "log.db-" not in path.name) == before
+
+    def test_a_tenant_without_a_log_is_not_called_intact(self, history: Path) -> None:
+        """A misspelled tenant must not look like a clean one."""
+        with pytest.raises(NothingToVerify):
+            verify_folder(history, tenant="acmee")
+        assert verify_folder(history, tenant="acme").outcome is Outcome.INTACT
+
+    def test_an_old_pin_of_an_auditor_still_proves_its_records(self, folder: Path, tmp_path: Path) -> None:
+        """Also when the checkpoint itself was thinned out since."""
+        with AuditLog.open(folder) as log:
+            request(log, 0)
+            log.sign()
+            shutil.copytree(folder.with_name("audit-pins"), tmp_path / "mine")
+            for number in range(1, KEPT_CHECKPOINTS + 4):
+                request(log, number)
+                log.sign()
+        assert verify_folder(folder, pins=tmp_path / "mine").outcome is Outcome.INTACT
+        store = SqliteStore(folder / "log.db", read_only=True)
+        sizes = [row[0] for row in store.connection.execute("select size from checkpoint where log = ?", (LOG,))]
+        store.close()
+        assert len(sizes) == KEPT_CHECKPOINTS
+        assert 2 not in sizes
+
+    def test_checkpoints_of_other_thousands_are_kept(self, folder: Path) -> None:
+        """Of older ones the last in every 1,024 records stays."""
+        with AuditLog.open(folder) as log:
+            for number in range(THINNED_TO + 10):
+                ack = log.append(event(number))
+            ack.durable.result(30)
+            log.sign()
+            for number in range(KEPT_CHECKPOINTS + 3):
+                request(log, number)
+                log.sign()
+        store = SqliteStore(folder / "log.db", read_only=True)
+        count = store.connection.execute("select count(*) from checkpoint where log = ?", (LOG,)).fetchone()[0]
+        store.close()
+        assert KEPT_CHECKPOINTS <= count <= KEPT_CHECKPOINTS + 2
+        assert verify_folder(folder).outcome is Outcome.INTACT
+
+
+class TestSigning:
+    def test_two_copies_of_a_folder_cannot_both_be_signed(self, folder: Path, tmp_path: Path) -> None:
+        """Both remember in the same pins; the one that signs second finds another history there and refuses."""
+        pins = tmp_path / "pins"
+        with AuditLog.open(folder, pins=pins) as log:
+            request(log, 1)
+        shutil.copytree(folder, tmp_path / "copy")
+        with AuditLog.open(folder, pins=pins) as one:
+            other = AuditLog.open(tmp_path / "copy", pins=pins)
+            request(one, 2)
+            one.sign()
+            request(other, 3)
+            with pytest.raises(RolledBack):
+                other.sign()
+            other.close()
+        assert verify_folder(folder, pins=pins).outcome is Outcome.INTACT
+
+    def test_a_pin_never_goes_back_while_several_processes_sign(self, folder: Path) -> None:
+        """What is remembered is the newest checkpoint of all."""
+        with AuditLog.open(folder) as one, AuditLog.open(folder) as other:
+            for number in range(6):
+                request(one if number % 2 else other, number)
+                (other if number % 2 else one).sign()
+                note = Pins(Pins.beside(folder)).note(LOG)
+                assert note is not None
+                assert parse(note)[0].size == 2 * (number + 1)
+
+
+class TestKeys:
+    def test_a_missing_key_file_is_an_error_and_not_a_new_key(self, folder: Path) -> None:
+        """A new key could read nothing and would sign what no auditor's key verifies."""
+        AuditLog.open(folder).close()
+        (folder / "root.key").rename(folder / "elsewhere")
+        with pytest.raises(KeysUnavailable, match="missing"):
+            AuditLog.open(folder)
+        assert not (folder / "root.key").exists()
+        (folder / "elsewhere").rename(folder / "root.key")
+        AuditLog.open(folder).close()
+
+    def test_the_key_file_of_another_folder_is_refused(self, folder: Path, tmp_path: Path) -> None:
+        """Before anything is signed with it."""
+        AuditLog.open(folder).close()
+        AuditLog.open(tmp_path / "other").close()
+        shutil.copy(tmp_path / "other" / "root.key", folder / "root.key")
+        with pytest.raises(KeysUnavailable, match="does not belong"):
+            AuditLog.open(folder)
+
+    def test_no_key_is_in_a_representation(self, folder: Path) -> None:
+        """What a log line or a traceback could show."""
+        with AuditLog.open(folder) as log:
+            log.append(event(1)).durable.result(10)
+            entry = log.keys.entries()[0]
+            key = log.keys.for_reading(entry.kid)
+            assert key is not None
+            assert repr(key.key)[2:10] not in repr(key)
+
+
+class TestPressure:
+    def test_a_disk_that_does_not_keep_up_is_said_at_once(self, folder: Path) -> None:
+        """The queue is bounded: appending is refused instead of filling the memory, and what was taken is written."""
+        with AuditLog.open(folder) as log:
+            store = SqliteStore(folder / "log.db")
+            taken: list[Ack] = []
+
+            def flood() -> None:
+                for number in range(audit.writer.LONGEST_QUEUE + audit.writer.LARGEST_BATCH + 2):
+                    taken.append(log.append(Event(EventType.REQUEST_RECEIVED, "default", f"r{number}")))  # noqa: PERF401
+
+            with store.writing(), pytest.raises(LogUnavailable):
+                flood()
+            store.close()
+            assert len(taken) >= audit.writer.LONGEST_QUEUE
+            assert taken[-1].durable.result(60) == len(taken) - 1
+
+    def test_a_large_record_is_kept_whole(self, folder: Path) -> None:
+        """Eight megabytes of content, and the most segments that fit a header."""
+        with AuditLog.open(folder) as log:
+            seq = log.append(event(1, 8_000_000)).durable.result(30)
+            (part,) = log.read("default", seq, who="a", purpose="test", ticket="T")
+            assert part.content == b"x" * 8_000_000
+            many = tuple(Segment(f"s{n}", b"x") for n in range(60))
+            refused = log.append(Event(EventType.REQUEST_RECEIVED, "default", "r", segments=many)).durable.exception(10)
+            assert "8192" in str(refused)
+
+    @pytest.mark.parametrize("name", ["", "Prompt", "pro mpt", "질문", "a" * 65, 'a"b'])
+    def test_a_segment_name_that_is_no_word_is_refused_and_the_writer_lives_on(self, folder: Path, name: str) -> None:
+        """The thread that writes outlives whatever one record brings."""
+        with AuditLog.open(folder) as log:
+            bad = Event(EventType.REQUEST_RECEIVED, "default", "r", segments=(Segment(name, b"x"),))
+            assert getattr(log.append(bad).durable.exception(10), "code", "") == "HAE-A101"
+            wrong_type = Event(EventType.REQUEST_RECEIVED, "default", "r", segments=(Segment("a", "text"),))  # type: ignore[arg-type]
+            assert getattr(log.append(wrong_type).durable.exception(10), "code", "") == "HAE-A101"
+            log.append(event(1)).durable.result(10)
+
+
+class TestPlaces:
+    def test_a_folder_on_a_network_file_system_is_refused(self, tmp_path: Path) -> None:
+        """Its locks do not keep two machines apart."""
+        mounts = tmp_path / "mounts"
+        here = tmp_path.resolve()
+        mounts.write_text(f"/dev/vda / ext4 rw 0 0\nserver:/x {here}/share nfs4 rw 0 0\n")
+        (here / "share" / "audit").mkdir(parents=True)
+        refuse_network_folder(here, mounts)
+        with pytest.raises(LogUnavailable, match="nfs4"):
+            refuse_network_folder(here / "share" / "audit", mounts)
+
+    def test_a_removed_write_ahead_log_is_noticed(self, folder: Path) -> None:
+        """Records would go to a file that nobody can find again."""
+        log = AuditLog.open(folder)
+        (folder / "log.db-wal").rename(folder / "hidden")
+        assert isinstance(log.append(event(1)).durable.exception(10), LogUnavailable)
+        (folder / "hidden").rename(folder / "log.db-wal")
+        log.append(event(2)).durable.result(10)
+        log.close()
+        assert verify_folder(folder).outcome is Outcome.INTACT
+
+    def test_files_are_for_the_owner_only(self, folder: Path) -> None:
+        """Also those that SQLite makes beside the database."""
+        with AuditLog.open(folder) as log:
+            log.append(event(1)).durable.result(10)
+            modes = {path.name: path.stat().st_mode & 0o077 for path in folder.iterdir() if path.name != "public.key"}
+        assert set(modes.values()) == {0}, modes
+
+    def test_damage_of_the_database_is_tampering_and_not_a_stack_trace(self, history: Path) -> None:
+        """A file that is no database any more, and one with a torn page."""
+        with sqlite3.connect(history / "log.db") as db:
+            db.execute("pragma journal_mode=delete")
+        db.close()
+        whole = (history / "log.db").read_bytes()
+        for damaged in (os.urandom(len(whole)), whole[:4096] + os.urandom(4096) + whole[8192:]):
+            (history / "log.db").write_bytes(damaged)
+            with suppress(TamperedLog):
+                assert verify_folder(history).outcome is Outcome.TAMPERED
+            assert independent(history) == 1
