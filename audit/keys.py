@@ -17,6 +17,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,7 +69,12 @@ class Hold(NamedTuple):
 
 def epoch_of(at_us: int) -> str:
     """The month of a time."""
-    return time.strftime("%Y-%m", time.gmtime(at_us // 1_000_000))
+    return _month_of_day(at_us // 86_400_000_000)
+
+
+@lru_cache(maxsize=64)
+def _month_of_day(day: int) -> str:
+    return time.strftime("%Y-%m", time.gmtime(day * 86_400))
 
 
 class SubjectKeys:

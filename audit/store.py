@@ -70,6 +70,7 @@ class SqliteStore:
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
+        self._file, self._wal = str(path), f"{path}-wal"
         try:
             if read_only:
                 self._db = _connect_for_reading(path)
@@ -100,7 +101,7 @@ class SqliteStore:
         """
         try:
             with self._locked():
-                if self._doubtful and _file_of(self.path) == self._identity[0]:
+                if self._doubtful and _file_of(self._file) == self._identity[0]:
                     self._reconnect()
                 if self._identify() != self._identity:
                     raise LogUnavailable(
@@ -255,17 +256,17 @@ class SqliteStore:
             fcntl.flock(self._lock_file, fcntl.LOCK_UN)
 
     def _identify(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        return _file_of(self.path), _file_of(self.path.with_name(self.path.name + "-wal"))
+        return _file_of(self._file), _file_of(self._wal)
 
 
-def _file_of(path: Path) -> tuple[int, int]:
-    found = path.stat()
+def _file_of(path: str) -> tuple[int, int]:
+    found = os.stat(path)  # noqa: PTH116  # twice a commit, and pathlib costs more than the call
     return found.st_dev, found.st_ino
 
 
 def _connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
-    for pragma in ("journal_mode=wal", "synchronous=full", "secure_delete=on", "wal_autocheckpoint=4000"):
+    for pragma in ("journal_mode=wal", "synchronous=full", "secure_delete=on", "wal_autocheckpoint=1000"):
         db.execute(f"pragma {pragma}")
     return db
 
