@@ -10,6 +10,7 @@ import argparse
 import base64
 import hashlib
 import json
+import re
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -19,12 +20,17 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-FIELDS = frozenset(
-    {
-        "act", "cls", "dec", "fin", "hv", "id", "log", "mod", "pol", "prev", "pur",
-        "req", "rsn", "segs", "sts", "ten", "ti", "to", "typ", "w", "wn", "wts",
-    }
-)  # fmt: skip
+WORD, ID, HASH = r"[a-z0-9_.:-]{0,64}", r"[0-9a-f]{32}", r"[0-9a-f]{64}"
+NUMBERS = {"cc", "cl", "ct", "hv", "n", "sts", "ti", "to", "until", "wn", "wts"}
+TEXTS = {
+    "act": WORD, "cls": WORD, "dec": "allow|flag|redact|rewrite|block|none", "id": ID, "log": r"[A-Za-z0-9_.:/-]{1,200}",
+    "mod": r"[A-Za-z0-9_.:@/+-]{0,128}", "pol": rf"(sha256:{HASH})?", "prev": rf"({ID})?", "pur": WORD,
+    "req": r"[A-Za-z0-9_.:@/+-]{0,128}", "rsn": WORD, "ten": WORD, "w": ID,
+    "typ": r"request\.(received|orphaned)|response\.(completed|blocked|aborted|failed)|log\.(opened|closed)|heads|access\.read"
+    r"|erasure\.(intent|done|deferred|replayed)|retention\.done|hold\.(placed|lifted)",
+}  # fmt: skip
+LISTS = {"fin": {"c", "p"}, "segs": {"ch", "kc", "kid", "len", "n"}, "heads": {"log", "root", "size"}, "kids": set()}
+FIELDS = (NUMBERS | TEXTS.keys() | LISTS.keys()) - {"cc", "cl", "ct", "heads", "kids", "n", "until"}
 EVERY_LOG = (
     "select log from leaf union select log from body union select log from edge union select log from checkpoint"
 )
@@ -86,9 +92,24 @@ def read_header(data: bytes, log: str) -> dict[str, Any]:
         raise Wrong("a header is not canonical")
     if not FIELDS <= header.keys() <= FIELDS | OPTIONAL or header["hv"] != 1:
         raise Wrong("a header has missing or unknown fields")
+    if not all(_fits(name, value) for name, value in header.items()):
+        raise Wrong("a header field is not in its form")
     if header["log"] != log:
         raise Wrong("a header names another log")
     return header
+
+
+def _fits(name: str, value: Any) -> bool:
+    """Section 3, field by field."""
+    if name in NUMBERS:
+        return type(value) is int and 0 <= value < 9 * 10**15
+    if name in TEXTS:
+        return isinstance(value, str) and re.fullmatch(TEXTS[name], value) is not None
+    if not isinstance(value, list):
+        return False
+    if name == "kids":
+        return all(isinstance(kid, str) and re.fullmatch(ID, kid) for kid in value)
+    return all(isinstance(entry, dict) and entry.keys() == LISTS[name] for entry in value)
 
 
 def _plain(value: Any) -> bool:

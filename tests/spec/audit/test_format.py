@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 from pathlib import Path
 
@@ -9,14 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit import canonical
-from audit.errors import MalformedNote, TamperedLog
+from audit import canonical, header
+from audit.errors import InvalidRecord, MalformedNote, TamperedLog
 from audit.note import VerifierKey, verify
+from audit.proof import InclusionProof
 from audit.seal import Sealed, SubjectKey, padded_length, seal, unseal
 from audit.tree import Frontier, leaf_hash
+from audit.verifier.__main__ import Wrong, read_header
 
 VECTORS = Path(__file__).resolve().parents[2] / "vectors/audit"
 NOTES = sorted(VECTORS.glob("note-*.txt"))
+HEADERS = sorted(VECTORS.glob("header-*.txt"))
 
 
 def fields(name: str) -> dict[str, str]:
@@ -58,6 +62,7 @@ def test_the_tree_vectors_hold_however_the_leaves_are_batched() -> None:
 def test_there_are_note_vectors() -> None:
     """An empty folder would prove nothing."""
     assert len(NOTES) > 8
+    assert len(HEADERS) > 20
 
 
 @pytest.mark.parametrize("path", NOTES, ids=[p.stem for p in NOTES])
@@ -77,6 +82,40 @@ def test_a_note_vector_is_judged_as_it_says(path: Path) -> None:
                 verify(note, key)
         case other:
             pytest.fail(f"unknown expectation {other}")
+
+
+@pytest.mark.parametrize("path", HEADERS, ids=[p.stem for p in HEADERS])
+def test_a_header_vector_is_judged_as_it_says(path: Path) -> None:
+    """By the log's expression, by the independent verifier, and, where it is valid, by the one canonical form."""
+    said, leaf = path.read_bytes().split(b"\n", 1)
+    if said == b"expect: valid":
+        assert header.read(leaf).log == "vectors.example/audit/default"
+        assert read_header(leaf, "vectors.example/audit/default")["hv"] == 1
+        assert canonical.encode(canonical.decode(leaf)) == leaf
+        header.check(canonical.decode(leaf))
+        assert header.context_of(leaf) == header.context_bytes(canonical.decode(leaf))
+    else:
+        with pytest.raises(InvalidRecord):
+            header.read(leaf)
+        with pytest.raises(Wrong):
+            read_header(leaf, "vectors.example/audit/default")
+
+
+def test_the_context_of_the_segment_vector_is_that_of_its_header() -> None:
+    """SHA-256 over the domain and the header without `segs` and `sts`."""
+    v = fields("segment.txt")
+    assert hashlib.sha256(b"haechi-audit/1\0" + v["header"].encode()).hexdigest() == v["context"]
+
+
+def test_the_proof_vector_proves_its_leaf() -> None:
+    """And no other leaf."""
+    head, text = (VECTORS / "proof.txt").read_bytes().split(b"---\n", 1)
+    said = dict(line.split(": ", 1) for line in head.decode().splitlines())
+    proof, key = InclusionProof.parse(text), VerifierKey.parse(said["key"])
+    assert proof.text() == text
+    assert proof.verify(bytes.fromhex(said["leaf"]), key).size == 5
+    with pytest.raises(TamperedLog):
+        proof.verify(b"4", key)
 
 
 @pytest.mark.parametrize(

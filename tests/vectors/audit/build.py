@@ -91,9 +91,53 @@ def notes() -> dict[str, str]:
     }
 
 
+def headers() -> dict[str, str]:
+    """Good and bad leaves; a verifier that takes a bad one is wrong."""
+    good = HEADER.replace(',"ten":', ',"segs":[],"sts":1800000000000001,"ten":')
+    part = f'{{"ch":"{"0a" * 32}","kc":"{"0b" * 32}","kid":"{"0c" * 16}","len":284,"n":"prompt"}}'
+    certificate = good.replace(',"log"', f',"kids":["{"0c" * 16}"],"log"')
+    return {
+        "plain": "expect: valid\n" + good,
+        "segment": "expect: valid\n" + good.replace('"segs":[]', f'"segs":[{part}]'),
+        "certificate": "expect: valid\n" + certificate.replace("request.received", "erasure.done"),
+        "coverage": "expect: valid\n" + good.replace('"cls"', '"cc":5,"cl":0,"cls"').replace('"dec"', '"ct":5,"dec"'),
+        "space": "expect: malformed\n" + good.replace('"act":', '"act": '),
+        "unsorted": "expect: malformed\n" + good.replace('"hv":1,', "").replace('"wts"', '"hv":1,"wts"'),
+        "duplicate-key": "expect: malformed\n" + good.replace('"hv":1', '"hv":1,"hv":1'),
+        "unknown-key": "expect: malformed\n" + good.replace('"hv":1', '"hw":1,"hv":1'),
+        "missing-key": "expect: malformed\n" + good.replace('"hv":1,', ""),
+        "version-2": "expect: malformed\n" + good.replace('"hv":1', '"hv":2'),
+        "float": "expect: malformed\n" + good.replace('"ti":3', '"ti":3.0'),
+        "exponent": "expect: malformed\n" + good.replace('"ti":3', '"ti":3e0'),
+        "negative": "expect: malformed\n" + good.replace('"ti":3', '"ti":-3'),
+        "leading-zero": "expect: malformed\n" + good.replace('"ti":3', '"ti":03'),
+        "too-large": "expect: malformed\n" + good.replace('"ti":3', '"ti":9007199254740993'),
+        "true": "expect: malformed\n" + good.replace('"ti":3', '"ti":true'),
+        "null": "expect: malformed\n" + good.replace('"pol":""', '"pol":null'),
+        "escaped": "expect: malformed\n" + good.replace('"req_1"', '"req\\u005f1"'),
+        "free-text": "expect: malformed\n" + good.replace('"rsn":""', '"rsn":"the user said hello"'),
+        "unknown-type": "expect: malformed\n" + good.replace("request.received", "request.imagined"),
+        "upper-case-digest": "expect: malformed\n" + good.replace("0e0f", "0E0F"),
+        "trailing-line-end": "expect: malformed\n" + good + "\n",
+    }
+
+
+def proof() -> str:
+    """The audit path of leaf 3 in the tree of 5, by the definition of RFC 6962 section 2.1.1, as a tlog-proof file."""
+    import base64
+
+    leaves = [str(i).encode() for i in range(5)]
+    path = [root(leaves[2:3]), root(leaves[:2]), root(leaves[4:])]
+    lines = ["c2sp.org/tlog-proof@v1", "index 3", *(base64.b64encode(one).decode() for one in path)]
+    key, note = checkpoint(5).split("---\n", 1)
+    return f"{key}leaf: {leaves[3].hex()}\n---\n" + "\n".join(lines) + "\n\n" + note
+
+
 def files() -> dict[str, str]:
     """Every vector file by name."""
     made = {f"note-{name}.txt": text for name, text in notes().items()}
+    made |= {f"header-{name}.txt": text for name, text in headers().items()}
+    made["proof.txt"] = "expect: proven\n" + proof()
     made["segment.txt"] = "expect: opens\n" + segment()
     made["tree.txt"] = "expect: roots\n" + "".join(
         f"{n}: {root([str(i).encode() for i in range(n)]).hex()}\n"
