@@ -68,7 +68,7 @@ OPTIONAL: Final[dict[str, str]] = {
     "cc": _COUNT,
     "cl": _COUNT,
     "ct": _COUNT,
-    "heads": _list(_HEAD, 32),
+    "heads": _list(_HEAD, 20),
     "kids": _list(_ID, MOST_KIDS),
     "n": _COUNT,
     "until": _COUNT,
@@ -88,6 +88,7 @@ def _whole() -> re.Pattern[bytes]:
 
 _HEADER = _whole()
 _PARTS = re.compile(rb'"ch":"([0-9a-f]+)","kc":"([0-9a-f]+)","kid":"([0-9a-f]+)","len":([0-9]+),"n":"([^"]*)"')
+_HEADS = re.compile(rb'"log":"([^"]+)","root":"([0-9a-f]+)","size":([0-9]+)')
 _LISTED = re.compile(rb'"([0-9a-f]{32})"')
 _SEGMENT_NAME = re.compile("[a-z0-9_.:-]{1,64}")
 _TENANT = re.compile("[a-z0-9_.:-]{1,64}")
@@ -140,6 +141,13 @@ class Leaf:
         """Keys that this record says are destroyed."""
         listed = self.match["kids"]
         return [kid.decode("ascii") for kid in _LISTED.findall(listed)] if listed else []
+
+    @property
+    def heads(self) -> list[tuple[str, str, int]]:
+        """Logs that this record says had grown: name, root in hexadecimal, size."""
+        listed = self.match["heads"]
+        found = _HEADS.findall(listed) if listed else []
+        return [(log.decode("ascii"), root.decode("ascii"), int(size)) for log, root, size in found]
 
     @property
     def parts(self) -> list[Part]:

@@ -13,11 +13,13 @@ from __future__ import annotations
 import enum
 import hashlib
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from audit import header as schema
+from audit.cosign import WitnessKey, cosigned_at
 from audit.errors import InvalidRecord, LogUnavailable, MalformedNote, NothingToVerify, TamperedLog
 from audit.note import Checkpoint, VerifierKey, verify
 from audit.pins import Pins
@@ -84,9 +86,17 @@ class FolderProof:
 
 
 def verify_folder(
-    folder: Path, *, pins: Path | None = None, tenant: str | None = None, key_check: KeyCheck | None = None
+    folder: Path,
+    *,
+    pins: Path | None = None,
+    tenant: str | None = None,
+    key_check: KeyCheck | None = None,
+    witness: WitnessKey | None = None,
 ) -> FolderProof:
-    """Check everything a folder claims. tenant: show only this tenant's log and the system log; all are checked.
+    """Check everything a folder claims.
+
+    pins: remembered checkpoints, default beside the folder. tenant: show only this tenant's log and the system log; all are
+    checked. witness: whose cosignature every remembered checkpoint must carry.
 
     Raises:
         NothingToVerify: no log, not one record, or none of that tenant.
@@ -102,6 +112,7 @@ def verify_folder(
         store = SqliteStore(folder / "log.db", read_only=True)
         with store.snapshot():
             proofs, problems = _verify_logs(store, key, remembered, key_check)
+        problems += _not_cosigned(remembered, witness)
     except (sqlite3.DatabaseError, UnicodeDecodeError, LogUnavailable) as error:
         if isinstance(error, LogUnavailable) and not _is_damage(error.__cause__):
             raise
@@ -119,6 +130,16 @@ def verify_folder(
     return FolderProof(shown, tuple(problems))
 
 
+def _not_cosigned(remembered: Mapping[str, bytes | None], witness: WitnessKey | None) -> Iterator[str]:
+    if witness is None:
+        return
+    for name, note in remembered.items():
+        try:
+            cosigned_at(note or b"", witness)
+        except (TamperedLog, MalformedNote) as error:
+            yield f"the remembered checkpoint of {name}: {error.message}"
+
+
 def _is_damage(cause: BaseException | None) -> bool:
     """Whether SQLite read the file and found that it is not one of its own; not whether it could not read it."""
     return isinstance(cause, sqlite3.DatabaseError) and not isinstance(cause, sqlite3.OperationalError)
@@ -130,23 +151,50 @@ def _verify_logs(
     names = sorted(store.names())
     problems = [f"log {name} was signed before and is gone" for name in remembered if name not in names]
     numbers = _Numbers(most=store.size_bytes() // SMALLEST_RECORD)
-    certified = _certified(store, f"{key.name}/_system")
-    checker = _LogChecker(store, certified, numbers, key_check)
+    system = f"{key.name}/_system"
+    said = _read_system_log(store, system)
+    problems += [f"log {name} is named by the system log and is gone" for name in said.heads if name not in names]
+    pinned = _pin(VerifierKey(system, key.public), remembered.get(system))
+    said.known = pinned.size if isinstance(pinned, Claim) else 0
+    checker = _LogChecker(store, said, numbers, key_check)
     proofs = [checker.verify(VerifierKey(name, key.public), remembered.get(name)) for name in names]
     return proofs, problems + list(numbers.problems())
 
 
-def _certified(store: SqliteStore, system: str) -> dict[str, int]:
-    """Key ids that the system log says are destroyed, from its records, not from the table beside them."""
-    found: dict[str, int] = {}
+@dataclass(slots=True)
+class _SystemLog:
+    """What the records of the system log say about the others.
+
+    heads: the newest of each log, with the record's number. known: how many of its records somebody outside remembers.
+    """
+
+    known: int = 0
+    certified: dict[str, int] = field(default_factory=dict)
+    heads: dict[str, tuple[int, Claim]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """That the first `size` records lead to a root. source: who says so."""
+
+    size: int
+    root: bytes
+    source: str
+
+
+def _read_system_log(store: SqliteStore, system: str) -> _SystemLog:
+    """From its records, not from the tables beside them."""
+    found = _SystemLog()
     for seq, leaf in store.headers(system):
-        if b'"kids":' in leaf:
+        if b'"kids":' in leaf or b'"heads":' in leaf:
             try:
                 said = schema.read(leaf)
             except InvalidRecord:
                 continue  # reported when the log itself is checked
             if said.type in {"erasure.done", "retention.done"}:
-                found.update(dict.fromkeys(said.kids, seq))
+                found.certified.update(dict.fromkeys(said.kids, seq))
+            for log, root, size in said.heads:
+                found.heads[log] = seq, Claim(size, bytes.fromhex(root), f"named by record {seq} of the system log")
     return found
 
 
@@ -182,19 +230,30 @@ class _Numbers:
 class _LogChecker:
     """Checks one log after the other against the same certificates and writers."""
 
-    def __init__(
-        self, store: SqliteStore, certified: dict[str, int], numbers: _Numbers, key_check: KeyCheck | None
-    ) -> None:
+    def __init__(self, store: SqliteStore, said: _SystemLog, numbers: _Numbers, key_check: KeyCheck | None) -> None:
         self._store = store
-        self._certified = certified
+        self._certified = said.certified
+        self._said = said
         self._numbers = numbers
         self._key_check = key_check
 
     def verify(self, key: VerifierKey, pin: bytes | None) -> LogProof:
         """Everything about the log of that name."""
         proof = LogProof(key.name)
-        expected = _checkpoints(self._store, key, proof)
-        pinned = _pinned(key, pin, proof)
+        claims = _checkpoints(self._store, key, proof)
+        named_by, head = self._said.heads.get(key.name, (-1, None))
+        match _pin(key, pin):
+            case Claim() as remembered:
+                claims.append(remembered)
+            case str(problem):
+                proof.problems.append(f"the remembered checkpoint: {problem}")
+            case None if not 0 <= named_by < self._said.known:
+                proof.doubts.append("no checkpoint is remembered outside the folder: truncation cannot be excluded")
+        if head is not None:
+            claims.append(head)
+        at_size: dict[int, list[Claim]] = defaultdict(list)
+        for claim in claims:
+            at_size[claim.size].append(claim)
         frontier, sts, batch = Frontier(), 0, []
         for record in self._store.records(key.name):
             if record.seq != proof.records:
@@ -203,13 +262,12 @@ class _LogChecker:
             batch.append(leaf_hash(record.header))
             proof.records += 1
             sts = self._verify_record(record, sts, proof)
-            if proof.records in expected or proof.records == pinned.size or len(batch) == _BATCH:
+            if proof.records in at_size or len(batch) == _BATCH:
                 frontier, batch = frontier.extended(batch), []
-                if expected.pop(proof.records, frontier.root()) != frontier.root():
-                    proof.problems.append(f"records up to {record.seq} are not the ones that were signed")
-                if proof.records == pinned.size and pinned.root != frontier.root():
-                    proof.problems.append(f"records up to {record.seq} are not the ones that are remembered outside")
-        self._verify_end(Edge(frontier.extended(batch), sts), expected, pinned, proof)
+                wrong = [one.source for one in at_size.pop(proof.records, ()) if one.root != frontier.root()]
+                proof.problems += [f"records up to {record.seq} are not the ones {source}" for source in wrong]
+        unmet = [claim for claims in at_size.values() for claim in claims if claim.size > 0]
+        self._verify_end(Edge(frontier.extended(batch), sts), unmet, proof)
         return proof
 
     def _verify_record(self, record: Record, last_sts: int, proof: LogProof) -> int:
@@ -255,19 +313,16 @@ class _LogChecker:
         if bodies or len(record.bodies) > len(parts):
             yield "segments that the record does not name"
 
-    def _verify_end(self, edge: Edge, unmet: dict[int, bytes], pinned: Checkpoint, proof: LogProof) -> None:
+    def _verify_end(self, edge: Edge, unmet: list[Claim], proof: LogProof) -> None:
         try:
             stored: Edge | None = self._store.edge(proof.log)
         except TamperedLog:
             stored = None
         if stored != edge:
             proof.problems.append("the records do not lead to the stored tree")
-        for size in unmet:
-            proof.problems.append(f"a checkpoint of size {size} was signed, and only {proof.records} records are here")
-        if pinned.size > proof.records:
-            proof.problems.append(
-                f"{pinned.size} records are remembered outside, and only {proof.records} are here: the tail was cut"
-            )
+        for claim in unmet:
+            said = f"{claim.size} records are {claim.source}, and only {proof.records} are here"
+            proof.problems.append(f"{said}: the tail was cut")
         if proof.signed == 0:
             proof.doubts.append("no checkpoint was signed yet")
         elif proof.signed < proof.records:
@@ -281,9 +336,9 @@ class _LogChecker:
             proof.problems.append("there are bodies without a record")
 
 
-def _checkpoints(store: SqliteStore, key: VerifierKey, proof: LogProof) -> dict[int, bytes]:
-    """The signed roots by size."""
-    found: dict[int, bytes] = {}
+def _checkpoints(store: SqliteStore, key: VerifierKey, proof: LogProof) -> list[Claim]:
+    """The signed roots that the folder itself holds."""
+    found = []
     rows = store.connection.execute(
         "select size, hashes, note from checkpoint where log = ? order by size", (key.name,)
     )
@@ -298,19 +353,17 @@ def _checkpoints(store: SqliteStore, key: VerifierKey, proof: LogProof) -> dict[
         if checkpoint != filed:
             proof.problems.append(f"checkpoint of size {size} is filed under another size or edge")
             continue
-        found[size] = checkpoint.root
+        found.append(Claim(size, checkpoint.root, "signed in the folder"))
         proof.signed, proof.root = size, checkpoint.root.hex()
     return found
 
 
-def _pinned(key: VerifierKey, pin: bytes | None, proof: LogProof) -> Checkpoint:
-    """What is remembered outside; a checkpoint of size -1 when nothing can be compared."""
-    nothing = Checkpoint(key.name, -1, b"")
-    if pin is None:
-        proof.doubts.append("no checkpoint is remembered outside the folder: truncation cannot be excluded")
-        return nothing
+def _pin(key: VerifierKey, note: bytes | None) -> Claim | str | None:
+    """The signed root that is remembered outside; what is wrong with it; or that nothing is remembered."""
+    if note is None:
+        return None
     try:
-        return verify(pin, key)
+        remembered = verify(note, key)
     except (TamperedLog, MalformedNote) as error:
-        proof.problems.append(f"the remembered checkpoint: {error.message}")
-        return nothing
+        return error.message
+    return Claim(remembered.size, remembered.root, "remembered outside")

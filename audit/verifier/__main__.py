@@ -13,7 +13,6 @@ import json
 import re
 import sqlite3
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -155,21 +154,26 @@ class Folder:
         self.public = public
         self.records = int(db.execute("select count(*) from leaf").fetchone()[0])
         self.seen: dict[str, bytearray] = {}
-        self.destroyed = set(self._certified())
+        self.destroyed: set[str] = set()
+        self.heads: dict[str, tuple[int, int, str]] = {}
+        self._read_system_log(f"{origin}/_system")
 
-    def _certified(self) -> Iterator[str]:
-        """Keys that the system log says were destroyed."""
-        for (data,) in self.db.execute("select header from leaf where log = ?", (f"{self.origin}/_system",)):
-            if b'"kids":[' in bytes(data):
-                header = read_header(bytes(data), f"{self.origin}/_system")
+    def _read_system_log(self, system: str) -> None:
+        """Which keys it says were destroyed, and where it says that each log was: record, size, root."""
+        for seq, data in self.db.execute("select seq, header from leaf where log = ? order by seq", (system,)):
+            if b'"kids":[' in bytes(data) or b'"heads":[' in bytes(data):
+                header = read_header(bytes(data), system)
                 if header["typ"] in {"erasure.done", "retention.done"}:
-                    yield from header["kids"]
+                    self.destroyed.update(header.get("kids", ()))
+                for head in header.get("heads", ()):
+                    self.heads[head["log"]] = seq, head["size"], head["root"]
 
-    def verify_log(self, log: str, pin: bytes | None) -> list[str]:
-        """Steps 1 to 5 for one log; returns what cannot be told."""
+    def verify_log(self, log: str, pin: bytes | None, known: int) -> list[str]:
+        """Steps 1 to 5 for one log; returns what cannot be told. known: records of the system log that a pin covers."""
         expected = self._signed(log)
         newest = max(expected, default=0)
         pinned, root = (-1, b"") if pin is None else read_note(pin, log, self.public)
+        named, head, head_root = self.heads.get(log, (known, -1, ""))
         tree, last = Tree(), 0
         for seq, data in self.db.execute("select seq, header from leaf where log = ? order by seq", (log,)):
             if seq != tree.size:
@@ -185,12 +189,14 @@ class Folder:
                 raise Wrong(f"records up to {seq} are not the ones that were signed")
             if tree.size == pinned and tree.root() != root:  # step 4
                 raise Wrong(f"records up to {seq} are not the ones that are remembered outside")
-        if expected or pinned > tree.size:
+            if tree.size == head and tree.root().hex() != head_root:
+                raise Wrong(f"records up to {seq} are not the ones that the system log names")
+        if expected or max(pinned, head) > tree.size:
             raise Wrong("more was signed than is here")
         edge = self.db.execute("select size, hashes, sts from edge where log = ?", (log,)).fetchone()
         if edge is None or (edge[0], bytes(edge[1]), edge[2]) != (tree.size, tree.edge(), last):
             raise Wrong("the records do not lead to the stored tree")
-        doubts = [f"{log}: truncation cannot be excluded"] if pin is None else []
+        doubts = [f"{log}: truncation cannot be excluded"] if pin is None and named >= known else []
         return doubts + ([] if newest == tree.size else [f"{log}: the newest records are not signed yet"])
 
     def _signed(self, log: str) -> dict[int, tuple[bytes, bytes]]:
@@ -250,10 +256,14 @@ def verify_folder(folder: Path, pins: Path, key_line: str) -> list[str]:
             raise Wrong("a log that was signed is gone")
         doubts = [] if logs else ["there is no record"]
         whole = Folder(db, origin, public)
+        if whole.heads.keys() - set(logs):
+            raise Wrong("a log that the system log names is gone")
+        system = f"{origin}/_system"
+        known = read_note(remembered[system], system, public)[0] if system in remembered else 0
         for log in logs:
             if not log.startswith(origin + "/"):
                 raise Wrong("a log is not of this family")
-            doubts += whole.verify_log(log, remembered.get(log))
+            doubts += whole.verify_log(log, remembered.get(log), known)
         whole.verify_counters()
     finally:
         db.close()

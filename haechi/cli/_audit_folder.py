@@ -8,6 +8,7 @@ import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from haechi.base.errors import UnreadableInput
 from haechi.cli._options import DATA_OPTIONS, add_settings, settings_of
 
 if TYPE_CHECKING:
@@ -47,3 +48,16 @@ def printable(entry: object) -> str:
     """JSON in one line that a terminal shows and does not obey: control and direction characters are escaped."""
     text = json.dumps(entry, ensure_ascii=False)
     return "".join(c if unicodedata.category(c) not in {"Cc", "Cf", "Zl", "Zp"} else json.dumps(c)[1:-1] for c in text)
+
+
+def read_text(path: Path) -> str:
+    """A key file's text.
+
+    Raises:
+        UnreadableInput: there is none, or it cannot be read.
+    """
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise UnreadableInput(f"{path}: {reason}", hint="name a key file") from error

@@ -6,15 +6,18 @@ import argparse
 import heapq
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from haechi.base.errors import ExitCode
-from haechi.cli._audit_folder import add_folder, chosen_folder, open_log, printable
+from haechi.cli._audit_folder import add_folder, chosen_folder, open_log, printable, read_text
 from haechi.cli._audit_proofs import register_prove
 from haechi.cli._audit_rights import register_rights
+from haechi.cli._audit_witness import register_witness
 
 if TYPE_CHECKING:
     from audit.store import SqliteStore
@@ -27,6 +30,10 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     verify = verbs.add_parser("verify", help="check every record, the tree, the signatures and the pin")
     add_folder(verify)
     verify.add_argument("--keys", action="store_true", help="check with the keys that every segment's key opens, too")
+    verify.add_argument(
+        "--pins", type=Path, metavar="DIR", help="checkpoints that you remember (default: beside the folder)"
+    )
+    verify.add_argument("--witness-key", type=Path, metavar="FILE", help="whose cosignature each of them must carry")
     verify.set_defaults(run=run_verify)
     show = verbs.add_parser("show", help="list what was decided; content only with a purpose and a ticket")
     add_folder(show)
@@ -39,19 +46,25 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     show.set_defaults(run=run_show)
     register_prove(verbs)
     register_rights(verbs)
+    register_witness(verbs)
 
 
 def run_verify(args: argparse.Namespace) -> int:
     """Exit code 0 intact, 1 tampered, 3 cannot tell."""
+    from audit.cosign import WitnessKey
     from audit.keycheck import KeyChecker
     from audit.verify import Outcome, verify_folder
 
-    if args.keys:
-        with open_log(args) as opened:
+    witness = WitnessKey.parse(read_text(args.witness_key)) if args.witness_key else None
+    with ExitStack() as stack:
+        key_check = None
+        if args.keys:
+            opened = stack.enter_context(open_log(args))
             opened.sign()
-            proof = verify_folder(chosen_folder(args), tenant=args.tenant, key_check=KeyChecker(opened.keys))
-    else:
-        proof = verify_folder(chosen_folder(args), tenant=args.tenant)
+            key_check = KeyChecker(opened.keys)
+        proof = verify_folder(
+            chosen_folder(args), pins=args.pins, tenant=args.tenant, key_check=key_check, witness=witness
+        )
     if args.json:
         logs = [{**asdict(log), "outcome": log.outcome.value} for log in proof.logs]
         print(json.dumps({"outcome": proof.outcome.value, "problems": proof.problems, "logs": logs}))
