@@ -180,14 +180,18 @@ class Eraser:
                     kind = EventType.RETENTION_DONE if header["rsn"] == "retention" else EventType.ERASURE_DONE
                     self._finish(store, read(leaf).kids, Why("recovery", str(seq), header["rsn"]), kind, header["id"])
                     repeated += 1
-            existing = {entry.kid: entry.tenant for entry in self._log.keys.entries()}
-            undone = [kid for kid in store.destroyed() if kid in existing]
+            counted = store.erasures()
+            return repeated if self._log.keys.erasures() == counted else repeated + self._replay(store, counted)
+
+    def _replay(self, store: SqliteStore, counted: int) -> int:
+        existing = {entry.kid for entry in self._log.keys.entries()}
+        undone = [kid for kid in store.destroyed() if kid in existing]
         for at in range(0, len(undone), MOST_KIDS):
             chunk = undone[at : at + MOST_KIDS]
-            self._log.keys.destroy(chunk)
+            self._log.keys.destroy(chunk, counted)
             self._record(EventType.ERASURE_REPLAYED, Why("recovery", ""), kids=tuple(chunk), count=len(chunk))
-            repeated += 1
-        return repeated
+        self._log.keys.destroy((), counted)
+        return len(undone)
 
     def _destroy(self, tenant: str, kids: Sequence[str], why: Why, kind: EventType) -> Certificate:
         segments, seqs = 0, []
@@ -213,8 +217,9 @@ class Eraser:
         """Steps 2 to 5; each may be repeated. Returns segments erased and the certificate's place."""
         before = {name: store.edge(name).frontier for name in store.logs()}
         with store.writing() as db:
-            stored = self._log.keys.destroy(kids)
-            db.execute("insert into state values ('erasures', 1) on conflict (name) do update set value = value + 1")
+            counted = store.erasures() + 1
+            stored = self._log.keys.destroy(kids, counted)
+            db.execute("insert or replace into state values ('erasures', ?)", (counted,))
         segments = sum(_remove_bodies(store, kid) for kid in kids)
         self._check(store, kids, stored)
         for name, frontier in before.items():

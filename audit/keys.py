@@ -34,6 +34,7 @@ create table if not exists tenant_key (tenant text primary key, wrapped blob not
 create table if not exists subject_key (
     kid text primary key, tenant text not null, tag blob not null, class text not null, epoch text not null,
     wrapped blob not null, unique (tenant, tag, class, epoch)) without rowid;
+create table if not exists state (name text primary key, value integer not null) without rowid;
 create table if not exists hold (id text primary key, tenant text not null, tag blob, placed_us integer not null) without rowid;
 """
 _MOST_CACHED = 4096
@@ -186,8 +187,16 @@ class SubjectKeys:
             if tenant == entry.tenant and tag in {None, entry.tag}
         }
 
-    def destroy(self, kids: Sequence[str]) -> tuple[bytes, ...]:
+    def erasures(self) -> int:
+        """How many destructions this file has seen; fewer than the log counts, and it is an old copy."""
+        with self._lock:
+            row = self._db.execute("select value from state where name = 'erasures'").fetchone()
+        return int(row[0]) if row else 0
+
+    def destroy(self, kids: Sequence[str], erasures: int) -> tuple[bytes, ...]:
         """Delete keys from the file. Returns what was stored of them, so that the file can be searched for it.
+
+        erasures: what the log counts with this one.
 
         Raises:
             LogUnavailable: the key store cannot be written.
@@ -198,6 +207,7 @@ class SubjectKeys:
                 find = f"select wrapped from subject_key where kid in ({marks})"  # noqa: S608  # question marks only
                 stored = tuple(bytes(row[0]) for row in db.execute(find, kids))
                 db.execute(f"delete from subject_key where kid in ({marks})", kids)  # noqa: S608
+                db.execute("insert or replace into state values ('erasures', ?)", (erasures,))
                 self._cache.clear()
         except sqlite3.Error as error:
             raise LogUnavailable(

@@ -103,7 +103,7 @@ class TestErasure:
             )
             dying.append_system(intent).durable.result(10)
             if when == "after the keys":
-                dying.keys.destroy(kids)
+                dying.keys.destroy(kids, 1)
             kill(dying, folder)
             with AuditLog.open(folder) as log:
                 assert contents(log, 4) == [None, None, b"question 2 of user-2", b"answer 2"]
@@ -181,7 +181,7 @@ class TestVerification:
         with AuditLog.open(history) as log:
             assert verify_folder(history, key_check=KeyChecker(log.keys)).outcome is not Outcome.TAMPERED
             entry = log.keys.entries("default")[0]
-            log.keys.destroy([entry.kid])
+            log.keys.destroy([entry.kid], 0)
             proof = verify_folder(history, key_check=KeyChecker(log.keys))
         assert any("destroyed without a certificate" in text for one in proof.logs for text in one.problems)
 
