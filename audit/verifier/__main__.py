@@ -1,4 +1,4 @@
-"""Verify an audit folder offline: `python -m audit.verifier FOLDER [--pins DIR] [--key FILE]`.
+"""Verify an audit folder offline: `python -m audit.verifier FOLDER [--pins DIR] [--key FILE] [--tiles]`.
 
 Written from FORMAT.md; shares no code with the log, so that one mistake does not hide another. The numbers in comments
 are the steps of FORMAT.md section 12. Exit code 0 intact, 1 tampered, 3 cannot tell.
@@ -13,6 +13,7 @@ import json
 import re
 import sqlite3
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -131,18 +132,32 @@ def read_key(line: str) -> tuple[str, bytes]:
 
 def read_note(note: bytes, log: str, public: bytes) -> tuple[int, bytes]:
     """A signed checkpoint: size and root."""
-    body, _, signatures = note.partition(b"\n\n")
-    origin, size, root = body.decode("ascii").split("\n")
+    body, blank, signatures = note.partition(b"\n\n")
+    lines = body.decode("ascii").split("\n")
+    if not blank or len(lines) != 3 or len(note) > 65_536 or not re.fullmatch("0|[1-9][0-9]{0,18}", lines[1]):
+        raise Wrong("a checkpoint is not origin, size and root")
+    if lines[0] != log:
+        raise Wrong("a checkpoint is of another log")
+    root = read_base64(lines[2])
     key_id = sha(log.encode() + b"\n\x01" + public)[:4]
-    if origin != log or str(int(size)) != size or len(note) > 65_536:
-        raise Wrong("a checkpoint is not of this log")
-    for line in signatures.decode("utf-8").splitlines()[:64]:
+    *signature_lines, end = signatures.decode("utf-8").split("\n")
+    if end or len(signature_lines) > 64 or len(root) != 32:
+        raise Wrong("a checkpoint is not in its form")
+    for line in signature_lines:
         dash, name, blob = line.split(" ")
-        raw = base64.b64decode(blob, validate=True)
+        raw = read_base64(blob)
         if dash == "—" and name == log and raw[:4] == key_id:
             Ed25519PublicKey.from_public_bytes(public).verify(raw[4:], body + b"\n")
-            return int(size), base64.b64decode(root, validate=True)
+            return int(lines[1]), root
     raise Wrong("a checkpoint is not signed by the log's key")
+
+
+def read_base64(text: str) -> bytes:
+    """Standard base64 in its one canonical spelling."""
+    raw = base64.b64decode(text, validate=True)
+    if base64.b64encode(raw).decode() != text:
+        raise Wrong("base64 is not canonical")
+    return raw
 
 
 class Folder:
@@ -270,17 +285,66 @@ def verify_folder(folder: Path, pins: Path, key_line: str) -> list[str]:
     return doubts
 
 
+def verify_tiles(folder: Path, pins: Path, key_line: str) -> list[str]:
+    """An export in the form of c2sp.org/tlog-tiles: one folder a log, read entry by entry, its tiles not trusted."""
+    origin, public = read_key(key_line)
+    remembered = {
+        note.split(b"\n", 1)[0].decode(): note for note in (path.read_bytes() for path in pins.glob("*.note"))
+    }
+    checkpoints = sorted(folder.glob("*/checkpoint"))
+    doubts = [] if checkpoints else ["there is no checkpoint"]
+    for path in checkpoints:
+        log = f"{origin}/{path.parent.name}"
+        size, root = read_note(path.read_bytes(), log, public)
+        pinned, pinned_root = read_note(remembered[log], log, public) if log in remembered else (-1, b"")
+        tree, last = Tree(), 0
+        for leaf in read_entries(path.parent / "tile/entries", size):
+            header = read_header(leaf, log)
+            if header["sts"] < last:
+                raise Wrong(f"{log}, record {tree.size}: time goes back")
+            last = header["sts"]
+            tree.add(leaf)
+            if tree.size == pinned and tree.root() != pinned_root:
+                raise Wrong(f"{log}: not the records that are remembered")
+        if (tree.size, tree.root()) != (size, root) or pinned > size:
+            raise Wrong(f"{log}: the entries are not the ones that were signed")
+        if log not in remembered:
+            doubts.append(f"{log}: {size} records as signed; truncation cannot be excluded")
+    return doubts
+
+
+def read_entries(folder: Path, size: int) -> Iterator[bytes]:
+    """The leaves of the bundles, each behind its length in two bytes."""
+    for number in range((size + 255) // 256):
+        width = min(256, size - number * 256)
+        groups = [
+            f"{number // 1000**power % 1000:03d}" for power in range(8, -1, -1) if not power or number >= 1000**power
+        ]
+        path = folder / "/".join([*(f"x{group}" for group in groups[:-1]), groups[-1]])
+        data = (path if width == 256 else path.with_name(path.name + ".p") / str(width)).read_bytes()
+        for _ in range(width):
+            length = int.from_bytes(data[:2], "big")
+            yield data[2 : 2 + length]
+            data = data[2 + length :]
+        if data:
+            raise Wrong(f"bundle {number} holds more than {width} records")
+
+
 def main() -> int:
     """Read the arguments, print the outcome."""
     parser = argparse.ArgumentParser(prog="python -m audit.verifier", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--pins", type=Path, help="remembered checkpoints; default: <folder>-pins")
+    parser.add_argument(
+        "--tiles", action="store_true", help="FOLDER is an export (c2sp.org/tlog-tiles), not a live folder"
+    )
     parser.add_argument("--key", type=Path, help="the public key you hold; default: the folder's own public.key")
     args = parser.parse_args()
     folder = args.folder.resolve()
     pins = args.pins or folder.with_name(folder.name + "-pins")
     try:
-        doubts = verify_folder(folder, pins, (args.key or folder / "public.key").read_text("ascii"))
+        verify = verify_tiles if args.tiles else verify_folder
+        doubts = verify(folder, pins, (args.key or folder / "public.key").read_text("ascii"))
     except (Wrong, InvalidSignature, ValueError, TypeError, AttributeError, KeyError, sqlite3.DatabaseError) as error:
         sys.stdout.write(f"tampered: {str(error) or 'a signature does not fit'}\n")
         return 1

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from haechi.base.errors import ExitCode
+from haechi.cli._audit_export import register_export
 from haechi.cli._audit_folder import add_folder, chosen_folder, open_log, printable, read_text
 from haechi.cli._audit_proofs import register_prove
 from haechi.cli._audit_rights import register_rights
@@ -44,6 +45,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     show.add_argument("--purpose", default="", help="why (with --decrypt)")
     show.add_argument("--ticket", default="", help="the ticket that asks for it (with --decrypt)")
     show.set_defaults(run=run_show)
+    register_export(verbs)
     register_prove(verbs)
     register_rights(verbs)
     register_witness(verbs)

@@ -7,6 +7,7 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from cryptography.exceptions import InvalidSignature
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +17,7 @@ from audit.note import VerifierKey, verify
 from audit.proof import InclusionProof
 from audit.seal import Sealed, SubjectKey, padded_length, seal, unseal
 from audit.tree import Frontier, leaf_hash
-from audit.verifier.__main__ import Wrong, read_header
+from audit.verifier.__main__ import Wrong, read_header, read_note
 
 VECTORS = Path(__file__).resolve().parents[2] / "vectors/audit"
 NOTES = sorted(VECTORS.glob("note-*.txt"))
@@ -74,6 +75,8 @@ def test_a_note_vector_is_judged_as_it_says(path: Path) -> None:
     match said["expect"]:
         case "valid":
             assert verify(note, key).size in {0, 5, 300}
+            assert read_note(note, key.name, key.public)[0] in {0, 5, 300}
+            return
         case "malformed":
             with pytest.raises(MalformedNote):
                 verify(note, key)
@@ -82,6 +85,8 @@ def test_a_note_vector_is_judged_as_it_says(path: Path) -> None:
                 verify(note, key)
         case other:
             pytest.fail(f"unknown expectation {other}")
+    with pytest.raises((Wrong, InvalidSignature, ValueError)):
+        read_note(note, key.name, key.public)
 
 
 @pytest.mark.parametrize("path", HEADERS, ids=[p.stem for p in HEADERS])

@@ -1,0 +1,157 @@
+"""`haechi audit search|sample|export`: headers by filter, an unsteerable sample, and a log as static files."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from haechi.base.errors import ExitCode, InvalidSetting, UnwritableOutput
+from haechi.cli._audit_folder import add_folder, chosen_folder
+
+if TYPE_CHECKING:
+    from audit.sample import Filter
+    from audit.store import SqliteStore
+
+_FIELDS = {
+    "type": "event type, such as response.blocked",
+    "decision": "allow, flag, redact, rewrite, block or none",
+    "category": "a category that was found, such as pii",
+    "request": "request id",
+    "reason": "reason word",
+    "policy": "policy digest, sha256:...",
+    "model": "model name",
+}
+
+
+def register_export(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the verbs."""
+    search = verbs.add_parser("search", help="records by their headers, as JSON lines")
+    add_folder(search)
+    _filters(search)
+    search.add_argument("--count", action="store_true", help="only how many there are")
+    search.set_defaults(run=run_search)
+    sample = verbs.add_parser(
+        "sample",
+        help="draw records at random, reproducibly and not steerable by the operator",
+        description="The seed is SHA-256(root of the newest checkpoint | your number): name the number after the checkpoint "
+        "was signed. The same command draws the same records again.",
+    )
+    add_folder(sample, tenant="whose log [default]")
+    _filters(sample)
+    sample.add_argument("--number", type=int, required=True, help="a number that you choose, at least 0")
+    sample.add_argument("--size", type=int, default=25, help="how many records [25]")
+    sample.set_defaults(run=run_sample)
+    export = verbs.add_parser(
+        "export",
+        help="write logs as static files (c2sp.org/tlog-tiles): checkpoint, tiles, headers; no content",
+        description="One folder a log, with its checkpoint, and the public key. Any tlog client can read them; "
+        "`python -m audit.verifier --tiles DIR` verifies them offline.",
+    )
+    add_folder(export)
+    export.add_argument("--output", type=Path, required=True, metavar="DIR")
+    export.set_defaults(run=run_export)
+
+
+def _filters(parser: argparse.ArgumentParser) -> None:
+    for name, text in _FIELDS.items():
+        parser.add_argument(f"--{name}", default="", help=text)
+    parser.add_argument(
+        "--since", default="", metavar="TIME", help="from this time on, ISO 8601, UTC unless it says otherwise"
+    )
+    parser.add_argument("--until", default="", metavar="TIME", help="before this time")
+
+
+def run_search(args: argparse.Namespace) -> int:
+    """Exit code 0, also when nothing is found: the count is then 0."""
+    from audit.sample import population
+
+    wanted, found = _wanted(args), 0
+    with _store(args) as store:
+        for log in store.logs():
+            if args.tenant in {None, log.rsplit("/", 1)[-1]}:
+                for seq, header in population(store, log, wanted):
+                    found += 1
+                    if not args.count:
+                        print(json.dumps({"seq": seq, **header}))
+    if args.count:
+        print(json.dumps({"count": found}) if args.json else found)
+    return ExitCode.OK
+
+
+def run_sample(args: argparse.Namespace) -> int:
+    """The draw, with everything that is needed to repeat it."""
+    from audit.note import parse
+    from audit.prove import newest_note
+    from audit.sample import draw, population
+
+    if args.number < 0 or args.size < 1:
+        raise InvalidSetting("--number is at least 0 and --size at least 1", hint="--number 4711 --size 25")
+    with _store(args) as store:
+        log = next((name for name in store.logs() if name.rsplit("/", 1)[-1] == (args.tenant or "default")), "")
+        checkpoint = parse(newest_note(store, log)[1])[0]
+        headers = dict(population(store, log, _wanted(args), checkpoint.size))
+    drawn = draw(list(headers), args.size, checkpoint.root, args.number)
+    head = {"log": log, "size": checkpoint.size, "root": checkpoint.root.hex(), "number": args.number}
+    print(json.dumps({**head, "population": len(headers), "drawn": drawn}))
+    for seq in drawn:
+        print(json.dumps({"seq": seq, **headers[seq]}))
+    return ExitCode.OK
+
+
+def run_export(args: argparse.Namespace) -> int:
+    """Write every log that was asked for."""
+    from audit.errors import NothingToVerify
+    from audit.tiles import write_tiles
+
+    done = 0
+    with _store(args) as store, store.snapshot():
+        try:
+            for log in store.logs():
+                tenant = log.rsplit("/", 1)[-1]
+                if args.tenant in {None, tenant}:
+                    size = write_tiles(store, log, args.output / tenant)
+                    done += 1
+                    print(json.dumps({"log": log, "records": size}) if args.json else f"{log}: {size} records")
+            (args.output / "public.key").write_bytes((chosen_folder(args) / "public.key").read_bytes())
+        except OSError as error:
+            raise UnwritableOutput(f"{args.output}: {error.strerror}", hint="--output names a folder") from error
+    if not done:
+        raise NothingToVerify(f"no log of tenant {args.tenant!r}", hint="haechi audit verify lists the logs")
+    return ExitCode.OK
+
+
+def _wanted(args: argparse.Namespace) -> Filter:
+    from audit.sample import Filter
+
+    words = {name: getattr(args, name) for name in _FIELDS}
+    return Filter(**words, since_us=_time(args.since), until_us=_time(args.until))
+
+
+def _time(text: str) -> int:
+    if not text:
+        return 0
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidSetting(f"{text!r} is not a time", hint="2026-11-24 or 2026-11-24T08:00:00+09:00") from error
+    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1_000_000)
+
+
+@contextmanager
+def _store(args: argparse.Namespace) -> Iterator[SqliteStore]:
+    from audit.errors import NothingToVerify
+    from audit.store import SqliteStore
+
+    folder = chosen_folder(args)
+    if not (folder / "log.db").is_file():
+        raise NothingToVerify(f"{folder} holds no audit log", hint="name the folder that holds log.db")
+    store = SqliteStore(folder / "log.db", read_only=True)
+    try:
+        yield store
+    finally:
+        store.close()
