@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -99,6 +101,71 @@ def test_four_processes_write_one_log_without_loss_or_fork(tmp_path: Path) -> No
     assert [len(out.splitlines()) for out in outputs] == [200] * 4
     assert sorted(recorded(folder)) == sorted(line for out in outputs for line in out.splitlines())
     assert verify_folder(folder).outcome is Outcome.INTACT
+
+
+FAIR = """
+import sys, time
+from pathlib import Path
+from audit import AuditLog, Event, EventType
+folder, name, until = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
+log = AuditLog.open(folder)
+count, worst = 0, 0.0
+while time.time() < until:
+    began = time.monotonic()
+    log.append(Event(EventType.REQUEST_RECEIVED, "default", f"{name}_{count}")).durable.result(30)
+    worst = max(worst, time.monotonic() - began)
+    count += 1
+log.close()
+print(count, worst)
+"""
+
+
+@pytest.mark.slow
+def test_four_processes_get_equal_shares_of_the_lock(tmp_path: Path) -> None:
+    """Fewest and most commits within a factor of two, no wait of a second (bar B6); nothing lost."""
+    folder = tmp_path / "audit"
+    AuditLog.open(folder).close()
+    words = [sys.executable, "-c", FAIR, str(folder)]
+    until = str(time.time() + 8)
+    writers = [subprocess.Popen([*words, f"w{n}", until], stdout=subprocess.PIPE, text=True) for n in range(4)]
+    said = [writer.communicate(timeout=60)[0].split() for writer in writers]
+    counts = [int(count) for count, _ in said]
+    assert min(counts) >= 0.5 * max(counts), counts
+    assert max(float(worst) for _, worst in said) < 1
+    assert len(recorded(folder)) == sum(counts)
+    assert verify_folder(folder).outcome is Outcome.INTACT
+
+
+def test_no_file_holds_content_after_a_kill(tmp_path: Path) -> None:
+    """A canary in eight forms is in no file that a killed process left: database, write-ahead log, keys, pins, locks (T14)."""
+    canary = "카나리아 金丝雀 canary-7f3a@example.com"
+    code = """
+import sys, time
+from pathlib import Path
+from audit import AuditLog, Event, EventType, Segment
+log = AuditLog.open(Path(sys.argv[1]))
+for number in range(200):
+    part = Segment("prompt", (sys.argv[2] + str(number)).encode(), subject=sys.argv[2])
+    ack = log.append(Event(EventType.REQUEST_RECEIVED, "default", f"r{number}", segments=(part,)))
+ack.durable.result(30)
+print("ready", flush=True)
+time.sleep(60)
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "audit"), canary]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        writer.kill()
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(path.name == "log.db-wal" for path in files)
+    on_disk = b"".join(path.read_bytes() for path in files)
+    utf8 = canary.encode()
+    forms = (
+        utf8, canary.encode("utf-16-le"), canary.encode("utf-16-be"), json.dumps(canary)[1:-1].encode(),
+        base64.b64encode(utf8)[:-4], utf8.hex().encode(), quote(canary).encode(), b"canary-7f3a@example.com",
+    )  # fmt: skip
+    assert len(on_disk) > 50_000
+    assert [form for form in forms if form in on_disk] == []
 
 
 def test_a_full_disk_fails_the_append_and_nothing_else(tmp_path: Path) -> None:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from audit.errors import AuditError, NothingToVerify, RolledBack
+from audit import canonical
+from audit.errors import AuditError, NothingToVerify, RolledBack, TamperedLog
+from audit.header import context_of
 from audit.log import AuditLog
+from audit.note import Checkpoint, sign
+from audit.seal import Sealed, SubjectKey, seal, unseal
+from audit.store import SqliteStore
 from audit.tree import Frontier, leaf_hash
 from audit.verify import Outcome, verify_folder
 
@@ -156,3 +165,105 @@ def test_segments_cannot_be_moved_between_records(history: Path) -> None:
     db.close()
     with AuditLog.open(history) as log, pytest.raises(AuditError):
         log.read("default", 0, who="auditor-1", purpose="incident", ticket="T-1")
+
+
+def test_every_pair_of_records_that_is_swapped_is_found(history: Path) -> None:
+    """All pairs of one log (T3)."""
+    db = sqlite3.connect(history / "log.db", isolation_level=None)
+    rows = db.execute("select seq, header from leaf where log = ? order by seq", (LOG,)).fetchall()
+    for one in range(len(rows)):
+        for other in range(one):
+            for seq, header in ((one, rows[other][1]), (other, rows[one][1])):
+                db.execute("update leaf set header = ? where log = ? and seq = ?", (header, LOG, seq))
+            assert verify_folder(history).outcome is Outcome.TAMPERED, (one, other)
+            for seq in (one, other):
+                db.execute("update leaf set header = ? where log = ? and seq = ?", (rows[seq][1], LOG, seq))
+    db.close()
+    assert verify_folder(history).outcome is Outcome.INTACT
+
+
+def test_a_log_that_was_rewritten_and_signed_with_another_key_is_found(history: Path) -> None:
+    """Tree and checkpoints are recomputed over the changed records, by somebody without the signing key (T6)."""
+    forger = Ed25519PrivateKey.generate()
+    with sqlite3.connect(history / "log.db") as db:
+        edit_and_rebuild(db)
+        leaves = [leaf_hash(row[0]) for row in db.execute("select header from leaf where log = ? order by seq", (LOG,))]
+        for (size,) in db.execute("select size from checkpoint where log = ?", (LOG,)).fetchall():
+            grown = Frontier().extended(leaves[:size])
+            note = sign(Checkpoint(LOG, size, grown.root()), forger)
+            db.execute(
+                "update checkpoint set hashes = ?, note = ? where log = ? and size = ?",
+                (grown.to_bytes(), note, LOG, size),
+            )
+    db.close()
+    assert verify_folder(history).outcome is Outcome.TAMPERED
+    assert independent(history) == 1
+
+
+def test_who_signs_another_history_with_the_real_key_is_found_by_a_pin(history: Path, tmp_path: Path) -> None:
+    """With the signing key and the folder's pins everything looks intact; the auditor's own pin remembers (T7)."""
+    shutil.copytree(history.with_name("audit-pins"), tmp_path / "mine")
+    shutil.rmtree(history.with_name("audit-pins"))
+    with sqlite3.connect(history / "log.db") as db:
+        cut_tail(db)
+        db.execute("delete from checkpoint")
+        for name in ("default", "acme", "_system"):
+            rows = db.execute("select seq, header from leaf where log like ? order by seq", (f"%/{name}",)).fetchall()
+            keep = [row for row in rows if b'"heads":' not in row[1]]
+            db.execute("delete from leaf where log like ?", (f"%/{name}",))
+            log = f"haechi.local/audit/{name}"
+            for seq, (_, header) in enumerate(keep):
+                db.execute("insert into leaf values (?, ?, ?)", (log, seq, header))
+            rebuild(db, log)
+    db.close()
+    with AuditLog.open(history) as log:
+        request(log, 99)
+    assert verify_folder(history, pins=tmp_path / "mine").outcome is Outcome.TAMPERED
+
+
+def test_one_subject_key_opens_that_subjects_segments_of_that_month_and_class_only(history: Path) -> None:
+    """The blast radius of a stolen key (T12)."""
+    with AuditLog.open(history) as log:
+        stolen = log.keys.entries("default", "user-0")[0]
+        key = log.keys.for_reading(stolen.kid)
+        assert key is not None
+        store = SqliteStore(history / "log.db", read_only=True)
+        opened = set()
+        for name in (LOG, OTHER):
+            for record in store.records(name):
+                header = canonical.decode(record.header)
+                context = hashlib.sha256(b"haechi-audit/1\0" + context_of(record.header)).digest()
+                for part, body in zip(header["segs"], record.bodies, strict=True):
+                    sealed = Sealed(
+                        body.ciphertext or b"", body.wrap or b"", bytes.fromhex(part["ch"]), bytes.fromhex(part["kc"])
+                    )
+                    for kid in {part["kid"], stolen.kid}:
+                        with suppress(AuditError):
+                            unseal(context, part["n"], sealed, SubjectKey(kid, key.key))
+                            opened.add(part["kid"])
+        store.close()
+    assert opened == {stolen.kid}
+
+
+def test_equal_randomness_gives_different_keys_to_different_records() -> None:
+    """A cloned machine with the same random state: the record's context still separates the content keys (T19)."""
+    record_key = b"r" * 32
+    contexts = [hashlib.sha256(bytes([n])).digest() for n in range(100)]
+    derived = {
+        hmac.digest(record_key, b"enc\0" + context + name, "sha256") for context in contexts for name in (b"a", b"b")
+    }
+    assert len(derived) == 200
+
+
+def test_a_key_that_was_not_committed_to_is_refused_before_decryption() -> None:
+    """A ciphertext that another key would open as something else is of no use: `kc` names the one key (T11)."""
+    subject = SubjectKey("0" * 32, b"k" * 32)
+    context = b"c" * 32
+    first, second = (seal(context, "prompt", text, subject) for text in (b"one", b"two"))
+    for mixed in (
+        Sealed(first.ciphertext, second.wrap, first.ch, first.kc),
+        Sealed(first.ciphertext, second.wrap, first.ch, second.kc),
+        Sealed(second.ciphertext, first.wrap, second.ch, second.kc),
+    ):
+        with pytest.raises(TamperedLog):
+            unseal(context, "prompt", mixed, subject)
