@@ -97,8 +97,10 @@ class AuditLog:
         log._publisher.start()
         log._writer.start()
         log.record(Event(EventType.LOG_OPENED, SYSTEM, "", act="log", decision="none"))
-        log.close_orphans()
-        Eraser(log).recover()
+        with recover.alone(folder):
+            log.close_orphans()
+            Eraser(log).recover()
+            recover.forget_gone(folder)
         return log
 
     def append(self, event: Event) -> Ack:
@@ -110,7 +112,7 @@ class AuditLog:
         return self._append(event, event.tenant)
 
     def close_orphans(self) -> int:
-        """End requests whose process died: `request.orphaned`. Returns how many."""
+        """End requests whose process died: `request.orphaned`. Returns how many. Within `recover.alone`."""
         with_end_missing = recover.open_requests(self._store.connection)
         gone = {writer for writer in {one.writer for one in with_end_missing} if recover.is_gone(self.folder, writer)}
         orphans = [one for one in with_end_missing if one.writer in gone and one.log != self.log_name(SYSTEM)]

@@ -28,6 +28,7 @@ from haechi.base.clock import Clock
 logger = logging.getLogger("haechi.audit")
 
 PUBLISH_EVERY_S = 1.0
+LONGEST_PAUSE_S = 60.0
 HEADS_A_RECORD = 20
 KEPT_CHECKPOINTS = 16
 """Newest checkpoints that stay; of older ones the last in every `THINNED_TO` records."""
@@ -45,6 +46,7 @@ class Publisher:
         self._system = f"{origin}/{SYSTEM}"
         self._clock = clock
         self._numbering = Numbering()
+        self._failures = 0
         self._grown = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="haechi-audit-publisher", daemon=True)
@@ -92,7 +94,7 @@ class Publisher:
         stopping = False
         while not stopping:
             self._grown.wait()
-            stopping = self._stopping.wait(PUBLISH_EVERY_S)
+            stopping = self._stopping.wait(min(PUBLISH_EVERY_S * 2**self._failures, LONGEST_PAUSE_S))
             if not stopping and self._pins.age_s(self._system) < PUBLISH_EVERY_S / 2:
                 continue  # another process signed just now
             self._grown.clear()
@@ -103,10 +105,13 @@ class Publisher:
             self.publish()
         except (AuditError, OSError, ValueError, sqlite3.Error) as error:
             self._numbering.renew()
+            self._failures += 1
             said = error if isinstance(error, AuditError) else LogUnavailable(f"signing failed: {error}")
             logger.error("no checkpoint was signed: %s", said)  # noqa: TRY400  # a traceback says nothing more
             if not self._stopping.is_set():
-                self._grown.set()  # try again in a second
+                self._grown.set()  # try again, less and less often
+        else:
+            self._failures = 0
 
     def _is_unsigned(self, name: str) -> bool:
         found = self._store.last_checkpoint(name)

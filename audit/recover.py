@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,13 +28,32 @@ class OpenRequest:
     writer: str
 
 
-def announce_writer(folder: Path, writer_id: str) -> int:
-    """Hold a lock for as long as this process lives: how others tell its open requests from orphans."""
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """No other process announces itself or recovers meanwhile: of several that open together, one does the work."""
     writers = folder / "writers"
     writers.mkdir(exist_ok=True, mode=0o700)
-    handle = os.open(writers / writer_id, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fcntl.flock(handle, fcntl.LOCK_EX)
+    handle = os.open(writers / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def announce_writer(folder: Path, writer_id: str) -> int:
+    """Hold a lock for as long as this process lives: how others tell its open requests from orphans."""
+    with alone(folder):
+        handle = os.open(folder / "writers" / writer_id, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(handle, fcntl.LOCK_EX)
     return handle
+
+
+def forget_gone(folder: Path) -> None:
+    """Remove what dead processes left in `writers`; within `alone`."""
+    for path in (folder / "writers").iterdir():
+        if path.name != "lock":
+            is_gone(folder, path.name)
 
 
 def open_requests(db: sqlite3.Connection) -> list[OpenRequest]:
@@ -42,7 +63,7 @@ def open_requests(db: sqlite3.Connection) -> list[OpenRequest]:
 
 
 def is_gone(folder: Path, writer_id: str) -> bool:
-    """Whether the process of that writer ended without closing."""
+    """Whether the process of that writer ended without closing; within `alone`."""
     path = folder / "writers" / writer_id
     try:
         handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)

@@ -58,11 +58,12 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A leaf with its bodies, as stored."""
+    """A leaf with its bodies, as stored. strays: bodies before it that belong to no leaf."""
 
     seq: int
     header: bytes
     bodies: tuple[Body, ...]
+    strays: int = 0
 
 
 class SqliteStore:
@@ -173,18 +174,21 @@ class SqliteStore:
             yield as_int(seq), as_bytes(header)
 
     def records(self, log: str) -> Iterator[Record]:
-        """Every record with its bodies, in order; bodies that belong to no leaf come with the next one, or are left."""
+        """Every record with its bodies, in order."""
         leaves = self._db.execute("select seq, header from leaf where log = ? order by seq", (log,))
         bodies = self._db.execute(
             "select seq, name, kid, ciphertext, wrap from body where log = ? order by seq, name", (log,)
         )
         body = bodies.fetchone()
         for found, header in leaves:
-            seq, mine = as_int(found), []
+            seq, mine, strays = as_int(found), [], 0
             while body is not None and as_int(body[0]) <= seq:
-                mine.append(Body(str(body[1]), str(body[2]), _optional(body[3]), _optional(body[4])))
+                if body[0] == seq:
+                    mine.append(Body(str(body[1]), str(body[2]), _optional(body[3]), _optional(body[4])))
+                else:
+                    strays += 1
                 body = bodies.fetchone()
-            yield Record(seq, as_bytes(header), tuple(mine))
+            yield Record(seq, as_bytes(header), tuple(mine), strays)
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:

@@ -285,6 +285,8 @@ class _LogChecker:
             problems.append("its writer's number was used before or cannot be")
         proof.orphans += leaf.type == "request.orphaned"
         parts = leaf.parts
+        if record.strays:
+            problems.append("there are segments before it that belong to no record")
         if parts or record.bodies:
             problems += self._verify_parts(record, parts, proof)
         if problems and len(proof.problems) < _MOST_PROBLEMS:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from haechi.base.errors import ExitCode, InvalidSetting, UnwritableOutput
-from haechi.cli._audit_folder import add_folder, chosen_folder
+from haechi.cli._audit_folder import add_folder, chosen_folder, read_text
 
 if TYPE_CHECKING:
     from audit.sample import Filter
@@ -106,8 +106,10 @@ def run_sample(args: argparse.Namespace) -> int:
 def run_export(args: argparse.Namespace) -> int:
     """Write every log that was asked for."""
     from audit.errors import NothingToVerify
+    from audit.note import VerifierKey
     from audit.tiles import write_tiles
 
+    family = VerifierKey.parse(read_text(chosen_folder(args) / "public.key"))
     done = 0
     with _store(args) as store, store.snapshot():
         try:
@@ -115,9 +117,12 @@ def run_export(args: argparse.Namespace) -> int:
                 tenant = log.rsplit("/", 1)[-1]
                 if args.tenant in {None, tenant}:
                     size = write_tiles(store, log, args.output / tenant)
+                    # Standard tools want the key under the log's own name; its hash is another, the key is the same.
+                    line = VerifierKey(log, family.public).line()
+                    (args.output / tenant / "public.key").write_text(line + "\n", "ascii")
                     done += 1
                     print(json.dumps({"log": log, "records": size}) if args.json else f"{log}: {size} records")
-            (args.output / "public.key").write_bytes((chosen_folder(args) / "public.key").read_bytes())
+            (args.output / "public.key").write_text(family.line() + "\n", "ascii")
         except OSError as error:
             raise UnwritableOutput(f"{args.output}: {error.strerror}", hint="--output names a folder") from error
     if not done:

@@ -136,6 +136,30 @@ def test_four_processes_get_equal_shares_of_the_lock(tmp_path: Path) -> None:
     assert verify_folder(folder).outcome is Outcome.INTACT
 
 
+def test_processes_that_open_together_after_a_crash_close_each_orphan_once(tmp_path: Path) -> None:
+    """Four start at the same moment over thirty open requests of a dead one: thirty orphans, and no stale lock file."""
+    folder = tmp_path / "audit"
+    dying = """
+import os, sys
+from pathlib import Path
+from audit import AuditLog, Event, EventType
+log = AuditLog.open(Path(sys.argv[1]))
+acks = [log.append(Event(EventType.REQUEST_RECEIVED, "default", f"r{n}")) for n in range(30)]
+acks[-1].durable.result(30)
+os._exit(9)
+"""
+    assert subprocess.run([sys.executable, "-c", dying, str(folder)], check=False).returncode == 9
+    writers = [start(folder, f"w{n}", 3) for n in range(4)]
+    assert [writer.communicate(timeout=60) and writer.returncode for writer in writers] == [0] * 4
+    store = SqliteStore(folder / "log.db", read_only=True)
+    leaves = [canonical.decode(leaf) for _, leaf in store.headers("haechi.local/audit/default")]
+    store.close()
+    orphans = [h["req"] for h in leaves if h["typ"] == "request.orphaned" and h["req"].startswith("r")]
+    assert sorted(orphans) == sorted(f"r{n}" for n in range(30))
+    assert [path.name for path in (folder / "writers").iterdir()] == ["lock"]
+    assert verify_folder(folder).outcome is Outcome.INTACT
+
+
 def test_no_file_holds_content_after_a_kill(tmp_path: Path) -> None:
     """A canary in eight forms is in no file that a killed process left: database, write-ahead log, keys, pins, locks (T14)."""
     canary = "카나리아 金丝雀 canary-7f3a@example.com"

@@ -88,7 +88,7 @@ def test_an_export_is_verified_offline_and_any_changed_byte_of_it_is_found(folde
     assert verify_tiles(out) == 3
     names = {str(path.relative_to(out / "default")) for path in (out / "default").rglob("*") if path.is_file()}
     assert names == {
-        "checkpoint", "tile/0/000", "tile/0/001", "tile/0/002.p/188", "tile/1/000.p/2",
+        "checkpoint", "public.key", "tile/0/000", "tile/0/001", "tile/0/002.p/188", "tile/1/000.p/2",
         "tile/entries/000", "tile/entries/001", "tile/entries/002.p/188",
     }  # fmt: skip
     whole = (out / "default/tile/0/000").read_bytes()
