@@ -23,10 +23,11 @@ from audit.errors import LogUnavailable
 from audit.tree import Frontier, leaf_hash
 
 _NETWORK = ("nfs", "cifs", "smb", "afs", "ceph", "fuse.sshfs", "fuse.glusterfs", "lustre")
+# Rowid tables where rows are large: in a table without rowid a row beyond a quarter of a page goes to pages of its own.
 _SCHEMA = """
-create table if not exists leaf (log text, seq integer, header blob not null, primary key (log, seq)) without rowid;
+create table if not exists leaf (log text, seq integer, header blob not null, primary key (log, seq));
 create table if not exists body (log text, seq integer, name text, kid text not null, ciphertext blob, wrap blob,
-    primary key (log, seq, name)) without rowid;
+    primary key (log, seq, name));
 create table if not exists edge (log text primary key, size integer not null, hashes blob not null, sts integer not null) without rowid;
 create index if not exists body_of_key on body (kid);
 create table if not exists destroyed (kid text primary key, seq integer not null) without rowid;

@@ -160,6 +160,13 @@ def read_base64(text: str) -> bytes:
     return raw
 
 
+def blob(value: object) -> bytes:
+    """A column's bytes: whoever edits the file may have stored text or a number there."""
+    if not isinstance(value, bytes):
+        raise Wrong("a column does not hold bytes")
+    return value
+
+
 class Folder:
     """One moment of a folder's database, and what is known about all its logs together."""
 
@@ -176,8 +183,8 @@ class Folder:
     def _read_system_log(self, system: str) -> None:
         """Which keys it says were destroyed, and where it says that each log was: record, size, root."""
         for seq, data in self.db.execute("select seq, header from leaf where log = ? order by seq", (system,)):
-            if b'"kids":[' in bytes(data) or b'"heads":[' in bytes(data):
-                header = read_header(bytes(data), system)
+            if b'"kids":[' in blob(data) or b'"heads":[' in blob(data):
+                header = read_header(blob(data), system)
                 if header["typ"] in {"erasure.done", "retention.done"}:
                     self.destroyed.update(header.get("kids", ()))
                 for head in header.get("heads", ()):
@@ -193,11 +200,11 @@ class Folder:
         for seq, data in self.db.execute("select seq, header from leaf where log = ? order by seq", (log,)):
             if seq != tree.size:
                 raise Wrong(f"record {tree.size} is missing")  # step 2
-            header = read_header(bytes(data), log)
+            header = read_header(blob(data), log)
             if header["sts"] < last:
                 raise Wrong(f"record {seq}: time goes back")
             last = header["sts"]
-            tree.add(bytes(data))
+            tree.add(blob(data))
             self._count(seq, header)
             self._verify_bodies(log, seq, header)
             if tree.size in expected and expected.pop(tree.size) != (tree.root(), tree.edge()):  # step 3
@@ -209,7 +216,7 @@ class Folder:
         if expected or max(pinned, head) > tree.size:
             raise Wrong("more was signed than is here")
         edge = self.db.execute("select size, hashes, sts from edge where log = ?", (log,)).fetchone()
-        if edge is None or (edge[0], bytes(edge[1]), edge[2]) != (tree.size, tree.edge(), last):
+        if edge is None or (edge[0], blob(edge[1]), edge[2]) != (tree.size, tree.edge(), last):
             raise Wrong("the records do not lead to the stored tree")
         doubts = [f"{log}: truncation cannot be excluded"] if pin is None and named >= known else []
         return doubts + ([] if newest == tree.size else [f"{log}: the newest records are not signed yet"])
@@ -217,8 +224,8 @@ class Folder:
     def _signed(self, log: str) -> dict[int, tuple[bytes, bytes]]:
         found: dict[int, tuple[bytes, bytes]] = {}
         for size, hashes, note in self.db.execute("select size, hashes, note from checkpoint where log = ?", (log,)):
-            noted, root = read_note(bytes(note), log, self.public)
-            found[size] = root, bytes(hashes)
+            noted, root = read_note(blob(note), log, self.public)
+            found[size] = root, blob(hashes)
             if noted != size:
                 raise Wrong(f"the checkpoint of size {noted} is filed under {size}")
         return found
@@ -243,7 +250,7 @@ class Folder:
     def _verify_bodies(self, log: str, seq: int, header: dict[str, Any]) -> None:
         """Step 5."""
         found = self.db.execute("select name, kid, ciphertext, wrap from body where log = ? and seq = ?", (log, seq))
-        rows = {row[0]: row[1:] for row in found}
+        rows = {row[0]: (row[1], *(None if value is None else blob(value) for value in row[2:])) for row in found}
         for part in header["segs"]:
             kid, ciphertext, wrap = rows.pop(part["n"], (None, None, None))
             if kid != part["kid"]:
