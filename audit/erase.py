@@ -96,7 +96,7 @@ class OpenLog(Protocol):
 
 
 class Eraser:
-    """Destroys keys of one audit folder, with its log open."""
+    """Destroys, spares and renews the keys of one audit folder, with its log open."""
 
     def __init__(self, log: OpenLog) -> None:
         self._log = log
@@ -163,6 +163,12 @@ class Eraser:
         lifted = self._log.keys.lift_hold(hold_id)
         assert lifted is not None  # noqa: S101  # found above; holds are lifted by hand, one at a time
         return lifted
+
+    def rotate(self, why: Why) -> int:
+        """Wrap every subject key under new tenant keys; bodies are not touched. Returns how many."""
+        count = sum(self._log.keys.rotate(tenant) for tenant in self._log.keys.tenants())
+        self._record(EventType.KEYS_ROTATED, why, count=count)
+        return count
 
     def recover(self) -> int:
         """Finish erasures whose process died, and repeat those that a restored key store has undone. Returns how many."""

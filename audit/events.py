@@ -26,6 +26,7 @@ class EventType(enum.StrEnum):
     RETENTION_DONE = "retention.done"
     HOLD_PLACED = "hold.placed"
     HOLD_LIFTED = "hold.lifted"
+    KEYS_ROTATED = "keys.rotated"
 
     @property
     def begins(self) -> bool:

@@ -30,7 +30,7 @@ from audit.seal import KEY_BYTES, SubjectKey
 from audit.store import make_private
 
 _SCHEMA = """
-create table if not exists tenant_key (tenant text primary key, wrapped blob not null) without rowid;
+create table if not exists tenant_key (tenant text, use text, wrapped blob not null, primary key (tenant, use)) without rowid;
 create table if not exists subject_key (
     kid text primary key, tenant text not null, tag blob not null, class text not null, epoch text not null,
     wrapped blob not null, unique (tenant, tag, class, epoch)) without rowid;
@@ -38,6 +38,9 @@ create table if not exists state (name text primary key, value integer not null)
 create table if not exists hold (id text primary key, tenant text not null, tag blob, placed_us integer not null) without rowid;
 """
 _MOST_CACHED = 4096
+_VERSION = 1
+WRAP, INDEX = "wrap", "index"
+"""Uses of a tenant's keys: one wraps subject keys and is rotated, the other makes tags and stays."""
 
 
 class KeyPlace(NamedTuple):
@@ -85,18 +88,30 @@ class SubjectKeys:
         self._path = path
         self._kms = kms
         self._lock = threading.Lock()
-        self._tenants: dict[str, bytes] = {}
+        self._tenants: dict[tuple[str, str], bytes] = {}
+        self._rotations = 0
         self._cache: OrderedDict[KeyPlace, SubjectKey] = OrderedDict()
         try:
             make_private(path)
             self._db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
             for pragma in ("journal_mode=truncate", "synchronous=full", "secure_delete=on"):
                 self._db.execute(f"pragma {pragma}")
+            self._refuse_other_versions(path)
             self._db.executescript(_SCHEMA)
+            self._db.execute(f"pragma user_version={_VERSION}")
         except (sqlite3.Error, OSError) as error:
             raise LogUnavailable(
                 f"the key store {path} cannot be opened", hint="check the folder's owner and mode"
             ) from error
+
+    def _refuse_other_versions(self, path: Path) -> None:
+        (version,) = self._db.execute("pragma user_version").fetchone()
+        (tables,) = self._db.execute("select count(*) from sqlite_master").fetchone()
+        if version != _VERSION and tables:
+            raise KeysUnavailable(
+                f"the key store {path} has version {version}, and this program knows {_VERSION}",
+                hint="use the release that wrote it, or start a new audit folder",
+            )
 
     def obtain(self, places: Iterable[KeyPlace]) -> dict[KeyPlace, SubjectKey]:
         """The keys for new content; those that do not exist yet are made, all in one transaction.
@@ -127,8 +142,8 @@ class SubjectKeys:
 
     def for_reading(self, kid: str) -> SubjectKey | None:
         """The key of that id; None when it was destroyed."""
-        with self._lock:
-            row = self._db.execute("select tenant, wrapped from subject_key where kid = ?", (kid,)).fetchone()
+        with self._lock, self._reading() as db:
+            row = db.execute("select tenant, wrapped from subject_key where kid = ?", (kid,)).fetchone()
             if row is None:
                 return None
             return SubjectKey(kid, self._open(row[0], kid, row[1]))
@@ -141,7 +156,12 @@ class SubjectKeys:
     def knows(self, tenant: str) -> bool:
         """Whether content was ever written for a tenant."""
         with self._lock:
-            return self._db.execute("select 1 from tenant_key where tenant = ?", (tenant,)).fetchone() is not None
+            return self._has_keys(tenant)
+
+    def tenants(self) -> list[str]:
+        """Tenants that have keys."""
+        with self._lock:
+            return [row[0] for row in self._db.execute("select distinct tenant from tenant_key order by tenant")]
 
     def entries(self, tenant: str | None = None, subject: str | None = None) -> list[KeyEntry]:
         """Keys that exist, all or those of one tenant, or of one subject in it."""
@@ -151,7 +171,7 @@ class SubjectKeys:
             values.append(tenant)
             if subject is not None:
                 clauses.append("tag = ?")
-                with self._lock:
+                with self._lock, self._reading():
                     values.append(self._tag(tenant, subject))
         find = f"select kid, tenant, tag, class, epoch from subject_key where {' and '.join(clauses)} order by kid"  # noqa: S608  # fixed clauses
         with self._lock:
@@ -160,6 +180,8 @@ class SubjectKeys:
     def place_hold(self, hold: Hold, subject: str | None) -> None:
         """Keep the keys of a subject, or of a whole tenant, from being destroyed."""
         with self._lock, self._writing() as db:
+            if subject is not None and not self._has_keys(hold.tenant):
+                self._make_tenant(hold.tenant)
             tag = None if subject is None else self._tag(hold.tenant, subject)
             db.execute("insert into hold values (?, ?, ?, ?)", (hold.id, hold.tenant, tag, hold.placed_us))
 
@@ -190,8 +212,7 @@ class SubjectKeys:
     def erasures(self) -> int:
         """How many destructions this file has seen; fewer than the log counts, and it is an old copy."""
         with self._lock:
-            row = self._db.execute("select value from state where name = 'erasures'").fetchone()
-        return int(row[0]) if row else 0
+            return self._count("erasures")
 
     def destroy(self, kids: Sequence[str], erasures: int) -> tuple[bytes, ...]:
         """Delete keys from the file. Returns what was stored of them, so that the file can be searched for it.
@@ -225,8 +246,31 @@ class SubjectKeys:
             data = b"".join(path.read_bytes() for path in sorted(beside))
         return sum(data.count(secret) for secret in secrets_)
 
+    def rotate(self, tenant: str) -> int:
+        """Wrap a tenant's subject keys under a new tenant key. Returns how many; no content is touched.
+
+        Raises:
+            LogUnavailable: the key store cannot be written; the old key then stays.
+        """
+        try:
+            with self._lock, self._writing() as db:
+                old, new = self._tenant_key(tenant, WRAP), os.urandom(KEY_BYTES)
+                rows = db.execute("select kid, wrapped from subject_key where tenant = ?", (tenant,)).fetchall()
+                again = [(_wrap(new, _unwrap(old, wrapped, kid), kid), kid) for kid, wrapped in rows]
+                db.executemany("update subject_key set wrapped = ? where kid = ?", again)
+                self._keep_tenant_key(tenant, WRAP, new)
+                count = self._count("rotations") + 1
+                db.execute("insert or replace into state values ('rotations', ?)", (count,))
+                self._tenants.clear()
+        except sqlite3.Error as error:
+            raise LogUnavailable(
+                "the key store cannot be written", hint="check disk space and the folder's mode"
+            ) from error
+        return len(rows)
+
     def _find_or_make_all(self, places: list[KeyPlace]) -> dict[KeyPlace, SubjectKey]:
-        made = {place: key for place in places if (key := self._find(place)) is not None}
+        with self._reading():
+            made = {place: key for place in places if (key := self._find(place)) is not None}
         missing = [place for place in places if place not in made]
         if missing:
             with self._writing():
@@ -235,10 +279,21 @@ class SubjectKeys:
         return made
 
     @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """One moment of the key store, with the tenant keys of that moment."""
+        self._db.execute("begin")
+        try:
+            self._forget_rotated()
+            yield self._db
+        finally:
+            self._db.execute("rollback")
+
+    @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction on the key store."""
         self._db.execute("begin immediate")
         try:
+            self._forget_rotated()
             yield self._db
             self._db.execute("commit")
         except BaseException:
@@ -246,7 +301,20 @@ class SubjectKeys:
                 self._db.execute("rollback")
             raise
 
+    def _forget_rotated(self) -> None:
+        """Another process may have rotated the tenant keys that are cached here."""
+        rotations = self._count("rotations")
+        if rotations != self._rotations:
+            self._tenants.clear()
+            self._rotations = rotations
+
+    def _count(self, name: str) -> int:
+        row = self._db.execute("select value from state where name = ?", (name,)).fetchone()
+        return int(row[0]) if row else 0
+
     def _find(self, place: KeyPlace) -> SubjectKey | None:
+        if not self._has_keys(place.tenant):
+            return None
         row = self._db.execute(
             "select kid, wrapped from subject_key where tenant = ? and tag = ? and class = ? and epoch = ?",
             (place.tenant, self._tag(place.tenant, place.subject), place.retention, place.epoch),
@@ -254,34 +322,59 @@ class SubjectKeys:
         return None if row is None else SubjectKey(row[0], self._open(place.tenant, row[0], row[1]))
 
     def _make(self, place: KeyPlace) -> SubjectKey:
-        kid, key, nonce = secrets.token_hex(16), os.urandom(KEY_BYTES), os.urandom(12)
-        wrapped = nonce + AESGCM(self._tenant_key(place.tenant)).encrypt(nonce, key, kid.encode())
-        tag = self._tag(place.tenant, place.subject)
-        row = (kid, place.tenant, tag, place.retention, place.epoch, wrapped)
+        if not self._has_keys(place.tenant):
+            self._make_tenant(place.tenant)
+        kid, key = secrets.token_hex(16), os.urandom(KEY_BYTES)
+        wrapped = _wrap(self._tenant_key(place.tenant, WRAP), key, kid)
+        row = (kid, place.tenant, self._tag(place.tenant, place.subject), place.retention, place.epoch, wrapped)
         self._db.execute("insert into subject_key values (?, ?, ?, ?, ?, ?)", row)
         return SubjectKey(kid, key)
 
     def _tag(self, tenant: str, subject: str) -> bytes:
         """What finds a subject's keys without naming the subject."""
-        return hmac.digest(self._tenant_key(tenant), b"subject\0" + subject.encode("utf-8", "surrogatepass"), "sha256")
+        index = self._tenant_key(tenant, INDEX)
+        return hmac.digest(index, b"subject\0" + subject.encode("utf-8", "surrogatepass"), "sha256")
 
     def _open(self, tenant: str, kid: str, wrapped: bytes) -> bytes:
         try:
-            return AESGCM(self._tenant_key(tenant)).decrypt(wrapped[:12], wrapped[12:], kid.encode())
+            return _unwrap(self._tenant_key(tenant, WRAP), wrapped, kid)
         except InvalidTag as error:
             raise KeysUnavailable(
                 "a stored subject key does not open", hint="keys.db was altered; restore it"
             ) from error
 
-    def _tenant_key(self, tenant: str) -> bytes:
-        key = self._tenants.get(tenant)
+    def _has_keys(self, tenant: str) -> bool:
+        if (tenant, WRAP) in self._tenants:
+            return True
+        return self._db.execute("select 1 from tenant_key where tenant = ?", (tenant,)).fetchone() is not None
+
+    def _tenant_key(self, tenant: str, use: str) -> bytes:
+        key = self._tenants.get((tenant, use))
         if key is None:
-            bound = b"tenant\0" + tenant.encode()
-            find = "select wrapped from tenant_key where tenant = ?"
-            row = self._db.execute(find, (tenant,)).fetchone()
+            find = "select wrapped from tenant_key where tenant = ? and use = ?"
+            row = self._db.execute(find, (tenant, use)).fetchone()
             if row is None:
-                wrapped = self._kms.wrap(os.urandom(KEY_BYTES), bound)
-                self._db.execute("insert or ignore into tenant_key values (?, ?)", (tenant, wrapped))
-                row = self._db.execute(find, (tenant,)).fetchone()
-            key = self._tenants[tenant] = self._kms.unwrap(row[0], bound)
+                raise KeysUnavailable(f"the {use} key of tenant {tenant!r} is gone", hint="restore keys.db")
+            key = self._tenants[tenant, use] = self._kms.unwrap(row[0], _bound(tenant, use))
         return key
+
+    def _make_tenant(self, tenant: str) -> None:
+        for use in (WRAP, INDEX):
+            self._keep_tenant_key(tenant, use, os.urandom(KEY_BYTES))
+
+    def _keep_tenant_key(self, tenant: str, use: str, key: bytes) -> None:
+        wrapped = self._kms.wrap(key, _bound(tenant, use))
+        self._db.execute("insert or replace into tenant_key values (?, ?, ?)", (tenant, use, wrapped))
+
+
+def _bound(tenant: str, use: str) -> bytes:
+    return b"tenant\0" + tenant.encode() + b"\0" + use.encode()
+
+
+def _wrap(key: bytes, secret: bytes, kid: str) -> bytes:
+    nonce = os.urandom(12)
+    return nonce + AESGCM(key).encrypt(nonce, secret, kid.encode())
+
+
+def _unwrap(key: bytes, wrapped: bytes, kid: str) -> bytes:
+    return AESGCM(key).decrypt(wrapped[:12], wrapped[12:], kid.encode())

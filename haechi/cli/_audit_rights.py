@@ -1,4 +1,4 @@
-"""`haechi audit erase|retain|hold`: what a privacy officer does."""
+"""`haechi audit erase|retain|hold|rotate`: what a privacy officer does."""
 
 from __future__ import annotations
 
@@ -55,6 +55,15 @@ def register_rights(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) 
     hold.add_argument("--id", default="", help="the hold to lift")
     _why(hold)
     hold.set_defaults(run=run_hold)
+
+    rotate = verbs.add_parser(
+        "rotate",
+        help="wrap all content keys under new tenant keys",
+        description="New tenant keys; every subject key is wrapped again, no content is touched. The gateway may go on running.",
+    )
+    add_folder(rotate)
+    _why(rotate)
+    rotate.set_defaults(run=run_rotate)
 
 
 def _why(parser: argparse.ArgumentParser) -> None:
@@ -152,6 +161,16 @@ def run_hold(args: argparse.Namespace) -> int:
                     {"hold": one.id, "tenant": one.tenant, "scope": scope, "placed": at},
                     f"{one.id}  {at}  {one.tenant} {scope}",
                 )
+    return ExitCode.OK
+
+
+def run_rotate(args: argparse.Namespace) -> int:
+    """Rotate the tenant keys."""
+    from audit.erase import Eraser
+
+    with open_log(args) as log:
+        count = Eraser(log).rotate(_reason(args, "rotation", ""))
+    _say(args, {"keys": count}, f"rotated: {count} keys are wrapped anew")
     return ExitCode.OK
 
 

@@ -103,6 +103,15 @@ def test_the_schedule_shows_what_is_due_when(folder: Path, capsys: pytest.Captur
     assert answer(capsys, "retain", str(folder), *WHY) == (0, [])
 
 
+def test_keys_are_rotated_and_everything_still_opens(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The count is said and recorded; content and verification are as before."""
+    code, (said,) = answer(capsys, "rotate", str(folder), *WHY)
+    assert (code, said) == (0, {"keys": 2})
+    assert main(["audit", "verify", str(folder), "--keys"]) == 0
+    assert main(["audit", "show", str(folder), "req_kim", "--decrypt", "--purpose", "check", *WHY]) == 0
+    assert "I am kim" in capsys.readouterr().out
+
+
 def test_a_proof_is_checked_without_the_folder(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from audit import AuditLog, Event, EventType, Segment
 from audit.erase import Eraser, Why, due
-from audit.errors import RolledBack, TamperedLog, UnknownHold, UnknownSubject
+from audit.errors import KeysUnavailable, RolledBack, TamperedLog, UnknownHold, UnknownSubject
 from audit.keycheck import KeyChecker
 from audit.store import SqliteStore
 from audit.verify import Outcome, verify_folder
@@ -223,6 +223,44 @@ class TestHolds:
             Eraser(log).place_hold("default", "user-1", WHY)
             Eraser(log).place_hold("acme", None, WHY)
             assert Eraser(log).erase("default", "user-2", WHY).segments == 2
+
+
+class TestRotation:
+    def test_everything_still_opens_also_in_a_process_that_knows_the_old_keys(self, folder: Path) -> None:
+        """Old and new persons, before and after; no content is rewritten."""
+        with AuditLog.open(folder) as writer, AuditLog.open(folder) as officer:
+            request(writer, 1)
+            before = wrapped_keys(folder)
+            assert Eraser(officer).rotate(WHY) >= 1
+            assert not set(before) & set(wrapped_keys(folder))
+            request(writer, 2, user="user-2")
+            request(officer, 3, user="user-1")
+            assert contents(writer, 6)[::2] == [
+                b"question 1 of user-1",
+                b"question 2 of user-2",
+                b"question 3 of user-1",
+            ]
+            Eraser(writer).rotate(WHY)
+            assert Eraser(officer).erase("default", "user-1", WHY).segments == 4
+            assert contents(officer, 6)[::2] == [None, b"question 2 of user-2", None]
+        proof = verify_folder(folder)
+        assert proof.outcome is Outcome.INTACT, proof
+
+    def test_a_hold_on_a_person_who_was_never_seen_is_kept(self, folder: Path) -> None:
+        """In a tenant without content, too; it then protects what comes."""
+        with AuditLog.open(folder) as log:
+            Eraser(log).place_hold("default", "user-1", WHY)
+            request(log, 1)
+            assert Eraser(log).erase("default", "user-1", WHY).deferred_by
+
+    def test_a_key_store_of_another_version_is_refused(self, folder: Path) -> None:
+        """With both versions named, and untouched."""
+        AuditLog.open(folder).close()
+        with sqlite3.connect(folder / "keys.db") as db:
+            db.execute("pragma user_version=9")
+        db.close()
+        with pytest.raises(KeysUnavailable, match="version 9"):
+            AuditLog.open(folder)
 
 
 class TestRetention:

@@ -161,5 +161,7 @@ def test_requests_of_a_killed_process_are_closed_as_orphans_and_those_of_a_livin
         AuditLog.open(folder).close()
         ends = [(h["typ"], h["req"]) for h in headers(folder) if h["typ"] != "request.received"]
     assert ends == [("request.orphaned", "req_dead")]
-    assert verify_folder(folder).outcome is Outcome.INTACT
+    proof = verify_folder(folder)
+    assert proof.outcome is Outcome.INTACT
+    assert {log.log.rsplit("/", 1)[-1]: log.orphans for log in proof.logs} == {"_system": 0, "default": 1}
     assert independent(folder) == 0
