@@ -88,8 +88,23 @@ class TestHeader:
             Event(EventType.REQUEST_RECEIVED, "default", "req", findings=(("toxicity", -1),)),
             Event(EventType.REQUEST_RECEIVED, "default", "req", policy="md5:00"),
             Event(EventType.REQUEST_RECEIVED, "Acme Corp", "req"),
+            Event(EventType.REQUEST_RECEIVED, "", "req"),
+            Event(EventType.REQUEST_RECEIVED, "\ud800", "req", segments=(Segment("prompt", b"x"),)),
+            Event(EventType.REQUEST_RECEIVED, "default", "req", tokens_in=2**63),
+            Event(EventType.REQUEST_RECEIVED, "default", "req", segments=(Segment("a", b""), Segment("a", b""))),
         ],
-        ids=["line end", "formula", "free text", "negative score", "other digest", "tenant"],
+        ids=[
+            "line end",
+            "formula",
+            "free text",
+            "negative score",
+            "other digest",
+            "tenant",
+            "no tenant",
+            "lone surrogate",
+            "too large",
+            "two segments of one name",
+        ],
     )
     def test_what_does_not_fit_the_schema_is_refused_alone(self, folder: Path, event: Event) -> None:
         """The caller hears of it, its neighbours in the batch are written, the log stays intact."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,42 @@ def test_a_consistency_proof_shows_growth_and_nothing_else(new: int, data: st.Da
     if old < new:
         with pytest.raises(TamperedLog):
             verify_consistency(newer, older, path)
+
+
+def test_every_small_tree_grew_out_of_every_smaller_one_and_of_no_other() -> None:
+    """All pairs of sizes up to 40, with every hash of the proof bent once."""
+    for new in range(1, 41):
+        newer = Checkpoint("log", new, ROOTS[new])
+        for old in range(1, new):
+            older = Checkpoint("log", old, ROOTS[old])
+            path = consistency(LEAVES[:new], old)
+            verify_consistency(older, newer, path)
+            for at in range(len(path)):
+                bent = (*path[:at], leaf_hash(b"bent"), *path[at + 1 :])
+                with pytest.raises(TamperedLog):
+                    verify_consistency(older, newer, bent)
+            with pytest.raises(TamperedLog):
+                verify_consistency(Checkpoint("log", old - 1, ROOTS[old - 1]), newer, path)
+
+
+def test_every_place_of_every_small_tree_is_proven_by_its_own_path_only() -> None:
+    """All leaves of all sizes up to 40, against all indexes."""
+    for size in range(1, 41):
+        for index in range(size):
+            path = inclusion(LEAVES[:size], index)
+            fits = [
+                at for at in range(-1, size + 1) if root_from_inclusion(at, size, LEAVES[index], path) == ROOTS[size]
+            ]
+            assert fits == [index]
+
+
+def test_extra_data_of_another_application_is_passed_over() -> None:
+    """The optional second line is not authenticated, and changes nothing."""
+    hashes = b"".join(base64.b64encode(one) + b"\n" for one in inclusion(LEAVES[:5], 3))
+    text = b"c2sp.org/tlog-proof@v1\nextra b3BhcXVl\nindex 3\n" + hashes + b"\nnote"
+    assert InclusionProof.parse(text) == InclusionProof(3, inclusion(LEAVES[:5], 3), b"note")
+    with pytest.raises(MalformedNote):
+        InclusionProof.parse(text.replace(b"extra", b"index 3\nextra"))
 
 
 def test_a_record_of_a_log_is_proven_under_its_newest_checkpoint(folder: Path) -> None:

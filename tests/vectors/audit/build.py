@@ -60,13 +60,13 @@ def root(leaves: list[bytes]) -> bytes:
     return hashlib.sha256(b"\1" + root(leaves[:k]) + root(leaves[k:])).digest()
 
 
-def checkpoint(size: int) -> str:
-    """A signed note over leaves `0`, `1`, ... as decimal text."""
+def checkpoint(size: int, origin: str = ORIGIN) -> str:
+    """A note over leaves `0`, `1`, ... as decimal text, signed by the key of ORIGIN."""
     import base64
 
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-    body = f"{ORIGIN}\n{size}\n{base64.b64encode(root([str(i).encode() for i in range(size)])).decode()}\n"
+    body = f"{origin}\n{size}\n{base64.b64encode(root([str(i).encode() for i in range(size)])).decode()}\n"
     public = b"\x01" + SIGNER.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     key_id = hashlib.sha256(ORIGIN.encode() + b"\n" + public).digest()[:4]
     blob = base64.b64encode(key_id + SIGNER.sign(body.encode())).decode()
@@ -85,6 +85,8 @@ def notes() -> dict[str, str]:
         "size-with-leading-zero": "expect: malformed\n" + good.replace("\n5\n", "\n05\n"),
         "size-negative": "expect: malformed\n" + good.replace("\n5\n", "\n-5\n"),
         "another-size": "expect: unsigned\n" + good.replace("\n5\n", "\n6\n"),
+        "another-origin": "expect: unsigned\n" + checkpoint(5, "vectors.example/audit/other"),
+        "two-signatures": "expect: valid\n" + good + "— witness.example/1 AAAAAAAAAAAAAAAAAAAAAA==\n",
         "no-signature": "expect: malformed\n" + good[: good.index("\n— ") + 1],
         "extra-line": "expect: malformed\n" + good.replace("\n5\n", "\n5\n\x20\n"),
         "crlf": "expect: malformed\n" + good.split("---\n")[0] + "---\n" + good.split("---\n")[1].replace("\n", "\r\n"),
