@@ -84,7 +84,7 @@ def unseal(context: bytes, name: str, sealed: Sealed, subject: SubjectKey) -> by
     except (InvalidTag, ValueError) as error:
         raise TamperedLog("a segment does not open with its key") from error
     length = int.from_bytes(plain[:8], "big")
-    if length > len(plain) - 8 or any(plain[8 + length :]):
+    if len(plain) < 8 or length > len(plain) - 8 or any(plain[8 + length :]):
         raise TamperedLog("a segment's padding is not zero")
     return plain[8 : 8 + length]
 

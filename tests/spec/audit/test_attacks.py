@@ -145,6 +145,20 @@ def test_nothing_to_verify_is_said_so(tmp_path: Path) -> None:
     assert independent(tmp_path) == 3
 
 
+def test_a_log_without_a_record_is_not_called_intact(folder: Path) -> None:
+    """Database and key are there, and nothing is in it (T28)."""
+    AuditLog.open(folder).close()
+    with sqlite3.connect(folder / "log.db") as db:
+        for table in ("leaf", "body", "edge", "checkpoint"):
+            db.execute(f"delete from {table}")
+    db.close()
+    assert verify_folder(folder).outcome is Outcome.TAMPERED
+    shutil.rmtree(folder.with_name("audit-pins"))
+    with pytest.raises(NothingToVerify):
+        verify_folder(folder)
+    assert independent(folder) == 3
+
+
 def test_a_restored_old_copy_is_refused_by_the_signer_and_found_by_the_verifier(folder: Path, tmp_path: Path) -> None:
     """After a rollback the log does not open, so no second history is signed (T5)."""
     with AuditLog.open(folder) as log:

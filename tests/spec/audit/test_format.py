@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import importlib.util
 from pathlib import Path
 
 import pytest
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -106,6 +108,21 @@ def test_a_header_vector_is_judged_as_it_says(path: Path) -> None:
             read_header(leaf, "vectors.example/audit/default")
 
 
+def test_a_header_that_does_not_fit_is_refused_with_the_field_and_without_its_value() -> None:
+    """Missing, unknown and ill-formed fields are named; what stood there is not."""
+    good = canonical.decode((VECTORS / "header-plain.txt").read_bytes().split(b"\n", 1)[1])
+    for change, said in (
+        ({"rsn": "the secret reason"}, "'rsn' is not in its form"),
+        ({"secret": 1}, "'secret' is unknown"),
+        ({"ti": 1.5}, "'ti' is not in its form"),
+    ):
+        with pytest.raises(InvalidRecord, match=said) as refused:
+            header.check(good | change)
+        assert "secret reason" not in str(refused.value)
+    with pytest.raises(InvalidRecord, match=r"missing: rsn, ti$"):
+        header.check({name: value for name, value in good.items() if name not in {"rsn", "ti"}})
+
+
 def test_the_context_of_the_segment_vector_is_that_of_its_header() -> None:
     """SHA-256 over the domain and the header without `segs` and `sts`."""
     v = fields("segment.txt")
@@ -166,6 +183,27 @@ def test_a_sealed_segment_opens_with_its_own_key_place_and_bytes_only(
     ):
         with pytest.raises(TamperedLog):
             unseal(context_, name, sealed_, key_)
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        (3).to_bytes(8, "big") + b"abc" + b"\0" * 244 + b"x",
+        (3).to_bytes(8, "big") + b"abc" + b"x" + b"\0" * 244,
+        (249).to_bytes(8, "big") + b"a" * 248,
+        b"",
+    ],
+    ids=["last byte", "first byte", "longer than what is there", "nothing"],
+)
+def test_padding_that_is_not_zero_is_refused(plain: bytes) -> None:
+    """Nothing can be hidden behind the content, even by who holds the keys."""
+    context, rk, sk, kid = b"c" * 32, b"r" * 32, b"s" * 32, "0" * 32
+    bound = context + b"prompt"
+    ek, kc = (hmac.digest(rk, use + b"\0" + bound, "sha256") for use in (b"enc", b"commit"))
+    ct = bytes(12) + AESGCM(ek).encrypt(bytes(12), plain, bound)
+    wrap = bytes(12) + AESGCM(sk).encrypt(bytes(12), rk, b"wrap\0" + kid.encode() + bound)
+    with pytest.raises(TamperedLog, match="padding"):
+        unseal(context, "prompt", Sealed(ct, wrap, hashlib.sha256(ct).digest(), kc), SubjectKey(kid, sk))
 
 
 @given(st.integers(1, 2**24))
