@@ -52,9 +52,10 @@ class Pins:
         finally:
             os.close(handle)
 
-    def names(self) -> list[str]:
-        """Every log that was ever signed."""
-        return sorted(parse(path.read_bytes())[0].origin for path in self.folder.glob("*.note"))
+    def notes(self) -> dict[str, bytes]:
+        """The last note remembered for every log that was ever signed."""
+        notes = [path.read_bytes() for path in sorted(self.folder.glob("*.note"))]
+        return {parse(note)[0].origin: note for note in notes}
 
     def note(self, log: str) -> bytes | None:
         """The last note remembered for a log."""
@@ -67,23 +68,6 @@ class Pins:
             return time.time() - self._path(log).stat().st_mtime
         except FileNotFoundError:
             return float("inf")
-
-    def check(self, log: str, store: SqliteStore) -> None:
-        """Whether the store's records begin with what is remembered.
-
-        Raises:
-            RolledBack: they do not: the store is older, or another history.
-        """
-        note = self.note(log)
-        if note is None:
-            return
-        pinned = parse(note)[0]
-        found = store.frontier_at(log, pinned.size)
-        if (found.size, found.root()) != (pinned.size, pinned.root):
-            raise RolledBack(
-                f"log {log} does not contain the checkpoint of size {pinned.size} that was signed before",
-                hint="this is an old or foreign copy of the folder; nothing is signed until the newest one is back",
-            )
 
     def remember(self, log: str, note: bytes) -> None:
         """Keep the note, atomically and durably; within `exclusive`.
@@ -110,3 +94,18 @@ class Pins:
 
     def _path(self, log: str) -> Path:
         return self.folder / f"{hashlib.sha256(log.encode()).hexdigest()[:32]}.note"
+
+
+def check(note: bytes, store: SqliteStore) -> None:
+    """Whether the store's records begin with what a remembered note says. Read the note before the store.
+
+    Raises:
+        RolledBack: they do not: the store is older, or another history.
+    """
+    pinned = parse(note)[0]
+    found = store.frontier_at(pinned.origin, pinned.size)
+    if (found.size, found.root()) != (pinned.size, pinned.root):
+        raise RolledBack(
+            f"log {pinned.origin} does not contain the checkpoint of size {pinned.size} that was signed before",
+            hint="this is an old or foreign copy of the folder; nothing is signed until the newest one is back",
+        )

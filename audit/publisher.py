@@ -19,7 +19,7 @@ from audit.events import Event, EventType
 from audit.header import build, complete, context_bytes
 from audit.kms import Kms
 from audit.note import Checkpoint, sign
-from audit.pins import Pins
+from audit.pins import Pins, check
 from audit.store import SqliteStore
 from audit.tree import Frontier, leaf_hash
 from audit.writer import Numbering
@@ -80,7 +80,8 @@ class Publisher:
                 if not grown:
                     return
                 for name in grown:
-                    self._pins.check(name, self._store)
+                    if note := self._pins.note(name):
+                        check(note, self._store)
                 tenants = [name for name in grown if name != self._system]
                 for at in range(0, len(tenants), HEADS_A_RECORD):
                     used += 1

@@ -13,7 +13,7 @@ from pathlib import Path
 from audit.errors import KeysUnavailable, RolledBack, TamperedLog
 from audit.kms import FileKms
 from audit.note import VerifierKey, parse, public_key
-from audit.pins import Pins
+from audit.pins import Pins, check
 from audit.store import SqliteStore
 from audit.tree import Frontier, leaf_hash
 
@@ -123,23 +123,28 @@ def check_ends(store: SqliteStore, pins: Pins) -> None:
         TamperedLog: they do not.
         RolledBack: the store is older, or a log that was signed is gone.
     """
-    names = store.logs()
-    for name in names:
-        pins.check(name, store)
-        found = store.last_checkpoint(name)
-        signed = Frontier.from_bytes(found[0], found[1]) if found else Frontier()
-        if found and parse(found[2])[0].root != signed.root():
-            raise TamperedLog(
-                f"log {name}: a checkpoint and its tree edge differ", hint="haechi audit verify tells where"
-            )
-        grown = signed.extended(leaf_hash(leaf) for _, leaf in store.headers(name, signed.size))
-        if grown != store.edge(name).frontier:
-            raise TamperedLog(
-                f"log {name}: the last records do not lead to the stored tree", hint="haechi audit verify tells where"
-            )
-    for name in pins.names():
+    signed_before = pins.notes()
+    with store.snapshot():
+        names = store.logs()
+        for name in names:
+            if name in signed_before:
+                check(signed_before[name], store)
+            _check_end(store, name)
+    for name in signed_before:
         if name not in names:
             raise RolledBack(
                 f"log {name} was signed before and is not in the folder",
                 hint="put the audit folder back; see docs/for-auditors.md",
             )
+
+
+def _check_end(store: SqliteStore, name: str) -> None:
+    found = store.last_checkpoint(name)
+    signed = Frontier.from_bytes(found[0], found[1]) if found else Frontier()
+    if found and parse(found[2])[0].root != signed.root():
+        raise TamperedLog(f"log {name}: a checkpoint and its tree edge differ", hint="haechi audit verify tells where")
+    grown = signed.extended(leaf_hash(leaf) for _, leaf in store.headers(name, signed.size))
+    if grown != store.edge(name).frontier:
+        raise TamperedLog(
+            f"log {name}: the last records do not lead to the stored tree", hint="haechi audit verify tells where"
+        )

@@ -106,7 +106,7 @@ def verify_folder(
         raise NothingToVerify(f"{folder} holds no audit log", hint="name the folder that holds log.db and public.key")
     key = VerifierKey.parse((folder / "public.key").read_text("ascii"))
     memory = Pins(pins or Pins.beside(folder))
-    remembered = {name: memory.note(name) for name in memory.names()}
+    remembered = memory.notes()
     store: SqliteStore | None = None
     try:
         store = SqliteStore(folder / "log.db", read_only=True)
@@ -130,12 +130,12 @@ def verify_folder(
     return FolderProof(shown, tuple(problems))
 
 
-def _not_cosigned(remembered: Mapping[str, bytes | None], witness: WitnessKey | None) -> Iterator[str]:
+def _not_cosigned(remembered: Mapping[str, bytes], witness: WitnessKey | None) -> Iterator[str]:
     if witness is None:
         return
     for name, note in remembered.items():
         try:
-            cosigned_at(note or b"", witness)
+            cosigned_at(note, witness)
         except (TamperedLog, MalformedNote) as error:
             yield f"the remembered checkpoint of {name}: {error.message}"
 
@@ -146,7 +146,7 @@ def _is_damage(cause: BaseException | None) -> bool:
 
 
 def _verify_logs(
-    store: SqliteStore, key: VerifierKey, remembered: dict[str, bytes | None], key_check: KeyCheck | None
+    store: SqliteStore, key: VerifierKey, remembered: Mapping[str, bytes], key_check: KeyCheck | None
 ) -> tuple[list[LogProof], list[str]]:
     names = sorted(store.names())
     problems = [f"log {name} was signed before and is gone" for name in remembered if name not in names]

@@ -92,6 +92,18 @@ def test_nothing_acknowledged_is_lost_in_two_hundred_kills(tmp_path: Path) -> No
     check_after_kills(tmp_path / "audit", acknowledged)
 
 
+def test_a_log_can_be_opened_at_any_moment_of_another_process_writing(tmp_path: Path) -> None:
+    """What grows or is signed between two reads of an opening looks like no tampering."""
+    folder = tmp_path / "audit"
+    with start(folder, "w", 100_000) as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        for _ in range(40):
+            AuditLog.open(folder).close()
+        assert writer.poll() is None
+        writer.kill()
+
+
 def test_four_processes_write_one_log_without_loss_or_fork(tmp_path: Path) -> None:
     """Every record of each of them is there once, and each gets its share of the lock."""
     folder = tmp_path / "audit"
