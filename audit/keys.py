@@ -96,13 +96,24 @@ class SubjectKeys:
             self._db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
             for pragma in ("journal_mode=truncate", "synchronous=full", "secure_delete=on"):
                 self._db.execute(f"pragma {pragma}")
-            self._refuse_other_versions(path)
-            self._db.executescript(_SCHEMA)
-            self._db.execute(f"pragma user_version={_VERSION}")
+            self._make_tables(path)
         except (sqlite3.Error, OSError) as error:
             raise LogUnavailable(
                 f"the key store {path} cannot be opened", hint="check the folder's owner and mode"
             ) from error
+
+    def _make_tables(self, path: Path) -> None:
+        """The tables and their version at once: another process opening finds both or neither."""
+        self._db.execute("begin immediate")
+        try:
+            self._refuse_other_versions(path)
+            for statement in _SCHEMA.split(";\n"):
+                self._db.execute(statement)
+            self._db.execute(f"pragma user_version={_VERSION}")
+            self._db.execute("commit")
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("rollback")
 
     def _refuse_other_versions(self, path: Path) -> None:
         (version,) = self._db.execute("pragma user_version").fetchone()

@@ -104,6 +104,25 @@ def test_a_log_can_be_opened_at_any_moment_of_another_process_writing(tmp_path: 
         writer.kill()
 
 
+OPEN_AT = """
+import sys, time
+from pathlib import Path
+from audit import AuditLog
+folder, moment = Path(sys.argv[1]), float(sys.argv[2])
+while time.time() < moment:
+    pass
+AuditLog.open(folder).close()
+"""
+
+
+def test_a_new_log_can_be_opened_by_several_processes_at_once(tmp_path: Path) -> None:
+    """Whoever comes second finds keys, tables and versions complete, or waits for them."""
+    for attempt in range(4):
+        command = [sys.executable, "-c", OPEN_AT, str(tmp_path / f"audit{attempt}"), str(time.time() + 0.6)]
+        openers = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+        assert [(opener.communicate()[1], opener.returncode) for opener in openers] == [("", 0)] * 4
+
+
 def test_four_processes_write_one_log_without_loss_or_fork(tmp_path: Path) -> None:
     """Every record of each of them is there once, and each gets its share of the lock."""
     folder = tmp_path / "audit"
