@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from haechi.base.errors import ExitCode
+from haechi.cli._audit_console import register_console
 from haechi.cli._audit_export import register_export
 from haechi.cli._audit_folder import add_folder, chosen_folder, open_log, printable, read_text
 from haechi.cli._audit_proofs import register_prove
@@ -49,6 +50,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     register_prove(verbs)
     register_rights(verbs)
     register_witness(verbs)
+    register_console(verbs)
 
 
 def run_verify(args: argparse.Namespace) -> int:

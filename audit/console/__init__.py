@@ -1,0 +1,1 @@
+"""The auditor console: its own application on its own port; the one part of audit that needs a web framework."""

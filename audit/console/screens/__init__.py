@@ -1,0 +1,1 @@
+"""The screens, one module each: functions from a visit to an answer."""
