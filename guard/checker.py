@@ -8,7 +8,7 @@ from pathlib import Path
 from guard.engine import Plan, make_plan
 from guard.mask import apply
 from guard.policy import Policy
-from guard.registry import Detector, load_detector
+from guard.registry import Detector, load_detector, load_model
 from guard.stream import GuardStream
 from guard.verdict import Direction, Verdict
 
@@ -24,7 +24,7 @@ class SafetyChecker:
             DetectorNotLoaded: when a detector that the policy names cannot be loaded.
         """
         self.policy = policy
-        loaded = detectors if detectors is not None else {name: load_detector(name) for name in policy.detectors}
+        loaded = detectors if detectors is not None else _load(policy)
         self._plans: dict[Direction, Plan] = {d: make_plan(policy, d, loaded) for d in Direction}
 
     @classmethod
@@ -53,3 +53,12 @@ class SafetyChecker:
     def redact(self, text: str, verdict: Verdict) -> str:
         """The text with every finding masked that the verdict wants masked; `verdict` must be of this text."""
         return apply(text, verdict.findings, base=0, removed=self.policy.document.replacement)
+
+
+def _load(policy: Policy) -> dict[str, Detector]:
+    """Every detector that the policy names, built in or described under its `models`."""
+    models = policy.document.models
+    base = policy.path.parent if policy.path is not None else Path()
+    return {
+        name: load_model(name, models, base) if name in models else load_detector(name) for name in policy.detectors
+    }

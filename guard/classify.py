@@ -1,11 +1,35 @@
-"""The contract of detectors that judge by a model: one calibrated probability per category."""
+"""The contract of detectors that judge by a model: one calibrated probability per category.
+
+A classifier may offer more than `score`: `Conversational` reads who said what before, `TokenWise` follows an answer token
+by token. Attributes that may be absent: `version: str` (which weights; part of the key under which scores are remembered),
+`reads_context: bool` (whether a score depends on what stands before the text; true unless it says otherwise).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
-from guard.verdict import Category
+from guard.verdict import Category, Direction
+
+
+class Role(enum.StrEnum):
+    """Who said a turn."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn of a conversation."""
+
+    role: Role
+    text: str
 
 
 class Classifier(Protocol):
@@ -19,4 +43,39 @@ class Classifier(Protocol):
 
         context: what stands before it (earlier sentences); it informs and is not judged.
         """
+        ...
+
+
+@runtime_checkable
+class Conversational(Protocol):
+    """A classifier that reads the conversation and tells a prompt from an answer."""
+
+    def judge(self, text: str, context: str, turns: Sequence[Turn], direction: Direction) -> Mapping[Category, float]:
+        """As `score`; turns: what was said before the text, oldest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Part of what was fed, in code points of everything fed so far, and how bad it is."""
+
+    start: int
+    end: int
+    scores: Mapping[Category, float]
+
+
+class Follower(Protocol):
+    """One answer on its way, followed token by token at a cost that is linear in its length."""
+
+    def feed(self, text: str) -> Stretch:
+        """Judge the next piece, which ends where no token can go on."""
+        ...
+
+
+@runtime_checkable
+class TokenWise(Protocol):
+    """A classifier that judges an answer while it is written."""
+
+    def follow(self, turns: Sequence[Turn]) -> Follower:
+        """Begin to follow an answer to these turns."""
         ...

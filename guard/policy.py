@@ -18,6 +18,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from guard.backends.document import ModelDocument
 from guard.verdict import Action, Category, Direction, Severity
 from haechi.base.text import Language
 
@@ -39,6 +40,33 @@ class StreamMode(enum.StrEnum):
     STRICT = "strict"
     BALANCED = "balanced"
     ASYNC = "async"
+
+
+class HistoryMode(enum.StrEnum):
+    """What becomes of an earlier turn that would block: its text is masked, or the turn is left out."""
+
+    MASK = "mask"
+    DROP = "drop"
+
+
+class SemanticDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How texts are given to the classifiers.
+
+    window: code points judged at once. context: code points before them that a classifier may read.
+    debounce: how many windows running must look unsafe before that counts; fewer are controversial, unless the text ends.
+    turns: earlier turns of the user that are read together with a new one; 0 for none.
+    window_ms: time for one window. text_ms: time for one text. Past either, the classifier has not answered.
+    cache: windows whose scores are remembered; 0 for none. cache_s: seconds for which they are.
+    """
+
+    window: Annotated[int, msgspec.Meta(ge=64, le=8192)] = 600
+    context: Annotated[int, msgspec.Meta(ge=0, le=8192)] = 600
+    debounce: Annotated[int, msgspec.Meta(ge=1, le=8)] = 1
+    turns: Annotated[int, msgspec.Meta(ge=0, le=16)] = 3
+    window_ms: Annotated[int, msgspec.Meta(ge=1, le=600_000)] = 5_000
+    text_ms: Annotated[int, msgspec.Meta(ge=1, le=3_600_000)] = 60_000
+    cache: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 8_192
+    cache_s: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 3_600
 
 
 class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,6 +108,9 @@ class PolicyDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fail: FailMode = FailMode.CLOSED
     streaming: StreamMode = StreamMode.BALANCED
     replacement: str = "[removed]"
+    history: HistoryMode = HistoryMode.MASK
+    semantic: SemanticDocument = SemanticDocument()
+    models: dict[Name, ModelDocument] = {}
     both: dict[Category, RuleDocument] = {}
     input: dict[Category, RuleDocument] = {}
     output: dict[Category, RuleDocument] = {}

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 import yaml
 
+from guard.backends.document import ModelKind, check
 from guard.errors import (
     InvalidPolicyValue,
     NoDetector,
@@ -140,9 +141,10 @@ def _check(node: yaml.Node, expected: object, where: str) -> None:
             _check(value, fields[key.value], where)
     elif origin is dict and isinstance(node, yaml.MappingNode):
         names, values = typing.get_args(expected)
+        members = getattr(names, "__members__", {})
         for key, value in node.value:
-            if key.value not in {str(member.value) for member in names}:
-                raise UnknownPolicyKey(key.value, (str(m.value) for m in names), where=_place(key, where))
+            if members and key.value not in {str(member.value) for member in members.values()}:
+                raise UnknownPolicyKey(key.value, (str(m.value) for m in members.values()), where=_place(key, where))
             _check(value, values, where)
     elif origin is tuple and isinstance(node, yaml.SequenceNode):
         for item in node.value:
@@ -172,22 +174,35 @@ def _check_detectors(document: PolicyDocument, where: str) -> None:
         raise NoDetector(f"{where}: the policy has no rule", hint="add rules under both, input or output")
     if not document.detectors:
         raise NoDetector(f"{where}: the policy names no detector", hint=f"known: {', '.join(sorted(DETECTORS))}")
-    _check_names(document.detectors, where)
+    _check_models(document, where)
+    known = {*DETECTORS, *document.models}
+    _check_names(document.detectors, known, where)
     for place, rule in rules:
-        _check_rule(rule, place)
+        _check_rule(rule, known, place)
 
 
-def _check_names(names: Iterable[str], where: str) -> None:
+def _check_models(document: PolicyDocument, where: str) -> None:
+    """Every entry under `models` is sound and has a name of its own."""
+    ensembles = {name for name, model in document.models.items() if model.kind is ModelKind.ENSEMBLE}
+    for name, model in document.models.items():
+        if name in DETECTORS:
+            raise InvalidPolicyValue(f"{where}: models.{name}: the name is taken", hint="choose another")
+        wrong = check(model, {*document.models, *DETECTORS}, ensembles)
+        if wrong:
+            raise InvalidPolicyValue(f"{where}: models.{name}: {wrong}", hint="see docs/backends.md")
+
+
+def _check_names(names: Iterable[str], known: Collection[str], where: str) -> None:
     for name in names:
-        if name not in DETECTORS:
-            raise UnknownDetector(name, DETECTORS, where=where)
+        if name not in known:
+            raise UnknownDetector(name, known, where=where)
 
 
-def _check_rule(rule: RuleDocument, place: str) -> None:
+def _check_rule(rule: RuleDocument, known: Collection[str], place: str) -> None:
     """The rule has a detector, each exists, and each pair of thresholds is ordered."""
     if rule.detectors is not None and not rule.detectors:
         raise NoDetector(f"{place}: the rule names no detector", hint="leave the key out to use the policy's")
-    _check_names(rule.detectors or (), place)
+    _check_names(rule.detectors or (), known, place)
     for limits in (rule.thresholds, *(o.thresholds for o in rule.languages.values() if o.thresholds is not None)):
         if limits.controversial > limits.unsafe:
             raise InvalidPolicyValue(

@@ -6,16 +6,21 @@ would call everything safe.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
+from pathlib import Path
 
+import msgspec
+
+from guard.backends.document import ModelDocument, ModelKind
+from guard.backends.ensemble import Ensemble
 from guard.classify import Classifier
 from guard.errors import DetectorNotLoaded
 from guard.scanner import Scanner
 from guard.verdict import Category
-from haechi.base.errors import HaechiError
+from haechi.base.errors import HaechiError, MissingExtra
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,46 @@ def load_detector(name: str) -> Detector:
     if not parts or len(scanners) + len(classifiers) != len(parts):
         raise DetectorNotLoaded(f"detector {name!r} answered nothing that scans or scores", hint="run: haechi doctor")
     return Detector(name, scanners, classifiers)  # type: ignore[arg-type]  # told apart by their one method just above
+
+
+BACKENDS: dict[ModelKind, Factory] = {
+    ModelKind.DETOXIFY: Factory("guard.backends.detoxify", "load", "local"),
+    ModelKind.SEQUENCE: Factory("guard.backends.sequence", "load", "local"),
+    ModelKind.QWEN3GUARD_GEN: Factory("guard.backends.qwen3guard_gen", "load", "local"),
+    ModelKind.QWEN3GUARD_STREAM: Factory("guard.backends.qwen3guard_stream", "load", "local"),
+}
+
+
+def load_model(name: str, models: Mapping[str, ModelDocument], base: Path) -> Detector:
+    """The detector of an entry under a policy's `models`. base: where its relative paths begin.
+
+    Raises:
+        DetectorNotLoaded: a member of an ensemble has no classifier.
+        MissingExtra, and what guard/backends/errors.py lists.
+    """
+    document = models[name]
+    if document.kind is not ModelKind.ENSEMBLE:
+        return Detector(name, (), (_load_backend(name, msgspec.json.encode(document), base),))
+    members = {one: load_model(one, models, base) if one in models else load_detector(one) for one in document.of}
+    mute = [one for one, detector in members.items() if not detector.classifiers]
+    if mute:
+        raise DetectorNotLoaded(f"{name!r}: {', '.join(mute)} gives no scores", hint="an ensemble is of classifiers")
+    asked = {one: detector.classifiers for one, detector in members.items()}
+    return Detector(name, (), (Ensemble(name, asked, document.rule, document.votes),))
+
+
+@lru_cache(maxsize=8)
+def _load_backend(name: str, document: bytes, base: Path) -> Classifier:
+    """Loaded once for each entry; a policy that is reloaded with the same entry keeps its model."""
+    model = msgspec.json.decode(document, type=ModelDocument)
+    factory = BACKENDS[model.kind]
+    try:
+        load: Callable[[str, ModelDocument, Path], Classifier] = getattr(
+            import_module(factory.module), factory.function
+        )
+    except ImportError as error:
+        raise MissingExtra(f"the model {name}", factory.extra) from error
+    return load(name, model, base)
 
 
 @cache
