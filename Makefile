@@ -24,7 +24,7 @@ test test-full bench: export HF_HUB_OFFLINE ?= 1
 test: $(VENV)/.dev-ready lint ## set up and run the quick tests
 	$(BIN)/python -m pytest -q -m "not slow"
 
-test-full: $(VENV)/.dev-ready lint ## every test, the slow ones too
+test-full: $(VENV)/.browser-ready lint ## every test, the slow ones too
 	$(BIN)/python -m pytest -q
 
 bench: $(VENV)/.dev-ready ## measure the bars; prints ratios and writes benchmarks/results/
@@ -54,6 +54,13 @@ $(VENV)/.serve-ready: $(VENV)/.base-ready
 $(VENV)/.dev-ready: $(VENV)/.serve-ready
 	@echo "haechi: installing what the tests and the training part need" >&2
 	@$(PIP) -e ".[all,dev]"
+	@touch $@
+
+$(VENV)/.browser-ready: $(VENV)/.dev-ready
+	@test -x /usr/bin/chromium || { echo "haechi: installing Chromium for the tests of pages" >&2; \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-noto-cjk >/dev/null; } || \
+	  { echo "haechi: the tests of pages need /usr/bin/chromium; on Debian and Ubuntu, as root: apt install chromium" >&2; exit 1; }
+	@$(PIP) -e ".[browser]"
 	@touch $@
 
 clean:

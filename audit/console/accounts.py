@@ -15,6 +15,7 @@ import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from cryptography.exceptions import InvalidKey
@@ -36,9 +37,7 @@ class Role(enum.StrEnum):
     INVESTIGATOR = "investigator"
     """Decrypt records, with a purpose and a ticket."""
     OFFICER = "officer"
-    """Holds, retention, requests of persons."""
-    CUSTODIAN = "custodian"
-    """Keys."""
+    """Place and lift legal holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,10 @@ class Accounts:
         self._now = now
         self._lock = threading.Lock()
         self._failures: dict[str, _Failures] = {}
-        self._nobody = _hash(secrets.token_urlsafe())
+
+    @cached_property
+    def _nobody(self) -> str:
+        return _hash(secrets.token_urlsafe())
 
     def names(self) -> list[str]:
         """Every account."""

@@ -16,7 +16,7 @@ from haechi.cli._options import settings_of
 if TYPE_CHECKING:
     from audit.console.accounts import Accounts
 
-ROLES = ("auditor", "investigator", "officer", "custodian")
+ROLES = ("auditor", "investigator", "officer")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
