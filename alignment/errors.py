@@ -73,3 +73,50 @@ class NoRun(HaechiError):
     """A folder is not a run, or holds no finished checkpoint."""
 
     code = "HAE-T111"
+
+
+class UnusableSuite(HaechiError):
+    """A suite of measurements is incomplete, empty, or asks for something that does not exist."""
+
+    code = "HAE-T112"
+
+
+class NotReleased(HaechiError):
+    """A model has no release manifest, or one that does not vouch for the files that are there."""
+
+    code = "HAE-T113"
+    exit_code = ExitCode.FOUND
+
+
+class UnusableReleaseKey(HaechiError):
+    """A key that signs or checks releases cannot be read, or is of another kind."""
+
+    code = "HAE-T114"
+
+
+class TeacherUnavailable(HaechiError):
+    """The Safety-Checker that scores answers in training could not answer; silence is not a score."""
+
+    code = "HAE-T115"
+    exit_code = ExitCode.CANNOT_TELL
+
+
+class UnusableBackend(HaechiError):
+    """A back-end or number format that the recipe names is not installed, or cannot do this run."""
+
+    code = "HAE-T116"
+    exit_code = ExitCode.CANNOT_TELL
+
+
+class TaintedRun(HaechiError):
+    """A run was trained on rows of a person who has been erased since."""
+
+    code = "HAE-T117"
+    exit_code = ExitCode.FOUND
+
+
+class JudgeUnavailable(HaechiError):
+    """The judge of answers did not answer, or not in the form it was asked for."""
+
+    code = "HAE-T118"
+    exit_code = ExitCode.CANNOT_TELL

@@ -12,7 +12,8 @@ from typing import Any, assert_never
 import torch
 
 from alignment.data.encode import EncodedAnswer, EncodedPair, end_self_test
-from alignment.data.load import encoded, load_demonstrations, load_pairs
+from alignment.data.lineage import ROWS, refuse_tainted, write_rows
+from alignment.data.load import RunData, encoded, load_demonstrations, load_pairs
 from alignment.dpo import PreferenceObjective, Reference, reference_logps
 from alignment.errors import EndNotLearned, UnusableModel
 from alignment.models import LoraShape, core_of
@@ -69,7 +70,7 @@ def _sft(recipe: Recipe, resume: bool, show: bool) -> Outcome:
     items, _ = encoded(encoder.answers(data.train), recipe.data)
     held = [item for item in encoder.answers(data.held_out) if isinstance(item, EncodedAnswer)]
     end_self_test(encoder, [item.answer for item in items])
-    run = open_run(recipe, data.digest, resume)
+    run = open_run(recipe, data, resume)
     model = policy_for(recipe, tokenizer)
     _demand_end_gradient(model, tokenizer)
     objective = AnswerLikelihood(model, arithmetic_for(recipe, tokenizer), recipe)
@@ -86,7 +87,7 @@ def _reward(recipe: Recipe, resume: bool, show: bool) -> Outcome:
     items, _ = encoded(encoder.pairs(data.train), recipe.data)
     held = [item for item in encoder.pairs(data.held_out) if isinstance(item, EncodedPair)]
     heads = heads_of(recipe, items)
-    run = open_run(recipe, data.digest, resume)
+    run = open_run(recipe, data, resume)
     plain = recipe.lora.rank == 0
     policy = policy_for(recipe, tokenizer) if plain else policy_for(_without_adapter(recipe), tokenizer)
     model = new_reward_model(policy, heads, seed=recipe.run.seed).to(device_of(recipe))
@@ -108,7 +109,7 @@ def _dpo(recipe: Recipe, resume: bool, show: bool) -> Outcome:
     items, _ = encoded(encoder.pairs(data.train), recipe.data)
     held = [item for item in encoder.pairs(data.held_out) if isinstance(item, EncodedPair)]
     end_self_test(encoder, [answer for item in items[:8] for answer in (item.chosen, item.rejected)])
-    run = open_run(recipe, data.digest, resume)
+    run = open_run(recipe, data, resume)
     model = policy_for(recipe, tokenizer)
     arithmetic = arithmetic_for(recipe, tokenizer)
     reference: Reference = {}
@@ -134,7 +135,7 @@ def _ppo(recipe: Recipe, resume: bool, show: bool) -> Outcome:
     prompts = [Prompt(row.line, row.prompt) for row in rows]
     others = encoder.prompts(data.held_out, max_prompt_tokens=values.prompt_tokens)
     held = [Prompt(row.line, row.prompt) for row in others if isinstance(row, EncodedAnswer)]
-    run = open_run(recipe, data.digest, resume)
+    run = open_run(recipe, data, resume)
     policy = policy_for(replace(recipe, lora=replace(lora, dropout=0.0)), tokenizer)  # dropout would blur the ratio
     arithmetic, device = arithmetic_for(recipe, tokenizer), device_of(recipe)
     batch = recipe.optim.micro_batch
@@ -154,9 +155,17 @@ def _ppo(recipe: Recipe, resume: bool, show: bool) -> Outcome:
     return finish(run, policy, tokenizer, measured, _ppo_alarms(recipe, run))
 
 
-def open_run(recipe: Recipe, data: str, resume: bool) -> RunFolder:
-    """The folder of this run, new or continued."""
-    return RunFolder.resume(recipe, data=data) if resume else RunFolder.create(recipe, data=data)
+def open_run(recipe: Recipe, data: RunData[Any], resume: bool) -> RunFolder:
+    """The folder of this run, new or continued; it remembers the hashes of its rows.
+
+    Raises:
+        TaintedRun: the run learned from somebody who was erased since.
+    """
+    run = RunFolder.resume(recipe, data=data.digest) if resume else RunFolder.create(recipe, data=data.digest)
+    refuse_tainted(run.path)
+    if not (run.path / ROWS).exists():
+        write_rows(run.path, data.hashes)
+    return run
 
 
 def finish(run: RunFolder, model: Any, tokenizer: Any, held_out: Metrics, alarms: tuple[str, ...]) -> Outcome:

@@ -50,6 +50,14 @@ SETTINGS: tuple[Setting, ...] = (
         Kind.CHOICE,
         choices=("auto", "fp32", "bf16", "fp16", "int8"),
     ),
+    Setting(
+        "require_release",
+        False,
+        "",
+        "Serve only a model folder that a key of release_key released and nobody has altered since.",
+        Kind.FLAG,
+    ),
+    Setting("release_key", "", "", "Whose releases are trusted: a public key file of haechi release, or its line."),
     Setting("policy", "default", "", "Policy to enforce: a shipped name or a YAML file."),
     Setting(
         "blocked_prompt",
@@ -126,6 +134,8 @@ class GatewaySettings:
     upstream_key: str = field(repr=False)
     upstream_timeout_s: float
     precision: str
+    require_release: bool
+    release_key: str
     policy: str
     blocked_prompt: str
     max_body_bytes: int

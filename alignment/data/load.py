@@ -26,13 +26,14 @@ RowT = TypeVar("RowT", Pair, Demonstration)
 class RunData(Generic[RowT]):
     """Rows to train on and rows to measure on; no prompt is in both.
 
-    digest: SHA-256 over the hashes of all rows used, in order.
+    digest: SHA-256 over the hashes of all rows used, in order. hashes: those.
     findings: every row that fell out, and why.
     """
 
     train: tuple[RowT, ...]
     held_out: tuple[RowT, ...]
     digest: str
+    hashes: tuple[str, ...]
     findings: tuple[Finding, ...]
 
 
@@ -113,7 +114,8 @@ def _divided(
         train, held = sides.train, sides.held_out
     if not train:
         raise UnusableData("every row is held out", hint="lower data.held_out_share")
-    return RunData(train, held, manifest_digest([row_hash(row) for row in _chain(train, held)]), findings)
+    hashes = [row_hash(row) for row in _chain(train, held)]
+    return RunData(train, held, manifest_digest(hashes), tuple(hashes), findings)
 
 
 def _chain(first: Iterable[RowT], second: Iterable[RowT]) -> Iterator[RowT]:

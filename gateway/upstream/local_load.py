@@ -93,7 +93,9 @@ def locate(model: str, data_dir: Path, tell: Callable[[str], None]) -> Located:
     if path.is_file():
         raise NotAModel(f"{path} is a file, but not a GGUF file", hint="name a .gguf file, or the folder of the model")
     if path.is_dir():
-        return Located(path, path.resolve().name)
+        # The folder of a finished training run stands for the model in it.
+        inside = path / "model" if (path / "run.json").is_file() else path
+        return Located(inside, path.resolve().name)
     if path.suffix == ".gguf" or model.startswith(("/", ".", "~")) or not _HUB_NAME.fullmatch(model):
         raise ModelNotFound(
             f"there is no model folder or file {model!r}",

@@ -69,7 +69,9 @@ def _upstream(settings: GatewaySettings) -> Upstream:
 
         return HttpUpstream(settings.upstream, api_key=settings.upstream_key, timeout_s=settings.upstream_timeout_s)
     from gateway.upstream.local import LocalUpstream
+    from haechi.cli._release_check import check_release
 
+    check_release(settings)  # here too: what is loaded now is what was checked, in a worker that starts late as well
     return LocalUpstream.load(
         settings.model,
         precision=settings.precision,

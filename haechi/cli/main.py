@@ -19,7 +19,7 @@ from haechi.cli.eval import spelled_out
 
 Run = Callable[[argparse.Namespace], int]
 
-COMMANDS = ("serve", "chat", "check", "scrub", "policy", "audit", "key", "data", "train", "eval", "doctor")
+COMMANDS = ("serve", "chat", "check", "scrub", "policy", "audit", "key", "data", "train", "eval", "release", "doctor")
 
 
 def build_parser() -> argparse.ArgumentParser:

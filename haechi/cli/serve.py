@@ -53,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(settings: GatewaySettings) -> _Checked:
     from haechi.cli import _preflight
+    from haechi.cli._release_check import check_release
     from haechi.installation import verify_installation
 
     verify_installation()
@@ -63,6 +64,7 @@ def _check(settings: GatewaySettings) -> _Checked:
         _preflight.check_keys(settings)
         _preflight.check_policy(settings.policy)
         _preflight.check_model(settings)
+        check_release(settings)
         warnings += _preflight.probe_upstream(settings)
     except BaseException:
         sock.close()

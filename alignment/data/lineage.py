@@ -1,0 +1,89 @@
+"""Which rows made which run: manifests of data files, and the mark of a run that learned from an erased person.
+
+A data file that `haechi data build` wrote has `FILE.manifest.json` beside it: a Merkle root over its row hashes, and for
+each row its hash and the opaque key of the person. A run keeps the hashes of the rows it used in `rows.json`, so that the
+two can be compared after somebody's erasure. The mark is `contains-erased.json` in the run's folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from alignment.errors import TaintedRun
+
+MANIFEST: Final = ".manifest.json"
+TAINT: Final = "contains-erased.json"
+ROWS: Final = "rows.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Taint:
+    """A run's rows that should not have been learned from. found: when it was noticed, a date."""
+
+    rows: int
+    found: str
+
+
+def taint_of(run: Path) -> Taint | None:
+    """The mark of a run; an unreadable mark counts as one."""
+    path = run / TAINT
+    if not path.exists():
+        return None
+    try:
+        said = json.loads(path.read_text("utf-8"))
+        return Taint(int(said["rows"]), str(said["found"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return Taint(0, "unknown")
+
+
+def refuse_tainted(run: Path) -> None:
+    """Raises TaintedRun when the run learned from somebody who was erased since."""
+    taint = taint_of(run)
+    if taint is not None:
+        raise TaintedRun(
+            f"{run} was trained on {taint.rows} row(s) of erased people (found {taint.found})",
+            hint="haechi data build made a clean file; train again on it",
+        )
+
+
+def mark_tainted(run: Path, rows: int, found: str) -> None:
+    """Mark a run; a mark that is there stays as it is."""
+    path = run / TAINT
+    if not path.exists():
+        beside = path.with_suffix(".partial")
+        beside.write_text(json.dumps({"rows": rows, "found": found}), "utf-8")
+        beside.replace(path)
+
+
+def write_rows(run: Path, hashes: Sequence[str]) -> None:
+    """Remember which rows a run was given."""
+    beside = (run / ROWS).with_suffix(".partial")
+    beside.write_text(json.dumps({"root": merkle_root(hashes), "rows": list(hashes)}), "utf-8")
+    beside.replace(run / ROWS)
+
+
+def read_rows_of(run: Path) -> frozenset[str]:
+    """The hashes of a run's rows; none when it is no run."""
+    try:
+        return frozenset(json.loads((run / ROWS).read_text("utf-8"))["rows"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return frozenset()
+
+
+def merkle_root(hashes: Sequence[str]) -> str:
+    """RFC 6962's tree hash over row hashes (64 hex digits each), as `sha256:<hex>`."""
+    return "sha256:" + _tree([hashlib.sha256(b"\0" + bytes.fromhex(h)).digest() for h in hashes]).hex()
+
+
+def _tree(leaves: Sequence[bytes]) -> bytes:
+    if not leaves:
+        return hashlib.sha256(b"").digest()
+    if len(leaves) == 1:
+        return leaves[0]
+    half = 1 << ((len(leaves) - 1).bit_length() - 1)
+    return hashlib.sha256(b"\1" + _tree(leaves[:half]) + _tree(leaves[half:])).digest()
