@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from guard.engine import Plan, make_plan
+from guard.conversation import ALONE, Conversation, ScoreMemory
+from guard.engine import Plan, make_plan, without_classifiers
 from guard.mask import apply
 from guard.policy import Policy
 from guard.registry import Detector, load_detector, load_model
+from guard.scoring import ScoringDesk
+from guard.semantic import SemanticLane
 from guard.stream import GuardStream
 from guard.verdict import Direction, Verdict
+
+_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
 
 
 class SafetyChecker:
@@ -26,6 +32,10 @@ class SafetyChecker:
         self.policy = policy
         loaded = detectors if detectors is not None else _load(policy)
         self._plans: dict[Direction, Plan] = {d: make_plan(policy, d, loaded) for d in Direction}
+        self._words: dict[Direction, Plan] = {d: without_classifiers(plan) for d, plan in self._plans.items()}
+        terms = policy.document.semantic
+        self._desk = ScoringDesk()
+        self.memory = ScoreMemory(terms.cache, terms.cache_s) if terms.cache else None
 
     @classmethod
     def load(cls, policy: str | Path | Policy = "default") -> SafetyChecker:
@@ -42,17 +52,38 @@ class SafetyChecker:
         """Who looks at texts of that direction, and by which rules."""
         return self._plans[Direction(direction)]
 
-    def check(self, text: str, *, direction: Direction | str = Direction.INPUT) -> Verdict:
-        """The verdict on a whole text. Takes any `str`."""
-        return self.stream(direction).check(text)
+    def waits(self, direction: Direction | str) -> bool:
+        """Whether judging a text may take longer than an event loop can stand still: a classifier is asked."""
+        return bool(self._plans[Direction(direction)].classifiers)
 
-    def stream(self, direction: Direction | str = Direction.OUTPUT) -> GuardStream:
+    def check(
+        self, text: str, *, direction: Direction | str = Direction.INPUT, conversation: Conversation = ALONE
+    ) -> Verdict:
+        """The verdict on a whole text. Takes any `str`. conversation: what was said before it, and by whose client."""
+        return self.stream(direction, conversation=conversation).check(text)
+
+    def check_word(self, word: str, *, direction: Direction | str = Direction.INPUT) -> Verdict:
+        """The verdict on an id or a name. One of the shape of an identifier is no sentence: no classifier is asked."""
+        if not is_identifier(word):
+            return self.check(word, direction=direction)
+        return GuardStream(self._words[Direction(direction)], self.policy).check(word)
+
+    def stream(
+        self, direction: Direction | str = Direction.OUTPUT, *, conversation: Conversation = ALONE
+    ) -> GuardStream:
         """A guard for one text that arrives in pieces."""
-        return GuardStream(self._plans[Direction(direction)], self.policy)
+        plan = self._plans[Direction(direction)]
+        lane = SemanticLane(plan, self._desk, self.memory, conversation) if plan.classifiers else None
+        return GuardStream(plan, self.policy, lane)
 
     def redact(self, text: str, verdict: Verdict) -> str:
         """The text with every finding masked that the verdict wants masked; `verdict` must be of this text."""
         return apply(text, verdict.findings, base=0, removed=self.policy.document.replacement)
+
+
+def is_identifier(text: str) -> bool:
+    """Whether a text has the shape of an id or of a model's name: one short run of letters, digits and joints."""
+    return _IDENTIFIER.fullmatch(text) is not None
 
 
 def _load(policy: Policy) -> dict[str, Detector]:

@@ -55,6 +55,19 @@ class Conversational(Protocol):
         ...
 
 
+@runtime_checkable
+class SelfCalibrated(Protocol):
+    """A classifier that knows from which probability on its own scores mean something; for `thresholds: calibrated`."""
+
+    def own_limits(self, category: Category, text: str) -> tuple[float, float] | None:
+        """Controversial and unsafe from here, for scores of this text; None where the head has no say."""
+        ...
+
+    def least_limit(self, category: Category) -> float:
+        """The lowest controversial limit over its languages; 1 for a category that it does not judge."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """Part of what was fed, in code points of everything fed so far, and how bad it is."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import assert_never
 
-from guard.policy import FailMode, Rule
+from guard.policy import FailMode, Rule, Thresholds
 from guard.verdict import Action, Finding, Severity
 from haechi.base.text import Language
 
@@ -26,10 +26,18 @@ class Judgement:
 
 
 def judge(
-    rule: Rule, score: float, *, at_most: Severity = Severity.UNSAFE, language: Language | None = None
+    rule: Rule,
+    score: float,
+    *,
+    at_most: Severity = Severity.UNSAFE,
+    language: Language | None = None,
+    own: Thresholds | None = None,
 ) -> Judgement:
-    """Severity by the rule's thresholds, never above what the detector itself says, and the action that follows."""
-    limits = rule.limits(language)
+    """Severity by the rule's thresholds, never above what the detector itself says, and the action that follows.
+
+    own: the detector's own thresholds, for a rule that leaves them to the detector.
+    """
+    limits = rule.limits(language, own)
     if score >= limits.unsafe and at_most is Severity.UNSAFE:
         severity = Severity.UNSAFE
     elif score >= limits.controversial and at_most is not Severity.SAFE:

@@ -8,19 +8,20 @@ Rules of this file
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from guard.classify import Classifier
+from guard.classify import Classifier, SelfCalibrated
 from guard.decide import judge
 from guard.errors import NoDetector
 from guard.language import language_of
-from guard.policy import Policy, Rule, StreamMode
+from guard.policy import Calibrated, Policy, Rule, SemanticDocument, StreamMode, Thresholds
 from guard.registry import Detector
 from guard.scanner import Look, Scanner
 from guard.verdict import Action, Category, Direction, Finding, Severity, Unavailable
 from guard.views import TextViews
+from haechi.base.text import Language
 
 Answer = TypeVar("Answer")
 _WHOLE_CONTEXT = 1 << 30
@@ -37,6 +38,7 @@ class Observation:
     end: int
     source: str
     entity: str = ""
+    text: str | None = None  # what a classifier judged; for scanners, whatever stands around the match
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,10 @@ class Plan:
     by_sentence: bool
     looked_for: frozenset[Category]
     suspicious: Mapping[Category, float] = field(default_factory=dict)
+    calibrated: Mapping[str, SelfCalibrated] = field(default_factory=dict)
+    semantic: SemanticDocument = field(default_factory=SemanticDocument)
+    direction: Direction = Direction.INPUT
+    digest: str = ""
 
     def rules_of(self, detector: str) -> tuple[Rule, ...]:
         """The rules that name a detector."""
@@ -80,7 +86,8 @@ class Plan:
         if rule is None or detector not in rule.detectors:
             return None
         language = language_of(text()) if rule.languages else None
-        judged = judge(rule, seen.score, at_most=seen.at_most, language=language)
+        own = self.own_limits(rule, seen.source, language, text)
+        judged = judge(rule, seen.score, at_most=seen.at_most, language=language, own=own)
         if judged.severity is Severity.SAFE:
             return None
         return (
@@ -96,6 +103,23 @@ class Plan:
             ),
             rule,
         )
+
+    def own_limits(
+        self, rule: Rule, source: str, language: Language | None, text: Callable[[], str]
+    ) -> Thresholds | None:
+        """The thresholds of the classifier `source` itself, where the rule leaves them to it and it has some."""
+        classifier = self.calibrated.get(source)
+        if classifier is None or not isinstance(rule.asked(language), Calibrated):
+            return None
+        found = classifier.own_limits(rule.category, text())
+        return None if found is None else Thresholds(*found)
+
+    def limits_of(self, finding: Finding, text: str) -> Thresholds:
+        """The thresholds that made a finding what it is; text: the whole text."""
+        rule = self.rules[finding.category]
+        around = text[max(0, finding.start - 40) : finding.end + 40]
+        language = language_of(around) if rule.languages else None
+        return rule.limits(language, self.own_limits(rule, finding.detector, language, lambda: around))
 
 
 def guarded(name: str, call: Callable[[], Answer]) -> Answer | Unavailable:
@@ -148,6 +172,7 @@ def make_plan(policy: Policy, direction: Direction, detectors: Mapping[str, Dete
         if classifier.categories & wanted[name]
     )
     judged = [rule for rule in rules.values() if any(seat.detector in rule.detectors for seat in classifiers)]
+    calibrated = {s.classifier.name: s.classifier for s in classifiers if isinstance(s.classifier, SelfCalibrated)}
     return Plan(
         rules,
         scanners,
@@ -156,5 +181,25 @@ def make_plan(policy: Policy, direction: Direction, detectors: Mapping[str, Dete
         _strictest_mode(judged),
         any(Action.REWRITE in rule.actions for rule in rules.values()),
         frozenset(rules),
-        {rule.category: rule.thresholds.controversial / 2 for rule in judged},
+        {rule.category: _suspicious(rule, calibrated.values()) for rule in judged},
+        calibrated,
+        policy.document.semantic,
+        direction,
+        policy.digest,
     )
+
+
+def without_classifiers(plan: Plan) -> Plan:
+    """The part of a plan that costs next to nothing; for ids and names, which are words and not sentences."""
+    served = {seat.detector for seat in plan.scanners}
+    rules = {category: rule for category, rule in plan.rules.items() if served.intersection(rule.detectors)}
+    return replace(plan, rules=rules, classifiers=(), looked_for=frozenset(rules), suspicious={})
+
+
+def _suspicious(rule: Rule, calibrated: Iterable[SelfCalibrated]) -> float:
+    """The score from which a stream is watched closely: half of what would be controversial in some language."""
+    asked = [rule.thresholds, *(o.thresholds for o in rule.languages.values() if o.thresholds is not None)]
+    lowest = [limits.controversial for limits in asked if isinstance(limits, Thresholds)]
+    if len(lowest) < len(asked):
+        lowest += [Thresholds().controversial, *(source.least_limit(rule.category) for source in calibrated)]
+    return min(lowest) / 2

@@ -76,20 +76,29 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unsafe: Probability = 0.8
 
 
+class Calibrated(enum.StrEnum):
+    """Stands where thresholds stand: those that each detector was calibrated to, by category and language.
+
+    A detector without thresholds of its own is judged by 0.5 and 0.8.
+    """
+
+    CALIBRATED = "calibrated"
+
+
 class LanguageRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What differs for text in one language; what is absent stays as the rule says."""
 
     unsafe: Action | None = None
     controversial: Action | None = None
-    thresholds: Thresholds | None = None
+    thresholds: Thresholds | Calibrated | None = None
 
 
 class RuleDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One rule as it stands in a file. detectors, fail and streaming default to the policy's."""
+    """One rule as it stands in a file. thresholds, detectors, fail and streaming default to the policy's."""
 
     unsafe: Action = Action.BLOCK
     controversial: Action = Action.FLAG
-    thresholds: Thresholds = Thresholds()
+    thresholds: Thresholds | Calibrated | None = None
     detectors: tuple[str, ...] | None = None
     fail: FailMode | None = None
     streaming: StreamMode | None = None
@@ -105,6 +114,7 @@ class PolicyDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: Version
     detectors: tuple[str, ...]
     description: str = ""
+    thresholds: Thresholds | Calibrated = Thresholds()
     fail: FailMode = FailMode.CLOSED
     streaming: StreamMode = StreamMode.BALANCED
     replacement: str = "[removed]"
@@ -124,7 +134,7 @@ class Rule:
     direction: Direction
     unsafe: Action
     controversial: Action
-    thresholds: Thresholds
+    thresholds: Thresholds | Calibrated
     detectors: tuple[str, ...]
     fail: FailMode
     streaming: StreamMode
@@ -144,10 +154,17 @@ class Rule:
             )
         return Action.ALLOW
 
-    def limits(self, language: Language | None = None) -> Thresholds:
-        """The thresholds that hold for text in that language."""
+    def asked(self, language: Language | None = None) -> Thresholds | Calibrated:
+        """What the policy says of thresholds for text in that language."""
         special = self.languages.get(language) if language is not None else None
         return special.thresholds if special is not None and special.thresholds is not None else self.thresholds
+
+    def limits(self, language: Language | None = None, own: Thresholds | None = None) -> Thresholds:
+        """The thresholds that hold for text in that language; own: those of the detector, if it has some."""
+        asked = self.asked(language)
+        if isinstance(asked, Thresholds):
+            return asked
+        return own if own is not None else Thresholds()
 
     @property
     def actions(self) -> frozenset[Action]:
@@ -164,7 +181,7 @@ def _resolve(document: PolicyDocument, direction: Direction) -> dict[Category, R
             direction,
             rule.unsafe,
             rule.controversial,
-            rule.thresholds,
+            rule.thresholds if rule.thresholds is not None else document.thresholds,
             rule.detectors if rule.detectors is not None else document.detectors,
             rule.fail or document.fail,
             rule.streaming or document.streaming,

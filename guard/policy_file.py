@@ -24,7 +24,7 @@ from guard.errors import (
     UnknownDetector,
     UnknownPolicyKey,
 )
-from guard.policy import Policy, PolicyDocument, RuleDocument
+from guard.policy import Calibrated, Policy, PolicyDocument, RuleDocument, Thresholds
 from guard.registry import DETECTORS
 from haechi.base.errors import nearest
 from haechi.base.resources import policies_dir
@@ -131,7 +131,7 @@ def _check(node: yaml.Node, expected: object, where: str) -> None:
     """Walk the nodes beside the types, so that every error has a line and every unknown key its nearest neighbour."""
     origin = typing.get_origin(expected)
     if origin in (typing.Union, types.UnionType):
-        expected = next(a for a in typing.get_args(expected) if a is not type(None))
+        expected = _meant(node, typing.get_args(expected))
         origin = typing.get_origin(expected)
     if isinstance(expected, type) and issubclass(expected, msgspec.Struct) and isinstance(node, yaml.MappingNode):
         fields = {f.encode_name: f.type for f in msgspec.structs.fields(expected)}
@@ -151,6 +151,13 @@ def _check(node: yaml.Node, expected: object, where: str) -> None:
             _check(item, typing.get_args(expected)[0], where)
     else:
         _check_leaf(node, expected, where)
+
+
+def _meant(node: yaml.Node, choices: tuple[object, ...]) -> object:
+    """Which of several types a node is meant to be: a mapping is a struct, a word is an enumeration."""
+    some = [choice for choice in choices if choice is not type(None)]
+    words = [choice for choice in some if hasattr(choice, "__members__")]
+    return words[0] if words and isinstance(node, yaml.ScalarNode) else some[0]
 
 
 def _check_leaf(node: yaml.Node, expected: object, where: str) -> None:
@@ -177,6 +184,7 @@ def _check_detectors(document: PolicyDocument, where: str) -> None:
     _check_models(document, where)
     known = {*DETECTORS, *document.models}
     _check_names(document.detectors, known, where)
+    _check_order(document.thresholds, where)
     for place, rule in rules:
         _check_rule(rule, known, place)
 
@@ -203,8 +211,12 @@ def _check_rule(rule: RuleDocument, known: Collection[str], place: str) -> None:
     if rule.detectors is not None and not rule.detectors:
         raise NoDetector(f"{place}: the rule names no detector", hint="leave the key out to use the policy's")
     _check_names(rule.detectors or (), known, place)
-    for limits in (rule.thresholds, *(o.thresholds for o in rule.languages.values() if o.thresholds is not None)):
-        if limits.controversial > limits.unsafe:
-            raise InvalidPolicyValue(
-                f"{place}: the controversial threshold is above the unsafe one", hint="controversial <= unsafe"
-            )
+    for limits in (rule.thresholds, *(other.thresholds for other in rule.languages.values())):
+        _check_order(limits, place)
+
+
+def _check_order(limits: Thresholds | Calibrated | None, place: str) -> None:
+    if isinstance(limits, Thresholds) and limits.controversial > limits.unsafe:
+        raise InvalidPolicyValue(
+            f"{place}: the controversial threshold is above the unsafe one", hint="controversial <= unsafe"
+        )

@@ -51,10 +51,11 @@ class GuardStream:
         "_scores", "_semantic", "_shadow", "_silence", "_unavailable",
     )  # fmt: skip
 
-    def __init__(self, plan: Plan, policy: Policy) -> None:
+    def __init__(self, plan: Plan, policy: Policy, semantic: SemanticLane | None = None) -> None:
+        """semantic: the lane of the plan's classifiers, made for this text."""
         self._plan = plan
         self._policy = policy
-        self._semantic = SemanticLane(plan) if plan.classifiers else None
+        self._semantic = semantic
         self._open = ""  # context already released, then what is held
         self._base = 0
         self._released = 0
@@ -201,7 +202,9 @@ class GuardStream:
     def _judge(self, detector: str, seen: Observation) -> Finding | None:
         """Record what the policy makes of an observation; None when nothing has to be done."""
         start, end = seen.start - self._base, seen.end - self._base
-        judged = self._plan.finding(seen, detector, lambda: self._open[max(0, start - 40) : end + 40])
+        judged = self._plan.finding(
+            seen, detector, lambda: seen.text if seen.text is not None else self._open[max(0, start - 40) : end + 40]
+        )
         if seen.category in self._scores and seen.score > self._scores[seen.category]:
             self._scores[seen.category] = seen.score
         if judged is None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from guard.classifier.encoder import SmallEncoder, read_encoder
+from guard.classifier.errors import LanguageNotCovered
 from guard.classifier.folding import fold
 from guard.classifier.linear import LinearHeads, Scores
 from guard.classifier.package import ENCODER_FILE, Curve, Limits, Manifest, read_linear, read_manifest
@@ -70,6 +71,20 @@ class EmbeddedClassifier:
     def limits(self, category: Category, language: Language) -> Limits | None:
         """Suggested thresholds of a head in a language; None where the head does not answer."""
         return self.manifest.limits.get(language, {}).get(category)
+
+    def own_limits(self, category: Category, text: str) -> tuple[float, float] | None:
+        """The suggested thresholds for a text's language; None where the head does not answer, or nobody can."""
+        try:
+            found = self.limits(category, judged_language(text))
+        except LanguageNotCovered:
+            return None
+        return None if found is None else (found.controversial, found.unsafe)
+
+    def least_limit(self, category: Category) -> float:
+        """The lowest suggested controversial threshold over the languages; 1 for a head that never answers."""
+        return min(
+            (heads[category].controversial for heads in self.manifest.limits.values() if category in heads), default=1.0
+        )
 
     def _settled(self, language: Language, text: str, folded: str, linear: Scores) -> bool:
         """Whether stage 1 alone may say that nothing is wrong: a short plain text, far below every threshold."""

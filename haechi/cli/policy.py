@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from haechi.base.errors import ExitCode
 
 if TYPE_CHECKING:
+    from guard.engine import Plan
     from guard.policy import Policy, Rule
     from guard.verdict import Finding
 
@@ -75,9 +76,13 @@ def list_policies(args: argparse.Namespace) -> Answer:
 
 
 def _rule_line(rule: Rule) -> str:
+    from guard.policy import Thresholds
+
     limits = rule.thresholds
     extras = [
-        f"from {limits.controversial:g}/{limits.unsafe:g}",
+        f"from {limits.controversial:g}/{limits.unsafe:g}"
+        if isinstance(limits, Thresholds)
+        else "from calibrated limits",
         f"by {', '.join(rule.detectors)}",
         f"fail {rule.fail.value}",
     ]
@@ -161,19 +166,20 @@ def explain(args: argparse.Namespace) -> Answer:
     names = [seat.detector for seat in plan.scanners] + [seat.detector for seat in plan.classifiers]
     looked = ", ".join(dict.fromkeys(names))
     lines = [f"{verdict.action.value}: policy {verdict.policy}, {args.direction}, looked at by {looked}"]
-    lines += [_reason(f, plan.rules[f.category], text, decides=f.action is verdict.action) for f in verdict.findings]
-    lines += [f"  shadow: {_reason(f, plan.rules[f.category], text, decides=False).strip()}" for f in verdict.shadow]
+    lines += [_reason(f, plan, text, decides=f.action is verdict.action) for f in verdict.findings]
+    lines += [f"  shadow: {_reason(f, plan, text, decides=False).strip()}" for f in verdict.shadow]
     lines += [f"  {u.detector} could not answer ({u.reason}); rules fail as they say" for u in verdict.unavailable]
     if not verdict.findings and not verdict.unavailable:
         lines.append("  no rule was touched")
     return as_entry(None, verdict, scores=True), lines, exit_code([verdict])
 
 
-def _reason(finding: Finding, rule: Rule, text: str, *, decides: bool) -> str:
+def _reason(finding: Finding, plan: Plan, text: str, *, decides: bool) -> str:
     shown = text[finding.start : finding.end].encode("utf-8", "backslashreplace").decode("utf-8")
-    limit = rule.thresholds.unsafe if finding.severity.value == "unsafe" else rule.thresholds.controversial
+    limits = plan.limits_of(finding, text)
+    limit = limits.unsafe if finding.severity.value == "unsafe" else limits.controversial
     return (
-        f"  {rule.direction.value}.{finding.category.value}: {shown!r} at {finding.start}-{finding.end} by {finding.detector}, "
+        f"  {plan.rules[finding.category].direction.value}.{finding.category.value}: {shown!r} at {finding.start}-{finding.end} by {finding.detector}, "
         f"score {finding.score:.2f} >= {limit:g} is {finding.severity.value}, which means {finding.action.value}"
         + ("  <- decides" if decides else "")
     )
