@@ -20,7 +20,7 @@ from guard.errors import (
     UnknownDetector,
     UnknownPolicyKey,
 )
-from guard.policy import FailMode, PolicyDocument
+from guard.policy import Calibrated, FailMode, PolicyDocument, Thresholds
 from guard.policy_file import parse, read_document, shipped
 from guard.reload import ReloadingChecker
 from guard.verdict import Action, Category, Direction, Severity
@@ -45,7 +45,7 @@ def test_the_smallest_policy_has_the_documented_defaults() -> None:
     for direction in Direction:
         rule = policy.rules[direction][Category.TOXICITY]
         assert (rule.unsafe, rule.controversial, rule.fail) == (Action.BLOCK, Action.FLAG, FailMode.CLOSED)
-        assert (rule.thresholds.controversial, rule.thresholds.unsafe) == (0.5, 0.8)
+        assert rule.thresholds == Thresholds(0.5, 0.8)
 
 
 WRONG: dict[str, tuple[str, str, type[HaechiError], str, str]] = {
@@ -121,6 +121,26 @@ def test_a_language_may_have_its_own_rule() -> None:
     assert checker.check("아 시발 뭐야").action is Action.BLOCK
     rule = checker.policy.rules[Direction.INPUT][Category.TOXICITY]
     assert rule.action(Severity.UNSAFE, Language.KOREAN) is Action.BLOCK
+
+
+def test_thresholds_may_be_left_to_the_detectors() -> None:
+    """`calibrated` says it for the policy, a rule or a language; numbers in a rule win over the policy's word."""
+    text = GOOD.replace("both:", "thresholds: calibrated\nboth:")
+    text += "  hate: {thresholds: {controversial: 0.2, unsafe: 0.3}, languages: {ko: {thresholds: calibrated}}}\n"
+    policy = Policy(parse(text, "p"))
+    toxicity, hate = (policy.rules[Direction.INPUT][c] for c in (Category.TOXICITY, Category.HATE))
+    assert toxicity.asked() is Calibrated.CALIBRATED
+    assert toxicity.limits() == Thresholds()
+    assert toxicity.limits(own=Thresholds(0.6, 0.9)) == Thresholds(0.6, 0.9)
+    assert hate.limits(own=Thresholds(0.6, 0.9)) == Thresholds(0.2, 0.3)
+    assert hate.limits(Language.KOREAN, Thresholds(0.6, 0.9)) == Thresholds(0.6, 0.9)
+
+
+def test_a_word_that_is_no_threshold_names_the_one_that_is() -> None:
+    """The error has the line and the word that was meant."""
+    with pytest.raises(InvalidPolicyValue, match=":[0-9]+:") as caught:
+        parse(GOOD.replace("both:", "thresholds: calibratd\nboth:"), "p")
+    assert "calibrated" in str(caught.value.hint)
 
 
 def test_a_direction_replaces_the_rule_of_both() -> None:
