@@ -138,7 +138,7 @@ def test_thresholds_may_be_left_to_the_detectors() -> None:
 
 def test_a_word_that_is_no_threshold_names_the_one_that_is() -> None:
     """The error has the line and the word that was meant."""
-    with pytest.raises(InvalidPolicyValue, match=":[0-9]+:") as caught:
+    with pytest.raises(InvalidPolicyValue, match=r":[0-9]+:") as caught:
         parse(GOOD.replace("both:", "thresholds: calibratd\nboth:"), "p")
     assert "calibrated" in str(caught.value.hint)
 
