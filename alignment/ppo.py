@@ -7,6 +7,9 @@ One step of a run
    (A_r - lambda A_c) / (1 + lambda)
 4. several passes over the answers in minibatches: clipped policy loss, clipped value loss
 5. move the KL price and the Lagrange multiplier
+
+With `ppo.estimator` rloo or grpo there is no critic: each prompt gets `ppo.group` answers, an answer's gain is its score
+(less the price of its KL) against the others of its group, and all its tokens share it.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ from alignment.tensor.policy_gradient import (
     adapted_coefficient,
     advantages,
     explained_variance,
+    group_advantages,
     lagrangian_advantages,
     policy_losses,
     sampler_mismatch,
@@ -59,7 +63,7 @@ class Prompt:
 class Experience:
     """What a rollout taught, everything (B, T) unless said otherwise, zero outside the mask.
 
-    values, returns: (B, T, Q), one quantity for the reward and one for the cost when there is a cost.
+    values, returns: (B, T, Q), one quantity for the reward and one for the cost when there is a cost; Q is 0 without critic.
     """
 
     trees: list[Tree]
@@ -97,14 +101,16 @@ class PpoTrainer:
 
     policy: a causal language model; with an adapter, the reference is the same model without it.
     reference: a frozen causal language model, or None with an adapter.
+    critic: None when answers are compared within groups (`ppo.estimator` rloo or grpo).
     scorer, cost: who judges; cost None: no constraint.
+    watch: a judge that is only logged, never optimised, by which reward hacking shows; higher is better.
     """
 
     def __init__(
         self,
         policy: Any,
         reference: Any | None,
-        critic: Critic,
+        critic: Critic | None,
         scorer: Scorer,
         prompts: Sequence[Prompt],
         recipe: Recipe,
@@ -112,20 +118,24 @@ class PpoTrainer:
         *,
         end: int,
         cost: Scorer | None = None,
+        watch: Scorer | None = None,
     ) -> None:
         self._policy, self._reference, self._critic = policy, reference, critic
-        self._scorer, self._cost, self._prompts = scorer, cost, prompts
+        self._scorer, self._cost, self._watch, self._prompts = scorer, cost, watch, prompts
         self._recipe, self._arithmetic, self._end = recipe, arithmetic, end
         p, o = recipe.ppo, recipe.optim
         updates = o.steps * p.epochs * p.minibatches
         self._actor = Stepper(trainable(("", policy)), o, rate=o.learning_rate, total=updates)
-        self._valuer = Stepper(trainable(("", critic)), o, rate=p.critic_rate or o.learning_rate, total=updates)
+        self._valuer = None
+        if critic is not None:
+            self._valuer = Stepper(trainable(("", critic)), o, rate=p.critic_rate or o.learning_rate, total=updates)
+        self._group = 1 if critic is not None else p.group
         self._kl_price = p.kl
         self._multiplier = p.cost_start
 
     def step(self, number: int) -> Metrics:
         picked = batch_rows(len(self._prompts), self._recipe.optim.batch, self._recipe.run.seed, number)
-        prompts = [self._prompts[i] for i in picked]
+        prompts = [self._prompts[i] for i in picked for _ in range(self._group)]
         rollout = self.rollout([prompt.tokens for prompt in prompts])
         metrics: Metrics
         experience, metrics = self._learn_from(prompts, rollout)
@@ -144,16 +154,21 @@ class PpoTrainer:
 
     def measure(self, prompts: Sequence[Prompt]) -> Metrics:
         """Score and KL on other prompts, without learning; randomness as seeded."""
-        parts = [prompts[i : i + self._recipe.optim.batch] for i in range(0, len(prompts), self._recipe.optim.batch)]
+        asked = [prompt for prompt in prompts for _ in range(self._group)]
+        size = self._recipe.optim.batch * self._group
+        parts = [asked[i : i + size] for i in range(0, len(asked), size)]
         return mean_of(self._learn_from(p, self.rollout([x.tokens for x in p]))[1] for p in parts) if parts else {}
 
     def state(self) -> tuple[Mapping[str, Any], Mapping[str, float]]:
-        tensors = {**self._actor.tensors("policy."), **self._valuer.tensors("critic.")}
+        tensors = self._actor.tensors("policy.")
+        if self._valuer is not None:
+            tensors |= self._valuer.tensors("critic.")
         return tensors, {"kl_price": self._kl_price, "multiplier": self._multiplier}
 
     def restore(self, tensors: Mapping[str, Any], numbers: Mapping[str, float]) -> None:
         self._actor.restore(tensors, "policy.")
-        self._valuer.restore(tensors, "critic.")
+        if self._valuer is not None:
+            self._valuer.restore(tensors, "critic.")
         self._kl_price, self._multiplier = numbers["kl_price"], numbers["multiplier"]
 
     @torch.no_grad()  # type: ignore[untyped-decorator]  # torch is untyped here
@@ -167,44 +182,70 @@ class PpoTrainer:
         judged = scores - p.no_end_penalty * (~rollout.ended).float()
         ref_logps, values = self._looked_up(trees, mask)
         kl = token_kl(rollout.logps, ref_logps, KlEstimate(p.kl_estimate)) * mask
-        rewards = token_rewards(kl, judged, mask, kl_coefficient=self._kl_price)
-        if p.whiten_rewards:
-            rewards = whiten(rewards, mask, shift_mean=False)
-        gained = [advantages(rewards, values[..., 0], mask, gamma=p.gamma, lam=p.lam)]
         metrics = {
             "score": float(scores.mean()),
             "kl": float(token_kl(rollout.logps, ref_logps).mul(mask).sum(1).mean()),
         }
+        costs = None
         if self._cost is not None:
             costs = self._cost.score(tokens, answers).to(mask.device)
-            charged = token_rewards(torch.zeros_like(kl), costs, mask, kl_coefficient=0.0)
-            gained.append(advantages(charged, values[..., 1], mask, gamma=p.gamma, lam=p.lam))
             metrics |= {"cost": float(costs.mean()), "multiplier": self._multiplier}
-        each = torch.stack(gained, -1)
-        returns = each + values
-        advantage = (
-            each[..., 0] if self._cost is None else lagrangian_advantages(each[..., 0], each[..., 1], self._multiplier)
-        )
+        if self._watch is not None:
+            metrics["watch"] = float(self._watch.score(tokens, answers).mean())
+        if self._critic is None:
+            advantage, returns = self._compared(kl, judged, costs, mask), values
+        else:
+            advantage, returns = self._estimated(kl, judged, costs, values, mask)
         metrics |= {
             "kl_price": self._kl_price,
             "length": float(mask.sum(1).float().mean()),
             "ended": float(rollout.ended.float().mean()),
-            "explained": float(explained_variance(values[..., 0], returns[..., 0], mask)),
         }
+        if self._critic is not None:
+            metrics["explained"] = float(explained_variance(values[..., 0], returns[..., 0], mask))
         lines = [prompt.line for prompt in prompts]
-        return Experience(trees, lines, mask, rollout.logps, values, returns, whiten(advantage, mask)), metrics
+        return Experience(trees, lines, mask, rollout.logps, values, returns, advantage), metrics
+
+    def _estimated(
+        self, kl: Tensor, judged: Tensor, costs: Tensor | None, values: Tensor, mask: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """With a critic: white advantages (B, T) by GAE, and returns (B, T, Q)."""
+        p = self._recipe.ppo
+        rewards = token_rewards(kl, judged, mask, kl_coefficient=self._kl_price)
+        if p.whiten_rewards:
+            rewards = whiten(rewards, mask, shift_mean=False)
+        gained = [advantages(rewards, values[..., 0], mask, gamma=p.gamma, lam=p.lam)]
+        if costs is not None:
+            charged = token_rewards(torch.zeros_like(kl), costs, mask, kl_coefficient=0.0)
+            gained.append(advantages(charged, values[..., 1], mask, gamma=p.gamma, lam=p.lam))
+        each = torch.stack(gained, -1)
+        advantage = each[..., 0]
+        if costs is not None:
+            advantage = lagrangian_advantages(advantage, each[..., 1], self._multiplier)
+        return whiten(advantage, mask), each + values
+
+    def _compared(self, kl: Tensor, judged: Tensor, costs: Tensor | None, mask: Tensor) -> Tensor:
+        """Without a critic: the gain of an answer within its group, on each of its tokens, (B, T)."""
+        groups, scale = len(judged) // self._group, self._recipe.ppo.estimator == "grpo"
+        gain = group_advantages(judged - self._kl_price * kl.sum(1), groups=groups, scale=scale)
+        if costs is not None:
+            charged = group_advantages(costs, groups=groups, scale=scale)
+            gain = lagrangian_advantages(gain, charged, self._multiplier)
+        return gain[:, None] * mask
 
     def _looked_up(self, trees: list[Tree], mask: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T) log-probabilities of the reference and (B, T, Q) values of the critic."""
         logps = torch.zeros(mask.shape, device=mask.device)
-        values = torch.zeros(*mask.shape, self._critic.head.out_features, device=mask.device)
+        quantities = self._critic.head.out_features if self._critic is not None else 0
+        values = torch.zeros(*mask.shape, quantities, device=mask.device)
         for start in range(0, len(trees), self._recipe.optim.micro_batch):
             rows = slice(start, start + self._recipe.optim.micro_batch)
             layout = self._layout(trees[rows])
             with self._as_reference() as model:
                 out = answer_tokens(model, layout, self._arithmetic, temperature=self._recipe.ppo.temperature)
             logps[rows][mask[rows]] = out.logps
-            values[rows][mask[rows]] = self._critic(layout, self._arithmetic)
+            if self._critic is not None:
+                values[rows][mask[rows]] = self._critic(layout, self._arithmetic)
         return logps, values
 
     def _update(self, number: int, experience: Experience) -> Metrics:
@@ -228,18 +269,18 @@ class PpoTrainer:
         for part in rows.split(self._recipe.optim.micro_batch):
             loss, figures = self._micro_loss(experience, part, first=first)
             if not torch.isfinite(loss):
-                self._actor.clear()
-                self._valuer.clear()
+                self._clear()
                 raise NotFinite("the loss", [experience.lines[i] for i in part.tolist()])
             (loss / tokens).backward()
             for name, figure in figures.items():
                 sums[name] = sums.get(name, 0.0) + figure
         metrics = {name: figure / tokens for name, figure in sums.items()}
         lines = [experience.lines[i] for i in rows.tolist()]
-        self._valuer.step(update, lines)
-        if number < self._recipe.ppo.critic_warmup:
-            self._actor.clear()
-            return metrics
+        if self._valuer is not None:
+            self._valuer.step(update, lines)
+            if number < self._recipe.ppo.critic_warmup:
+                self._actor.clear()
+                return metrics
         return {**metrics, "grad_norm": self._actor.step(update, lines)["grad_norm"]}
 
     def _micro_loss(self, experience: Experience, rows: Tensor, *, first: bool) -> tuple[Tensor, Metrics]:
@@ -261,20 +302,26 @@ class PpoTrainer:
                 f"sampler and trainer disagree: mean exp|difference| is {mismatch:.4f} of {p.max_mismatch} allowed",
                 hint="run.precision=fp32 shows whether it is rounding; ppo.max_mismatch is the limit",
             )
-        values = self._critic(layout, self._arithmetic)
-        value = value_losses(
-            values, experience.values[rows][mask], experience.returns[rows][mask], clip=p.value_clip
-        ).sum()
-        loss = policy + p.value_weight * value + self._recipe.model.router_loss * out.balance * old.numel()
+        loss = policy + self._recipe.model.router_loss * out.balance * old.numel()
+        figures = {"policy_loss": float(policy.detach())}
+        if self._critic is not None:
+            values, targets = experience.values[rows][mask], experience.returns[rows][mask]
+            value = value_losses(self._critic(layout, self._arithmetic), values, targets, clip=p.value_clip).sum()
+            loss = loss + p.value_weight * value
+            figures["value_loss"] = float(value.detach())
         figures = {
             "loss": float(loss.detach()),
-            "policy_loss": float(policy.detach()),
-            "value_loss": float(value.detach()),
+            **figures,
             "clipped": float((((out.logps - old).exp() - 1).abs() > p.clip).float().sum()),
         }
         if first:  # both belong to the policy that drew the answers
             figures |= {"entropy": float(out.entropy.sum()), "mismatch": mismatch * old.numel()}
         return loss, figures
+
+    def _clear(self) -> None:
+        self._actor.clear()
+        if self._valuer is not None:
+            self._valuer.clear()
 
     def _steer(self, metrics: Metrics, answers: int) -> None:
         """Step 5."""

@@ -142,14 +142,28 @@ class DpoValues:
     displacement_alarm: float = _value(
         0.5, "warn when chosen answers lose this much against the reference", unit="nats per token", low=0, high=100
     )
+    watch_prompts: int = _value(
+        8, "held-out prompts answered at the end to measure KL and length; 0: none", unit="prompts", low=0, high=10_000
+    )
+    watch_tokens: int = _value(48, "longest of these answers", unit="tokens", low=1, high=100_000)
+    kl_alarm: float = _value(20.0, "warn when their KL to the reference exceeds this", unit="nats per answer", low=0)
 
 
 @dataclass(frozen=True, slots=True)
 class PpoValues:
     """Proximal policy optimisation."""
 
-    reward: str = _value("", "a reward run or model folder that scores answers")
-    cost: str = _value("", "a reward run whose head `cost` (or only head) scores harm; empty: no constraint")
+    reward: str = _value("", "who scores answers: a reward run, a model folder, or guard:POLICY")
+    cost: str = _value(
+        "", "who scores harm: a reward run (head `cost`, or the only one) or guard:POLICY; empty: no constraint"
+    )
+    watch: str = _value(
+        "", "a second judge that is logged and never optimised, to notice reward hacking: a run or guard:POLICY"
+    )
+    estimator: str = _value(
+        "gae", "gae: with a critic; rloo, grpo: answers to a prompt against each other", choices=("gae", "rloo", "grpo")
+    )
+    group: int = _value(4, "answers per prompt (rloo, grpo)", unit="answers", low=2, high=1024)
     cost_limit: float = _value(0.0, "highest mean cost allowed")
     cost_rate: float = _value(0.1, "step of the Lagrange multiplier in log space", low=0, high=10)
     cost_start: float = _value(1.0, "first value of the Lagrange multiplier", low=1e-4, high=1000)
@@ -172,6 +186,7 @@ class PpoValues:
     kl_estimate: str = _value("k1", "estimate in the reward; k1 is unbiased there", choices=("k1", "k3"))
     whiten_rewards: bool = _value(False, "scale rewards to unit variance, mean kept")
     no_end_penalty: float = _value(1.0, "taken off the score of an answer that does not end", low=0, high=1000)
+    kl_alarm: float = _value(20.0, "warn when the KL to the reference exceeds this", unit="nats per answer", low=0)
     max_mismatch: float = _value(1.05, "stop when mean exp|log p trained - log p sampled| is above", low=1, high=100)
 
 
@@ -212,8 +227,9 @@ class Recipe:
         return {f"{s}.{f.name}": getattr(getattr(self, s), f.name) for s, c in _SECTIONS.items() for f in fields(c)}
 
     def digest(self) -> str:
-        """SHA-256 over everything that shapes the weights: not the output folder, nor how often it is saved."""
-        idle = {"run.output", "run.save_every", "run.keep"}
+        """SHA-256 over everything that shapes the weights: not the output folder, nor what is only saved or watched."""
+        idle = {"run.output", "run.save_every", "run.keep", "dpo.watch_prompts", "dpo.watch_tokens"}
+        idle |= {"dpo.displacement_alarm", "dpo.kl_alarm", "ppo.kl_alarm", "ppo.watch"}
         shaping = {name: value for name, value in self.values().items() if name not in idle}
         return "sha256:" + hashlib.sha256(json.dumps([self.kind, shaping], sort_keys=True).encode()).hexdigest()
 

@@ -13,6 +13,7 @@ from alignment.errors import UnusableModel
 from alignment.forward import Arithmetic, answer_rewards
 from alignment.models import load_tokenizer
 from alignment.reward import COST, Scale, load_reward_model
+from alignment.teacher import GuardScorer, guard_policy
 from alignment.tensor.layout import Tree, lay_out
 
 Tokens = Sequence[int]
@@ -49,6 +50,20 @@ class ModelScorer:
                 rewards, _ = answer_rewards(self.model, layout.to(self.model.device), self._arithmetic)
                 out.append(rewards[:, self._column].cpu())
         return (torch.cat(out) - self._mean) / self._deviation
+
+
+def scorer_named(
+    name: str, tokenizer: Any, arithmetic: Arithmetic, *, device: torch.device, batch: int, cost: bool = False
+) -> ModelScorer | GuardScorer:
+    """The judge that a recipe names: a reward run, or `guard:POLICY` (see alignment.teacher).
+
+    Raises:
+        UnusableModel: see `load_scorer`. HaechiError: the policy cannot be loaded.
+    """
+    policy = guard_policy(name)
+    if policy is not None:
+        return GuardScorer(policy, tokenizer, sign=1.0 if cost else -1.0)
+    return load_scorer(name, tokenizer, arithmetic, device=device, batch=batch, cost=cost)
 
 
 def load_scorer(

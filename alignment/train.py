@@ -6,28 +6,32 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, assert_never
 
 import torch
 
+from alignment.alarms import of_dpo, of_ppo
 from alignment.data.encode import EncodedAnswer, EncodedPair, end_self_test
 from alignment.data.lineage import ROWS, refuse_tainted, write_rows
 from alignment.data.load import RunData, encoded, load_demonstrations, load_pairs
 from alignment.dpo import PreferenceObjective, Reference, reference_logps
 from alignment.errors import EndNotLearned, UnusableModel
 from alignment.models import LoraShape, core_of
-from alignment.optimiser import Stepper, batch_rows, mean_of, trainable
+from alignment.optimiser import Stepper, batch_rows, trainable
 from alignment.ppo import PpoTrainer, Prompt, critic_from, frozen_copy
 from alignment.recipe import Recipe
 from alignment.reward import RewardObjective, heads_of, measured_scale, new_reward_model, write_scale
 from alignment.runs.folder import RunFolder
 from alignment.runs.loop import Metrics, Progress, run_loop, seed_step
-from alignment.scorers import load_scorer
+from alignment.scorers import ModelScorer, scorer_named
 from alignment.sft import AnswerLikelihood
 from alignment.start import NEW, adapted, arithmetic_for, device_of, encoder_for, policy_for, settle, tokenizer_for
 from alignment.supervised import SupervisedTrainer
+from alignment.teacher import GuardScorer, guard_policy
 from alignment.tensor.preference import PairLoss
+from alignment.watch import Drift, drift
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,10 @@ def _dpo(recipe: Recipe, resume: bool, show: bool) -> Outcome:
     trainer = SupervisedTrainer(objective, items, _stepper(model, recipe), recipe)
     run_loop(run, recipe, trainer, progress=_progress(recipe, run, show))
     measured = trainer.measure(held)
-    return finish(run, model, tokenizer, measured, _displaced(recipe, run))
+    moved = _drift(recipe, model, tokenizer, [item.prompt for item in held], encoder.end)
+    if moved is not None:
+        measured |= {"kl": moved.kl, "length": moved.length, "length_before": moved.length_before}
+    return finish(run, model, tokenizer, measured, of_dpo(recipe, run.history(), moved))
 
 
 def _ppo(recipe: Recipe, resume: bool, show: bool) -> Outcome:
@@ -135,33 +142,50 @@ def _ppo(recipe: Recipe, resume: bool, show: bool) -> Outcome:
     prompts = [Prompt(row.line, row.prompt) for row in rows]
     others = encoder.prompts(data.held_out, max_prompt_tokens=values.prompt_tokens)
     held = [Prompt(row.line, row.prompt) for row in others if isinstance(row, EncodedAnswer)]
-    run = open_run(recipe, data, resume)
-    policy = policy_for(replace(recipe, lora=replace(lora, dropout=0.0)), tokenizer)  # dropout would blur the ratio
     arithmetic, device = arithmetic_for(recipe, tokenizer), device_of(recipe)
-    batch = recipe.optim.micro_batch
-    scorer = load_scorer(values.reward, tokenizer, arithmetic, device=device, batch=batch)
-    cost = None
-    if values.cost:
-        cost = load_scorer(values.cost, tokenizer, arithmetic, device=device, batch=batch, cost=True)
+    named = partial(
+        scorer_named, tokenizer=tokenizer, arithmetic=arithmetic, device=device, batch=recipe.optim.micro_batch
+    )
+    scorer = named(values.reward)
+    cost = named(values.cost, cost=True) if values.cost else None
+    watch = named(values.watch) if values.watch else None
+    judges = {"reward": scorer, "cost": cost, "watch": watch}
+    guard = {name: judge.checker.digest for name, judge in judges.items() if isinstance(judge, GuardScorer)}
+    run = open_run(recipe, data, resume, guard=guard)
+    policy = policy_for(replace(recipe, lora=replace(lora, dropout=0.0)), tokenizer)  # dropout would blur the ratio
     adapter = LoraShape(lora.rank, lora.alpha, 0.0, lora.targets) if lora.rank else None
     torch.manual_seed(recipe.run.seed)
-    critic = critic_from(scorer.model, quantities=1 + (cost is not None), adapter=adapter)
+    critic = None
+    if values.estimator == "gae":
+        # A reward model knows what is worth something; a guard has no body to start from, the policy's is next best.
+        body = scorer.model if isinstance(scorer, ModelScorer) else policy_for(_without_adapter(recipe), tokenizer)
+        critic = critic_from(body, quantities=1 + (cost is not None), adapter=adapter)
     trainer = PpoTrainer(
-        policy, frozen_copy(policy), critic, scorer, prompts, recipe, arithmetic, end=encoder.end, cost=cost
+        policy,
+        frozen_copy(policy),
+        critic,
+        scorer,
+        prompts,
+        recipe,
+        arithmetic,
+        end=encoder.end,
+        cost=cost,
+        watch=watch,
     )
     run_loop(run, recipe, trainer, progress=_progress(recipe, run, show))
     seed_step(recipe.run.seed, recipe.optim.steps)
     measured = trainer.measure(held)
-    return finish(run, policy, tokenizer, measured, _ppo_alarms(recipe, run))
+    return finish(run, policy, tokenizer, measured, of_ppo(recipe, run.history()))
 
 
-def open_run(recipe: Recipe, data: RunData[Any], resume: bool) -> RunFolder:
-    """The folder of this run, new or continued; it remembers the hashes of its rows.
+def open_run(recipe: Recipe, data: RunData[Any], resume: bool, *, guard: Mapping[str, str] | None = None) -> RunFolder:
+    """The folder of this run, new or continued; it remembers the hashes of its rows. guard: policies that judge.
 
     Raises:
         TaintedRun: the run learned from somebody who was erased since.
     """
-    run = RunFolder.resume(recipe, data=data.digest) if resume else RunFolder.create(recipe, data=data.digest)
+    begin = RunFolder.resume if resume else RunFolder.create
+    run = begin(recipe, data=data.digest, guard=guard)
     refuse_tainted(run.path)
     if not (run.path / ROWS).exists():
         write_rows(run.path, data.hashes)
@@ -215,37 +239,23 @@ def _without_adapter(recipe: Recipe) -> Recipe:
     return replace(recipe, lora=replace(recipe.lora, rank=0), model=replace(recipe.model, gradient_checkpointing=False))
 
 
-def _displaced(recipe: Recipe, run: RunFolder) -> tuple[str, ...]:
-    history = run.history()[-10:]
-    mean = sum(entry["displacement"] for entry in history) / max(len(history), 1)
-    if mean >= -recipe.dpo.displacement_alarm:
-        return ()
-    return (
-        f"likelihood displacement: chosen answers lost {-mean:.2f} nats per token against the reference; "
-        "raise dpo.sft or dpo.beta, or lower optim.learning_rate",
-    )
+def _drift(recipe: Recipe, model: Any, tokenizer: Any, prompts: list[tuple[int, ...]], end: int) -> Drift | None:
+    """How far the model moved on held-out prompts; None when the recipe asks for none, or there is none."""
+    values = recipe.dpo
+    asked = prompts[: values.watch_prompts]
+    if not asked:
+        return None
+    start = policy_for(_without_adapter(recipe), tokenizer)
+    arithmetic = arithmetic_for(recipe, tokenizer)
+    moved: Drift = drift(model, start, asked, arithmetic, tokens=values.watch_tokens, end=end, seed=recipe.run.seed)
+    return moved
 
 
 def _on_tokens_of(recipe: Recipe, reward: str) -> Recipe:
     """A new policy reads and writes the tokens of its reward model."""
-    if recipe.model.path != NEW:
+    if recipe.model.path != NEW or guard_policy(reward) is not None:
         return recipe
     return replace(recipe, model=replace(recipe.model, path=reward))
-
-
-def _ppo_alarms(recipe: Recipe, run: RunFolder) -> tuple[str, ...]:
-    history = run.history()
-    if len(history) < 2:
-        return ()
-    first, last = history[0], mean_of(history[-5:])
-    alarms = []
-    if last["explained"] < 0 and len(history) > recipe.ppo.critic_warmup + 5:
-        alarms.append("the critic explains less than a constant would; raise ppo.critic_warmup or ppo.critic_rate")
-    if last["length"] > 1.5 * first["length"] and last["score"] > first["score"]:
-        alarms.append(f"answers grew from {first['length']:.0f} to {last['length']:.0f} tokens while the score rose")
-    if last["ended"] < 0.5 * first["ended"]:
-        alarms.append("half of the answers that used to end no longer do; raise ppo.no_end_penalty")
-    return tuple(alarms)
 
 
 def _demand_end_gradient(model: Any, tokenizer: Any) -> None:

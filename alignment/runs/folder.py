@@ -52,8 +52,8 @@ class RunFolder:
         return self.path / "adapter"
 
     @classmethod
-    def create(cls, recipe: Recipe, *, data: str) -> RunFolder:
-        """Start a run in an empty or missing folder. data: digest of the rows.
+    def create(cls, recipe: Recipe, *, data: str, guard: Mapping[str, str] | None = None) -> RunFolder:
+        """Start a run in an empty or missing folder. data: digest of the rows. guard: digests of policies that judge.
 
         Raises:
             RunConflict: the folder is taken.
@@ -66,21 +66,21 @@ class RunFolder:
             )
         try:
             run.path.mkdir(parents=True, exist_ok=True)
-            _write_json(run.path / _DESCRIPTION, _description(recipe, data))
+            _write_json(run.path / _DESCRIPTION, _description(recipe, data, guard or {}))
         except OSError as error:
             raise UnwritableOutput(f"cannot write to {run.path}: {error.strerror}") from error
         return run
 
     @classmethod
-    def resume(cls, recipe: Recipe, *, data: str) -> RunFolder:
+    def resume(cls, recipe: Recipe, *, data: str, guard: Mapping[str, str] | None = None) -> RunFolder:
         """Open the run of this recipe to continue it; start it when there is none.
 
         Raises:
-            RunConflict: the folder holds a run of other values or other data.
+            RunConflict: the folder holds a run of other values or other data, or a policy that judges has changed.
         """
         run = cls(recipe.output)
         if not (run.path / _DESCRIPTION).exists():
-            return cls.create(recipe, data=data)
+            return cls.create(recipe, data=data, guard=guard)
         begun = run.description()
         if begun["kind"] != recipe.kind:
             raise RunConflict(f"{run.path} holds a {begun['kind']} run", hint="choose another folder with run.output")
@@ -93,6 +93,10 @@ class RunFolder:
         if begun["data"] != data:
             raise RunConflict(
                 f"{run.path} was begun with other rows", hint="restore the data file, or start another run"
+            )
+        if begun.get("guard", {}) != dict(guard or {}):
+            raise RunConflict(
+                f"a policy that judges answers in {run.path} has changed since", hint="restore it, or start another run"
             )
         return run
 
@@ -143,7 +147,7 @@ def line_of(entry: Mapping[str, float]) -> str:
     return json.dumps(entry) + "\n"
 
 
-def _description(recipe: Recipe, data: str) -> dict[str, object]:
+def _description(recipe: Recipe, data: str, guard: Mapping[str, str]) -> dict[str, object]:
     packages = ("haechi", "torch", "transformers", "peft", "safetensors")
     return {
         "format": 1,
@@ -151,6 +155,7 @@ def _description(recipe: Recipe, data: str) -> dict[str, object]:
         "name": recipe.name,
         "digest": recipe.digest(),
         "data": data,
+        "guard": dict(guard),
         "recipe": recipe.values(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
     }

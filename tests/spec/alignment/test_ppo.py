@@ -242,3 +242,41 @@ def test_critic_warm_up_leaves_the_policy_alone() -> None:
     end = made.state()[0]
     moved = {n.split(".")[0] for n, t in start.items() if not torch.equal(t, end[n])}
     assert moved == {"critic"}
+
+
+def without_critic(seed: int, estimator: str, **values: Value) -> PpoTrainer:
+    model = policy(seed)
+    made = recipe(seed, ppo__estimator=estimator, ppo__group=4, optim__batch=16, **values)
+    return PpoTrainer(model, frozen_copy(model), None, ShareOf(LIKED), prompts(seed), made, ARITHMETIC, end=END)
+
+
+@pytest.mark.parametrize("estimator", ["rloo", "grpo"])
+def test_groups_of_answers_replace_the_critic(estimator: str) -> None:
+    """RLOO and GRPO learn the planted task; answers of a group share their prompt, tokens of an answer their gain."""
+    made = without_critic(1, estimator, optim__learning_rate=1e-2)
+    drawn = [prompt for prompt in made._prompts[:4] for _ in range(4)]
+    seed_step(1, 0)
+    experience, _ = made._learn_from(drawn, made.rollout([prompt.tokens for prompt in drawn]))
+    gains = experience.advantages
+    assert experience.values.shape[-1] == 0
+    for group in range(4):
+        rows = gains[4 * group : 4 * group + 4]
+        firsts = rows[:, 0]
+        assert float(firsts.sum()) == pytest.approx(0, abs=1e-4)
+        assert torch.equal(rows, firsts[:, None] * experience.mask[4 * group : 4 * group + 4])
+    history = learn(made, 1, 24)
+    assert mean(history[-5:], "score") > mean(history[:3], "score") + 0.15
+    assert "value_loss" not in history[0]
+
+
+def test_a_run_without_critic_goes_on_exactly() -> None:
+    """Its state holds the policy alone; restored, the next step is the same to the bit."""
+    first, second = (without_critic(2, "rloo") for _ in range(2))
+    learn(first, 2, 2)
+    tensors, numbers = first.state()
+    second.restore({name: tensor.clone() for name, tensor in tensors.items()}, dict(numbers))
+    for made in (first, second):
+        seed_step(2, 2)
+        made.step(2)
+    a, b = first.state()[0], second.state()[0]
+    assert all(torch.equal(a[name], b[name]) for name in a)
