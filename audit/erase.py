@@ -28,7 +28,7 @@ from audit.header import MOST_KIDS, context_bytes, read
 from audit.keys import Hold, KeyEntry, SubjectKeys
 from audit.publisher import SYSTEM
 from audit.seal import Sealed, unwrap
-from audit.store import SqliteStore
+from audit.store_port import PUT_STATE, Store
 from audit.writer import Ack
 from haechi.base.clock import Clock
 
@@ -92,6 +92,14 @@ class OpenLog(Protocol):
 
     def append_system(self, event: Event) -> Ack:
         """Queue an event of the log's own affairs."""
+        ...
+
+    def open_store(self, *, read_only: bool = False) -> Store:
+        """A hold on the database of one's own."""
+        ...
+
+    def is_gone(self, writer: str) -> bool:
+        """Whether the process of that writer ended without closing."""
         ...
 
 
@@ -177,7 +185,7 @@ class Eraser:
             gone = [
                 one
                 for one in recover.open_requests(store.connection)
-                if one.log == self._log.log_name(SYSTEM) and recover.is_gone(self._log.folder, one.writer)
+                if one.log == self._log.log_name(SYSTEM) and self._log.is_gone(one.writer)
             ]
             intents = {one.record: one for one in gone}
             for seq, leaf in store.headers(self._log.log_name(SYSTEM)) if intents else ():
@@ -189,7 +197,7 @@ class Eraser:
             counted = store.erasures()
             return repeated if self._log.keys.erasures() == counted else repeated + self._replay(store, counted)
 
-    def _replay(self, store: SqliteStore, counted: int) -> int:
+    def _replay(self, store: Store, counted: int) -> int:
         existing = {entry.kid for entry in self._log.keys.entries()}
         undone = [kid for kid in store.destroyed() if kid in existing]
         for at in range(0, len(undone), MOST_KIDS):
@@ -217,15 +225,13 @@ class Eraser:
                 seqs.append(seq)
         return Certificate(tenant, tuple(kids), segments, tuple(seqs))
 
-    def _finish(
-        self, store: SqliteStore, kids: Sequence[str], why: Why, kind: EventType, intent: str
-    ) -> tuple[int, int]:
+    def _finish(self, store: Store, kids: Sequence[str], why: Why, kind: EventType, intent: str) -> tuple[int, int]:
         """Steps 2 to 5; each may be repeated. Returns segments erased and the certificate's place."""
         before = {name: store.edge(name).frontier for name in store.logs()}
         with store.writing() as db:
             counted = store.erasures() + 1
             stored = self._log.keys.destroy(kids, counted)
-            db.execute("insert or replace into state values ('erasures', ?)", (counted,))
+            db.execute(PUT_STATE, ("erasures", counted))
         segments = sum(_remove_bodies(store, kid) for kid in kids)
         self._check(store, kids, stored)
         for name, frontier in before.items():
@@ -234,7 +240,7 @@ class Eraser:
         seq = self._record(kind, why, kids=tuple(kids), count=segments, previous=intent)
         return segments, seq
 
-    def _check(self, store: SqliteStore, kids: Sequence[str], stored: tuple[bytes, ...]) -> None:
+    def _check(self, store: Store, kids: Sequence[str], stored: tuple[bytes, ...]) -> None:
         left = self._log.keys.copies_of(stored)
         if left:
             raise ErasureIncomplete(f"{left} copies of destroyed keys are left in the key store", hint="run it again")
@@ -247,7 +253,7 @@ class Eraser:
                 f"{failed} of {opened + failed} other segments do not open", hint="haechi audit verify"
             )
 
-    def _sample(self, store: SqliteStore) -> tuple[int, int]:
+    def _sample(self, store: Store) -> tuple[int, int]:
         """How many of a few remaining segments open, and how many do not. Their content is not decrypted."""
         opened = failed = 0
         rows = store.connection.execute(
@@ -284,9 +290,9 @@ class Eraser:
         return ack.durable.result(30)
 
     @contextmanager
-    def _store(self) -> Iterator[SqliteStore]:
+    def _store(self) -> Iterator[Store]:
         """A hold on the file of our own: the log's writer has its own, and the two exclude each other by the lock."""
-        store = SqliteStore(self._log.folder / "log.db")
+        store = self._log.open_store()
         try:
             yield store
         finally:
@@ -315,7 +321,7 @@ def _details(why: Why, note: str = "") -> tuple[Segment, ...]:
     return (Segment("details", text.encode(), subject=why.who, retention="access-6y"),)
 
 
-def _remove_bodies(store: SqliteStore, kid: str) -> int:
+def _remove_bodies(store: Store, kid: str) -> int:
     """Remove ciphertexts and wraps under a key, a few at a time. Returns how many there were."""
     places = list(store.bodies_of(kid))
     for at in range(0, len(places), BODIES_A_TRANSACTION):

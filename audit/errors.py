@@ -88,3 +88,10 @@ class NotProvable(AuditError):
     """A record cannot be proven: it is not there, or no checkpoint covers it yet."""
 
     code = "HAE-A204"
+
+
+class PartMissing(AuditError):
+    """An optional part, such as a database driver or a key service's client, is not installed."""
+
+    code = "HAE-A105"
+    exit_code = ExitCode.CANNOT_TELL

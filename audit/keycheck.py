@@ -8,7 +8,7 @@ from audit.errors import AuditError
 from audit.header import Part, context_of
 from audit.keys import SubjectKeys
 from audit.seal import Sealed, SubjectKey, unwrap
-from audit.store import Body, Record
+from audit.store_port import Body, Record
 
 _MOST_CACHED = 4096
 

@@ -3,7 +3,7 @@
 Rules of this file
 1. Subject keys are random, one per subject x retention class x month, under a random id. Who a key belongs to is
    known only here, as an HMAC under the tenant key; destroying the row makes the content unreadable and the id an orphan.
-2. `secure_delete` and a rollback journal that is truncated: a deleted row leaves no copy in the file.
+2. A deleted row leaves no copy in a key file. Where copies stay, `shred` makes them worthless.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
-import sqlite3
 import threading
 import time
 from collections import OrderedDict
@@ -24,21 +23,13 @@ from typing import NamedTuple
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from audit.errors import KeysUnavailable, LogUnavailable
+from audit.errors import KeysUnavailable
 from audit.kms import Kms
 from audit.seal import KEY_BYTES, SubjectKey
-from audit.store import make_private
+from audit.store_keys import KeyDatabase, KeyFile
+from audit.store_port import PUT_STATE
 
-_SCHEMA = """
-create table if not exists tenant_key (tenant text, use text, wrapped blob not null, primary key (tenant, use)) without rowid;
-create table if not exists subject_key (
-    kid text primary key, tenant text not null, tag blob not null, class text not null, epoch text not null,
-    wrapped blob not null, unique (tenant, tag, class, epoch)) without rowid;
-create table if not exists state (name text primary key, value integer not null) without rowid;
-create table if not exists hold (id text primary key, tenant text not null, tag blob, placed_us integer not null) without rowid;
-"""
 _MOST_CACHED = 4096
-_VERSION = 1
 WRAP, INDEX = "wrap", "index"
 """Uses of a tenant's keys: one wraps subject keys and is rotated, the other makes tags and stays."""
 
@@ -84,45 +75,13 @@ def _month_of_day(day: int) -> str:
 class SubjectKeys:
     """The key store of one audit folder. Safe for several threads and processes."""
 
-    def __init__(self, path: Path, kms: Kms) -> None:
-        self._path = path
+    def __init__(self, where: Path | KeyDatabase, kms: Kms) -> None:
+        self._db = KeyFile(where) if isinstance(where, Path) else where
         self._kms = kms
         self._lock = threading.Lock()
         self._tenants: dict[tuple[str, str], bytes] = {}
         self._rotations = 0
         self._cache: OrderedDict[KeyPlace, SubjectKey] = OrderedDict()
-        try:
-            make_private(path)
-            self._db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
-            for pragma in ("journal_mode=truncate", "synchronous=full", "secure_delete=on"):
-                self._db.execute(f"pragma {pragma}")
-            self._make_tables(path)
-        except (sqlite3.Error, OSError) as error:
-            raise LogUnavailable(
-                f"the key store {path} cannot be opened", hint="check the folder's owner and mode"
-            ) from error
-
-    def _make_tables(self, path: Path) -> None:
-        """The tables and their version at once: another process opening finds both or neither."""
-        self._db.execute("begin immediate")
-        try:
-            self._refuse_other_versions(path)
-            for statement in _SCHEMA.split(";\n"):
-                self._db.execute(statement)
-            self._db.execute(f"pragma user_version={_VERSION}")
-            self._db.execute("commit")
-        finally:
-            if self._db.in_transaction:
-                self._db.execute("rollback")
-
-    def _refuse_other_versions(self, path: Path) -> None:
-        (version,) = self._db.execute("pragma user_version").fetchone()
-        (tables,) = self._db.execute("select count(*) from sqlite_master").fetchone()
-        if version != _VERSION and tables:
-            raise KeysUnavailable(
-                f"the key store {path} has version {version}, and this program knows {_VERSION}",
-                hint="use the release that wrote it, or start a new audit folder",
-            )
 
     def obtain(self, places: Iterable[KeyPlace]) -> dict[KeyPlace, SubjectKey]:
         """The keys for new content; those that do not exist yet are made, all in one transaction.
@@ -134,12 +93,7 @@ class SubjectKeys:
             found = {place: self._cache.get(place) for place in places}
             missing = [place for place, key in found.items() if key is None]
             if missing:
-                try:
-                    made = self._find_or_make_all(missing)
-                except sqlite3.Error as error:
-                    raise LogUnavailable(
-                        "the key store cannot be written", hint="check disk space and the folder's mode"
-                    ) from error
+                made = self._find_or_make_all(missing)
                 self._cache.update(made)
                 found.update(made)
                 while len(self._cache) > _MOST_CACHED:
@@ -172,11 +126,11 @@ class SubjectKeys:
     def tenants(self) -> list[str]:
         """Tenants that have keys."""
         with self._lock:
-            return [row[0] for row in self._db.execute("select distinct tenant from tenant_key order by tenant")]
+            return self._tenant_names()
 
     def entries(self, tenant: str | None = None, subject: str | None = None) -> list[KeyEntry]:
         """Keys that exist, all or those of one tenant, or of one subject in it."""
-        clauses, values = ["1"], list[str | bytes]()
+        clauses, values = ["1 = 1"], list[str | bytes]()
         if tenant is not None:
             clauses.append("tenant = ?")
             values.append(tenant)
@@ -194,7 +148,10 @@ class SubjectKeys:
             if subject is not None and not self._has_keys(hold.tenant):
                 self._make_tenant(hold.tenant)
             tag = None if subject is None else self._tag(hold.tenant, subject)
-            db.execute("insert into hold values (?, ?, ?, ?)", (hold.id, hold.tenant, tag, hold.placed_us))
+            db.execute(
+                "insert into hold (id, tenant, tag, placed_us) values (?, ?, ?, ?)",
+                (hold.id, hold.tenant, tag, hold.placed_us),
+            )
 
     def lift_hold(self, hold_id: str) -> Hold | None:
         """Let go of a hold; None when there is none of that id."""
@@ -234,28 +191,22 @@ class SubjectKeys:
             LogUnavailable: the key store cannot be written.
         """
         marks = ",".join("?" * len(kids))
-        try:
-            with self._lock, self._writing() as db:
+        with self._lock, self._writing() as db:
+            stored: tuple[bytes, ...] = ()
+            if kids:
                 find = f"select wrapped from subject_key where kid in ({marks})"  # noqa: S608  # question marks only
-                stored = tuple(bytes(row[0]) for row in db.execute(find, kids))
-                db.execute(f"delete from subject_key where kid in ({marks})", kids)  # noqa: S608
-                db.execute("insert or replace into state values ('erasures', ?)", (erasures,))
-                self._cache.clear()
-        except sqlite3.Error as error:
-            raise LogUnavailable(
-                "the key store cannot be written", hint="check disk space and the folder's mode"
-            ) from error
+                stored = tuple(bytes(row[0]) for row in db.execute(find, tuple(kids)))
+                db.execute(f"delete from subject_key where kid in ({marks})", tuple(kids))  # noqa: S608
+            db.execute(PUT_STATE, ("erasures", erasures))
+            if stored and db.keeps_copies:
+                db.execute(PUT_STATE, ("shred_due", 1))
+            self._cache.clear()
         return stored
 
     def copies_of(self, secrets_: Iterable[bytes]) -> int:
-        """How many of these byte strings are still in a file of the key store.
-
-        Reading the file drops this process's SQLite locks on it, so nothing else may use it meanwhile: the lock is held.
-        """
+        """How many of these byte strings are still in the key store, as far as this program can look; see `shred`."""
         with self._lock:
-            beside = self._path.parent.glob(self._path.name + "*")
-            data = b"".join(path.read_bytes() for path in sorted(beside))
-        return sum(data.count(secret) for secret in secrets_)
+            return self._db.copies_of(secrets_)
 
     def rotate(self, tenant: str) -> int:
         """Wrap a tenant's subject keys under a new tenant key. Returns how many; no content is touched.
@@ -263,21 +214,50 @@ class SubjectKeys:
         Raises:
             LogUnavailable: the key store cannot be written; the old key then stays.
         """
-        try:
-            with self._lock, self._writing() as db:
-                old, new = self._tenant_key(tenant, WRAP), os.urandom(KEY_BYTES)
-                rows = db.execute("select kid, wrapped from subject_key where tenant = ?", (tenant,)).fetchall()
-                again = [(_wrap(new, _unwrap(old, wrapped, kid), kid), kid) for kid, wrapped in rows]
-                db.executemany("update subject_key set wrapped = ? where kid = ?", again)
-                self._keep_tenant_key(tenant, WRAP, new)
-                count = self._count("rotations") + 1
-                db.execute("insert or replace into state values ('rotations', ?)", (count,))
-                self._tenants.clear()
-        except sqlite3.Error as error:
-            raise LogUnavailable(
-                "the key store cannot be written", hint="check disk space and the folder's mode"
-            ) from error
+        with self._lock, self._writing():
+            count = self._renew(tenant, self._count("generation"))
+            self._count_rotation()
+        return count
+
+    def shred(self) -> int:
+        """Make every copy of a destroyed key worthless, wherever it lies: write-ahead logs, replicas, backups, flash cells.
+
+        New tenant keys under a new generation key; then the old generation key is destroyed, which never was in the
+        database. Returns how many subject keys were wrapped again; no content is touched.
+
+        Raises:
+            LogUnavailable: the key store cannot be written; the old keys then stay.
+            KeysUnavailable: the old generation key cannot be destroyed; `shred` again.
+        """
+        with self._lock:
+            with self._writing() as db:
+                old = self._count("generation")
+                count = sum(self._renew(tenant, old + 1) for tenant in self._tenant_names())
+                db.execute(PUT_STATE, ("generation", old + 1))
+                db.execute(PUT_STATE, ("shred_due", 0))
+                self._count_rotation()
+            for generation in range(max(old - 1, 1), old + 1):  # also the one that a crash may have left
+                self._kms.destroy_generation(generation)
+        return count
+
+    def is_shred_due(self) -> bool:
+        """Whether keys were destroyed whose copies can still be read by who holds the generation key."""
+        with self._lock:
+            return self._count("shred_due") > 0
+
+    def _renew(self, tenant: str, generation: int) -> int:
+        old, new = self._tenant_key(tenant, WRAP), os.urandom(KEY_BYTES)
+        rows = self._db.execute("select kid, wrapped from subject_key where tenant = ?", (tenant,)).fetchall()
+        self._db.rewrap([(_wrap(new, _unwrap(old, wrapped, kid), kid), kid) for kid, wrapped in rows])
+        self._keep_tenant_key(tenant, WRAP, new, generation)
         return len(rows)
+
+    def _count_rotation(self) -> None:
+        self._db.execute(PUT_STATE, ("rotations", self._count("rotations") + 1))
+        self._tenants.clear()
+
+    def _tenant_names(self) -> list[str]:
+        return [row[0] for row in self._db.execute("select distinct tenant from tenant_key order by tenant")]
 
     def _find_or_make_all(self, places: list[KeyPlace]) -> dict[KeyPlace, SubjectKey]:
         with self._reading():
@@ -290,27 +270,18 @@ class SubjectKeys:
         return made
 
     @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
+    def _reading(self) -> Iterator[KeyDatabase]:
         """One moment of the key store, with the tenant keys of that moment."""
-        self._db.execute("begin")
-        try:
+        with self._db.reading():
             self._forget_rotated()
             yield self._db
-        finally:
-            self._db.execute("rollback")
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def _writing(self) -> Iterator[KeyDatabase]:
         """A transaction on the key store."""
-        self._db.execute("begin immediate")
-        try:
+        with self._db.writing():
             self._forget_rotated()
             yield self._db
-            self._db.execute("commit")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("rollback")
-            raise
 
     def _forget_rotated(self) -> None:
         """Another process may have rotated the tenant keys that are cached here."""
@@ -338,7 +309,9 @@ class SubjectKeys:
         kid, key = secrets.token_hex(16), os.urandom(KEY_BYTES)
         wrapped = _wrap(self._tenant_key(place.tenant, WRAP), key, kid)
         row = (kid, place.tenant, self._tag(place.tenant, place.subject), place.retention, place.epoch, wrapped)
-        self._db.execute("insert into subject_key values (?, ?, ?, ?, ?, ?)", row)
+        self._db.execute(
+            "insert into subject_key (kid, tenant, tag, class, epoch, wrapped) values (?, ?, ?, ?, ?, ?)", row
+        )
         return SubjectKey(kid, key)
 
     def _tag(self, tenant: str, subject: str) -> bytes:
@@ -366,16 +339,21 @@ class SubjectKeys:
             row = self._db.execute(find, (tenant, use)).fetchone()
             if row is None:
                 raise KeysUnavailable(f"the {use} key of tenant {tenant!r} is gone", hint="restore keys.db")
-            key = self._tenants[tenant, use] = self._kms.unwrap(row[0], _bound(tenant, use))
+            generation = self._count("generation") if use == WRAP else 0
+            key = self._tenants[tenant, use] = self._kms.unwrap(row[0], _bound(tenant, use), generation)
         return key
 
     def _make_tenant(self, tenant: str) -> None:
-        for use in (WRAP, INDEX):
-            self._keep_tenant_key(tenant, use, os.urandom(KEY_BYTES))
+        self._keep_tenant_key(tenant, WRAP, os.urandom(KEY_BYTES), self._count("generation"))
+        self._keep_tenant_key(tenant, INDEX, os.urandom(KEY_BYTES), 0)
 
-    def _keep_tenant_key(self, tenant: str, use: str, key: bytes) -> None:
-        wrapped = self._kms.wrap(key, _bound(tenant, use))
-        self._db.execute("insert or replace into tenant_key values (?, ?, ?)", (tenant, use, wrapped))
+    def _keep_tenant_key(self, tenant: str, use: str, key: bytes, generation: int) -> None:
+        wrapped = self._kms.wrap(key, _bound(tenant, use), generation)
+        put = (
+            "insert into tenant_key (tenant, use, wrapped) values (?, ?, ?)"
+            " on conflict (tenant, use) do update set wrapped = excluded.wrapped"
+        )
+        self._db.execute(put, (tenant, use, wrapped))
 
 
 def _bound(tenant: str, use: str) -> bytes:

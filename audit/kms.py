@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -15,23 +16,41 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from audit.errors import KeysUnavailable
+from audit.note import Signer
+from audit.store import sync_folder
 
 _SCRYPT_N = 2**15  # RFC 7914 recommends N as large as tolerable; 2^15, r=8 needs 32 MiB and about 0.1 s
 
 
 class Kms(Protocol):
-    """A keeper of root keys."""
+    """A keeper of root keys.
 
-    def wrap(self, key: bytes, bound: bytes) -> bytes:
-        """Encrypt a key under the root key, bound to `bound`."""
+    generation: 0 for the root key itself; from 1 on a key of its own, made at its first use, that can be destroyed:
+    whatever was wrapped under it is then worthless, wherever copies of it lie.
+    """
+
+    def wrap(self, key: bytes, bound: bytes, generation: int = 0) -> bytes:
+        """Encrypt a key under the root key or a generation's, bound to `bound`."""
         ...
 
-    def unwrap(self, wrapped: bytes, bound: bytes) -> bytes:
-        """Decrypt what `wrap` made."""
+    def unwrap(self, wrapped: bytes, bound: bytes, generation: int = 0) -> bytes:
+        """Decrypt what `wrap` made.
+
+        Raises:
+            KeysUnavailable: not with this key, or not now.
+        """
         ...
 
-    def signer(self) -> Ed25519PrivateKey:
-        """The key that signs checkpoints."""
+    def destroy_generation(self, generation: int) -> None:
+        """Destroy a generation's key for good; nothing when there is none.
+
+        Raises:
+            KeysUnavailable: it is still there.
+        """
+        ...
+
+    def signer(self) -> Signer:
+        """What signs checkpoints."""
         ...
 
 
@@ -39,8 +58,9 @@ class Kms(Protocol):
 class FileKms:
     """Root key and signing key in one file."""
 
-    _root: bytes
-    _signer: Ed25519PrivateKey
+    _root: bytes = field(repr=False)
+    _signer: Ed25519PrivateKey = field(repr=False)
+    _folder: Path
 
     @classmethod
     def open(cls, path: Path, passphrase: bytes | None = None) -> FileKms:
@@ -54,7 +74,7 @@ class FileKms:
                 _create(path, passphrase)
             entry = json.loads(path.read_text("ascii"))
             secret = _open_secret(entry, passphrase)
-            return cls(secret[:32], Ed25519PrivateKey.from_private_bytes(secret[32:64]))
+            return cls(secret[:32], Ed25519PrivateKey.from_private_bytes(secret[32:64]), path.parent)
         except OSError as error:
             raise KeysUnavailable(
                 f"the key file {path} cannot be used: {error.strerror}", hint="check the folder's owner and mode"
@@ -64,20 +84,79 @@ class FileKms:
                 f"the key file {path} is damaged", hint="restore it from its backup; without it no content can be read"
             ) from error
 
-    def wrap(self, key: bytes, bound: bytes) -> bytes:
-        nonce = os.urandom(12)
-        return nonce + AESGCM(self._root).encrypt(nonce, key, bound)
+    def wrap(self, key: bytes, bound: bytes, generation: int = 0) -> bytes:
+        return _wrap(self._key(generation, make=True), key, bound)
 
-    def unwrap(self, wrapped: bytes, bound: bytes) -> bytes:
+    def unwrap(self, wrapped: bytes, bound: bytes, generation: int = 0) -> bytes:
         try:
-            return AESGCM(self._root).decrypt(wrapped[:12], wrapped[12:], bound)
+            return _unwrap(self._key(generation, make=False), wrapped, bound)
         except (InvalidTag, ValueError) as error:
             raise KeysUnavailable(
                 "a stored key does not open with this key file", hint="use the key file that belongs to this folder"
             ) from error
 
+    def destroy_generation(self, generation: int) -> None:
+        path = self._path(generation)
+        try:
+            with path.open("r+b") as file:  # written over in place, for file systems that keep it there
+                file.write(bytes(path.stat().st_size))
+                file.flush()
+                os.fsync(file.fileno())
+            path.unlink()
+            sync_folder(path.parent)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise KeysUnavailable(
+                f"the generation key {path} cannot be destroyed: {error.strerror}", hint="remove it, then try again"
+            ) from error
+
     def signer(self) -> Ed25519PrivateKey:
         return self._signer
+
+    def _key(self, generation: int, *, make: bool) -> bytes:
+        if generation == 0:
+            return self._root
+        path = self._path(generation)
+        bound = b"generation\0" + str(generation).encode()
+        try:
+            if make and not path.exists():
+                write_once(path, _wrap(self._root, os.urandom(32), bound))
+            return _unwrap(self._root, path.read_bytes(), bound)
+        except (OSError, InvalidTag, ValueError) as error:
+            raise KeysUnavailable(
+                f"the generation key {path} is missing or damaged",
+                hint="restore it from its backup; several machines need a key service instead of key files",
+            ) from error
+
+    def _path(self, generation: int) -> Path:
+        return self._folder / f"generation-{generation}.key"
+
+
+def write_once(path: Path, data: bytes) -> None:
+    """Make a private file durably, unless it is there: of two processes one writes it, and the other finds it whole."""
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}.new")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(fresh, path)
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink()
+    sync_folder(path.parent)
+
+
+def _wrap(root: bytes, key: bytes, bound: bytes) -> bytes:
+    nonce = os.urandom(12)
+    return nonce + AESGCM(root).encrypt(nonce, key, bound)
+
+
+def _unwrap(root: bytes, wrapped: bytes, bound: bytes) -> bytes:
+    return AESGCM(root).decrypt(wrapped[:12], wrapped[12:], bound)
 
 
 def _create(path: Path, passphrase: bytes | None) -> None:
@@ -93,19 +172,7 @@ def _create(path: Path, passphrase: bytes | None) -> None:
         )
     else:
         entry["secret"] = secret.hex()
-    # Written aside and linked, so that of two processes starting together one makes the keys and the other finds them.
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        json.dump(entry, file)
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(fresh, path)
-    except FileExistsError:
-        pass
-    finally:
-        fresh.unlink()
+    write_once(path, json.dumps(entry).encode("ascii"))
 
 
 def _open_secret(entry: dict[str, str], passphrase: bytes | None) -> bytes:

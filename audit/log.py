@@ -9,10 +9,11 @@ Rules of this file
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,12 +23,12 @@ from audit.erase import Eraser
 from audit.errors import AccessRefused, LogUnavailable
 from audit.events import Event, EventType, Segment
 from audit.header import context_bytes
-from audit.keys import SubjectKeys
-from audit.kms import FileKms
+from audit.kms import Kms
 from audit.pins import Pins
 from audit.publisher import SYSTEM, Publisher
 from audit.seal import Sealed, unseal
-from audit.store import Body, SqliteStore
+from audit.store_place import SQLITE, Place
+from audit.store_port import Body, Store
 from audit.writer import Ack, Pending, Writer
 from haechi.base.clock import Clock, SystemClock
 
@@ -48,19 +49,30 @@ class AuditLog:
     """One process's hold on an audit folder; several processes may hold the same folder."""
 
     def __init__(
-        self, folder: Path, origin: str, kms: FileKms, pins: Pins, clock: Clock, store: Callable[[Path], SqliteStore]
+        self, place: Place, origin: str, kms: Kms, pins: Pins, clock: Clock, opener: Callable[[], Store]
     ) -> None:
-        self.folder = folder
+        self.folder = place.folder
+        self.place = place
         self.origin = origin
         self.clock = clock
         self._id = secrets.token_hex(16)
         self._closed = False
-        self._alive = recover.announce_writer(folder, self._id)
-        self.keys = SubjectKeys(folder / "keys.db", kms)
-        self._store = store(folder / "log.db")
-        recover.check_ends(self._store, pins)
-        self._publisher = Publisher(store(folder / "log.db"), pins, kms, origin=origin, clock=clock)
-        self._writer = Writer(self._store, self.keys, writer_id=self._id, clock=clock, grown=self._publisher.notice)
+        self._opener = opener
+        with ExitStack() as opened:
+            self._alive = place.liveness()
+            opened.callback(self._alive.close)
+            self._alive.announce(self._id)
+            self.keys = place.keys(kms)
+            opened.callback(self.keys.close)
+            self._store = opener()
+            opened.callback(self._store.close)
+            recover.check_owner(self._store, place.folder)
+            recover.check_ends(self._store, pins)
+            published = opener()
+            opened.callback(published.close)
+            self._publisher = Publisher(published, pins, kms, origin=origin, clock=clock, alive=self._alive.keep)
+            self._writer = Writer(self._store, self.keys, writer_id=self._id, clock=clock, grown=self._publisher.notice)
+            opened.pop_all()
 
     @classmethod
     def open(
@@ -71,24 +83,29 @@ class AuditLog:
         passphrase: bytes | None = None,
         clock: Clock | None = None,
         pins: Path | None = None,
-        store: Callable[[Path], SqliteStore] = SqliteStore,
+        store: Callable[[Path], Store] | None = None,
+        database: str = SQLITE,
+        kms: Kms | None = None,
     ) -> AuditLog:
         """Open or make the log in a folder.
 
-        origin: name of the log family, kept from the first opening on. passphrase: protects the key file.
-        store: how the database is opened. pins: where the last signed checkpoints are remembered; outside the folder,
-        default `<folder>-pins` beside it.
+        origin: name of the log family, kept from the first opening on. passphrase: protects the key file. pins: where the
+        last signed checkpoints are remembered; outside the folder, default `<folder>-pins` beside it. database: `sqlite`
+        for a file in the folder, or a `postgresql://` URL; the folder then holds the keys of this machine. kms: who keeps
+        the root keys, default a file in the folder. store: how a database in the folder is opened.
 
         Raises:
-            LogUnavailable: the folder cannot be used.
-            KeysUnavailable: the key file does not open.
+            LogUnavailable: the folder or the database cannot be used.
+            KeysUnavailable: the key file does not open, or the database is another folder's.
             RolledBack: the log is older than what was signed before.
         """
+        place = Place(folder, database)
+        opener = place.open if store is None else partial(store, folder / "log.db")
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            kms = recover.open_keys(folder, passphrase)
-            origin = recover.keep_origin(folder, origin, kms)
-            log = cls(folder, origin, kms, Pins(pins or Pins.beside(folder)), clock or SystemClock(), store)
+            root: Kms = kms or recover.open_keys(folder, passphrase)
+            origin = recover.keep_origin(folder, origin, root)
+            log = cls(place, origin, root, Pins(pins or Pins.beside(folder)), clock or SystemClock(), opener)
         except OSError as error:
             raise LogUnavailable(
                 f"the audit folder {folder} cannot be used: {error.strerror}",
@@ -97,11 +114,23 @@ class AuditLog:
         log._publisher.start()
         log._writer.start()
         log.record(Event(EventType.LOG_OPENED, SYSTEM, "", act="log", decision="none"))
-        with recover.alone(folder):
+        with log._alive.alone():
             log.close_orphans()
             Eraser(log).recover()
-            recover.forget_gone(folder)
+            log._alive.forget_gone()
         return log
+
+    def open_store(self, *, read_only: bool = False) -> Store:
+        """A hold on the database of one's own; the log's writer has its own, and the two exclude each other by the lock.
+
+        Raises:
+            LogUnavailable: it cannot be opened.
+        """
+        return self.place.open(read_only=read_only)
+
+    def is_gone(self, writer: str) -> bool:
+        """Whether the process of that writer ended without closing; while no other process opens the log."""
+        return self._alive.is_gone(writer)
 
     def append(self, event: Event) -> Ack:
         """Queue an event. The receipt's `durable` holds the sequence number once it is on the disk, or the error.
@@ -112,9 +141,9 @@ class AuditLog:
         return self._append(event, event.tenant)
 
     def close_orphans(self) -> int:
-        """End requests whose process died: `request.orphaned`. Returns how many. Within `recover.alone`."""
+        """End requests whose process died: `request.orphaned`. Returns how many. Within `alone`."""
         with_end_missing = recover.open_requests(self._store.connection)
-        gone = {writer for writer in {one.writer for one in with_end_missing} if recover.is_gone(self.folder, writer)}
+        gone = {writer for writer in {one.writer for one in with_end_missing} if self.is_gone(writer)}
         orphans = [one for one in with_end_missing if one.writer in gone and one.log != self.log_name(SYSTEM)]
         acks = [
             self.append(
@@ -145,6 +174,20 @@ class AuditLog:
         """
         self._publisher.publish()
 
+    def shred(self) -> int:
+        """Make copies of destroyed keys worthless that lie where nobody can delete them; see `SubjectKeys.shred`.
+
+        Returns how many keys were wrapped again. Recorded as `keys.rotated` with the reason `shred`.
+
+        Raises:
+            LogUnavailable, KeysUnavailable: not done.
+        """
+        count = self.keys.shred()
+        self.append_system(
+            Event(EventType.KEYS_ROTATED, SYSTEM, "", act="erase", decision="none", reason="shred", count=count)
+        )
+        return count
+
     def append_system(self, event: Event) -> Ack:
         """Queue an event of the log's own affairs."""
         return self._append(event, SYSTEM)
@@ -162,7 +205,7 @@ class AuditLog:
                 "reading content needs who, a purpose and a ticket", hint="--purpose incident --ticket T-123"
             )
         name = self.log_name(tenant)
-        store = SqliteStore(self.folder / "log.db", read_only=True)
+        store = self.open_store(read_only=True)
         try:
             found = next((data for at, data in store.headers(name, seq, 1) if at == seq), None)
             if found is None:
@@ -192,8 +235,7 @@ class AuditLog:
             self._publisher.stop()
             self._store.close()
             self.keys.close()
-            (self.folder / "writers" / self._id).unlink(missing_ok=True)
-            os.close(self._alive)
+            self._alive.close()
 
     def __enter__(self) -> Self:
         return self

@@ -12,9 +12,10 @@ import binascii
 import hashlib
 import re
 from dataclasses import dataclass
+from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from audit.errors import MalformedNote, TamperedLog
@@ -25,6 +26,18 @@ MOST_BYTES = 64 * 1024
 MOST_SIGNATURES = 64
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 _NAME = re.compile(r"[!-*,-~]{1,255}")  # printable ASCII without space and plus, c2sp.org/signed-note
+
+
+class Signer(Protocol):
+    """An Ed25519 key that may lie elsewhere."""
+
+    def sign(self, data: bytes, /) -> bytes:
+        """A signature of 64 bytes."""
+        ...
+
+    def public_key(self) -> Ed25519PublicKey:
+        """What verifies it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +87,12 @@ class VerifierKey:
         return key
 
 
-def public_key(name: str, private: Ed25519PrivateKey) -> VerifierKey:
+def public_key(name: str, private: Signer) -> VerifierKey:
     """The verifier key of a signer."""
     return VerifierKey(name, private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
 
 
-def sign(checkpoint: Checkpoint, private: Ed25519PrivateKey) -> bytes:
+def sign(checkpoint: Checkpoint, private: Signer) -> bytes:
     """A signed note."""
     body = checkpoint.body()
     key = public_key(checkpoint.origin, private)

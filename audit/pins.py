@@ -19,7 +19,7 @@ from pathlib import Path
 
 from audit.errors import LogUnavailable, RolledBack
 from audit.note import parse
-from audit.store import SqliteStore
+from audit.store_port import Store
 
 
 class Pins:
@@ -96,7 +96,7 @@ class Pins:
         return self.folder / f"{hashlib.sha256(log.encode()).hexdigest()[:32]}.note"
 
 
-def check(note: bytes, store: SqliteStore) -> None:
+def check(note: bytes, store: Store) -> None:
     """Whether the store's records begin with what a remembered note says. Read the note before the store.
 
     Raises:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from audit.errors import NotProvable
 from audit.note import parse
 from audit.proof import InclusionProof, consistency, inclusion
-from audit.store import SqliteStore
+from audit.store_port import Store
 from audit.tree import leaf_hash
 
 
@@ -19,7 +19,7 @@ class Proven:
     proof: InclusionProof
 
 
-def prove(store: SqliteStore, log: str, seq: int) -> Proven:
+def prove(store: Store, log: str, seq: int) -> Proven:
     """The proof of a record under the newest checkpoint.
 
     Raises:
@@ -38,7 +38,7 @@ def prove(store: SqliteStore, log: str, seq: int) -> Proven:
     return Proven(leaf, InclusionProof(seq, inclusion(hashes, seq), signed[2]))
 
 
-def prove_growth(store: SqliteStore, log: str, old: int, new: int) -> tuple[bytes, ...]:
+def prove_growth(store: Store, log: str, old: int, new: int) -> tuple[bytes, ...]:
     """The consistency proof between two sizes of a log.
 
     Raises:
@@ -50,7 +50,7 @@ def prove_growth(store: SqliteStore, log: str, old: int, new: int) -> tuple[byte
     return consistency(hashes, old)
 
 
-def newest_note(store: SqliteStore, log: str) -> tuple[int, bytes]:
+def newest_note(store: Store, log: str) -> tuple[int, bytes]:
     """Size and note of the newest checkpoint.
 
     Raises:

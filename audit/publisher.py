@@ -12,6 +12,7 @@ import logging
 import secrets
 import sqlite3
 import threading
+from collections.abc import Callable
 
 from audit.canonical import encode
 from audit.errors import AuditError, LogUnavailable
@@ -20,7 +21,7 @@ from audit.header import build, complete, context_bytes
 from audit.kms import Kms
 from audit.note import Checkpoint, sign
 from audit.pins import Pins, check
-from audit.store import SqliteStore
+from audit.store_port import INSERT_LEAF, PUT_EDGE, Rows, Store
 from audit.tree import Frontier, leaf_hash
 from audit.writer import Numbering
 from haechi.base.clock import Clock
@@ -39,12 +40,15 @@ SYSTEM = "_system"
 class Publisher:
     """Signs what grew. One a process; several processes take turns."""
 
-    def __init__(self, store: SqliteStore, pins: Pins, kms: Kms, *, origin: str, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, pins: Pins, kms: Kms, *, origin: str, clock: Clock, alive: Callable[[], None]
+    ) -> None:
         self._store = store
         self._pins = pins
         self._signer = kms.signer()
         self._system = f"{origin}/{SYSTEM}"
         self._clock = clock
+        self._alive = alive
         self._numbering = Numbering()
         self._failures = 0
         self._grown = threading.Event()
@@ -103,6 +107,7 @@ class Publisher:
 
     def _try_publish(self) -> None:
         try:
+            self._alive()
             self.publish()
         except (AuditError, OSError, ValueError, sqlite3.Error) as error:
             self._numbering.renew()
@@ -118,21 +123,23 @@ class Publisher:
         found = self._store.last_checkpoint(name)
         return self._store.edge(name).frontier.size > (found[0] if found else 0)
 
-    def _sign(self, db: sqlite3.Connection, name: str) -> bytes:
+    def _sign(self, db: Rows, name: str) -> bytes:
         frontier: Frontier = self._store.edge(name).frontier
         note = sign(Checkpoint(name, frontier.size, frontier.root()), self._signer)
-        db.execute("insert into checkpoint values (?, ?, ?, ?)", (name, frontier.size, frontier.to_bytes(), note))
-        self._thin(db, name)
+        put = "insert into checkpoint (log, size, hashes, note) values (?, ?, ?, ?)"
+        db.execute(put, (name, frontier.size, frontier.to_bytes(), note))
+        if self._store.may_thin:
+            self._thin(db, name)
         return note
 
-    def _thin(self, db: sqlite3.Connection, name: str) -> None:
+    def _thin(self, db: Rows, name: str) -> None:
         """Drop the newest of the old checkpoints when a newer one stands for it; roots can be computed again from leaves."""
         find = "select size from checkpoint where log = ? order by size desc limit 2 offset ?"
         sizes = [row[0] for row in db.execute(find, (name, KEPT_CHECKPOINTS - 1))]
         if len(sizes) == 2 and sizes[0] // THINNED_TO == sizes[1] // THINNED_TO:
             db.execute("delete from checkpoint where log = ? and size = ?", (name, sizes[1]))
 
-    def _append_heads(self, db: sqlite3.Connection, tenants: list[str], number: int) -> None:
+    def _append_heads(self, db: Rows, tenants: list[str], number: int) -> None:
         edge = self._store.edge(self._system)
         header = build(
             Event(EventType.HEADS, SYSTEM, "", act="log", decision="none"),
@@ -147,7 +154,5 @@ class Publisher:
         at_us = max(edge.sts, self._clock.now_us())
         leaf = complete(context_bytes(header), encode([]), at_us)
         grown = edge.frontier.extended([leaf_hash(leaf)])
-        db.execute("insert into leaf values (?, ?, ?)", (self._system, edge.frontier.size, leaf))
-        db.execute(
-            "insert or replace into edge values (?, ?, ?, ?)", (self._system, grown.size, grown.to_bytes(), at_us)
-        )
+        db.execute(INSERT_LEAF, (self._system, edge.frontier.size, leaf))
+        db.execute(PUT_EDGE, (self._system, grown.size, grown.to_bytes(), at_us))

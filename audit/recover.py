@@ -1,20 +1,17 @@
-"""What opening a log checks and mends: the end of every log, requests of dead processes, and who is alive."""
+"""What opening a log checks: its keys, the end of every log, and requests whose process is gone."""
 
 from __future__ import annotations
 
-import fcntl
 import os
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from audit.errors import KeysUnavailable, RolledBack, TamperedLog
-from audit.kms import FileKms
+from audit.kms import FileKms, Kms
 from audit.note import VerifierKey, parse, public_key
 from audit.pins import Pins, check
-from audit.store import SqliteStore
+from audit.store_port import Rows, Store
+from audit.store_postgres import PostgresStore
 from audit.tree import Frontier, leaf_hash
 
 
@@ -28,56 +25,10 @@ class OpenRequest:
     writer: str
 
 
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """No other process announces itself or recovers meanwhile: of several that open together, one does the work."""
-    writers = folder / "writers"
-    writers.mkdir(exist_ok=True, mode=0o700)
-    handle = os.open(writers / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-def announce_writer(folder: Path, writer_id: str) -> int:
-    """Hold a lock for as long as this process lives: how others tell its open requests from orphans."""
-    with alone(folder):
-        handle = os.open(folder / "writers" / writer_id, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(handle, fcntl.LOCK_EX)
-    return handle
-
-
-def forget_gone(folder: Path) -> None:
-    """Remove what dead processes left in `writers`; within `alone`."""
-    for path in (folder / "writers").iterdir():
-        if path.name != "lock":
-            is_gone(folder, path.name)
-
-
-def open_requests(db: sqlite3.Connection) -> list[OpenRequest]:
+def open_requests(db: Rows) -> list[OpenRequest]:
     """Requests without an end, of living and dead processes."""
     rows = db.execute("select record, request, log, writer from open_request").fetchall()
     return [OpenRequest(*row) for row in rows]
-
-
-def is_gone(folder: Path, writer_id: str) -> bool:
-    """Whether the process of that writer ended without closing; within `alone`."""
-    path = folder / "writers" / writer_id
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    else:
-        path.unlink(missing_ok=True)
-        return True
-    finally:
-        os.close(handle)
 
 
 def open_keys(folder: Path, passphrase: bytes | None) -> FileKms:
@@ -105,7 +56,7 @@ def open_keys(folder: Path, passphrase: bytes | None) -> FileKms:
     return kms
 
 
-def keep_origin(folder: Path, origin: str, kms: FileKms) -> str:
+def keep_origin(folder: Path, origin: str, kms: Kms) -> str:
     """The origin is chosen once; the public key line beside it is what an auditor copies."""
     path = folder / "public.key"
     if path.exists():
@@ -116,7 +67,17 @@ def keep_origin(folder: Path, origin: str, kms: FileKms) -> str:
     return origin
 
 
-def check_ends(store: SqliteStore, pins: Pins) -> None:
+def check_owner(store: Store, folder: Path) -> None:
+    """A database that several folders could name holds the log of one key only.
+
+    Raises:
+        KeysUnavailable: it is another's.
+    """
+    if isinstance(store, PostgresStore):
+        store.belongs_to((folder / "public.key").read_text("ascii").strip())
+
+
+def check_ends(store: Store, pins: Pins) -> None:
     """The leaves since the last checkpoint lead to the stored edge, and nothing is older than what was signed.
 
     Raises:
@@ -138,7 +99,7 @@ def check_ends(store: SqliteStore, pins: Pins) -> None:
             )
 
 
-def _check_end(store: SqliteStore, name: str) -> None:
+def _check_end(store: Store, name: str) -> None:
     found = store.last_checkpoint(name)
     signed = Frontier.from_bytes(found[0], found[1]) if found else Frontier()
     if found and parse(found[2])[0].root != signed.root():

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from audit import canonical
-from audit.store import SqliteStore
+from audit.store_port import Store
 
 SEED_DOMAIN = b"haechi-audit-sample/1\0"
 
@@ -50,7 +50,7 @@ class Filter:
         )
 
 
-def population(store: SqliteStore, log: str, wanted: Filter, size: int = -1) -> Iterator[tuple[int, dict[str, Any]]]:
+def population(store: Store, log: str, wanted: Filter, size: int = -1) -> Iterator[tuple[int, dict[str, Any]]]:
     """Number and header of every record that is wanted, of the first `size` (all when negative), in order."""
     for seq, leaf in store.headers(log, 0, size):
         header = canonical.decode(leaf)

@@ -1,12 +1,9 @@
 """Where leaves, bodies and tree edges lie: one SQLite file per audit folder (FORMAT.md section 6).
 
 Rules of this file
-1. A batch is one transaction under `flock`: leaf rows, bodies and the new edge are all there or none is. SQLite's own
-   busy handling starves writers; the lock file queues them.
+1. Writers queue at `flock`: SQLite's own busy handling starves them.
 2. synchronous=FULL: a commit that returned survives a power cut.
 3. Each commit first checks that the paths still name the files that are open: a log that was moved away must be noticed.
-4. `state.erasures` counts destructions of keys, under the same lock: a writer that sealed with a key and then finds
-   another count seals again, so that nothing is ever written under a key that is gone.
 """
 
 from __future__ import annotations
@@ -16,11 +13,39 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from audit.errors import LogUnavailable
-from audit.tree import Frontier, leaf_hash
+from audit.store_port import (
+    DELETE_OPEN,
+    INSERT_BODY,
+    INSERT_DESTROYED,
+    INSERT_LEAF,
+    INSERT_OPEN,
+    PUT_EDGE,
+    Batch,
+    Body,
+    Edge,
+    Record,
+    Store,
+    as_bytes,
+    as_int,
+)
+
+__all__ = [
+    "Batch",
+    "Body",
+    "Edge",
+    "Record",
+    "SqliteStore",
+    "Store",
+    "as_bytes",
+    "as_int",
+    "make_private",
+    "refuse_network_folder",
+    "sync_folder",
+]
 
 _NETWORK = ("nfs", "cifs", "smb", "afs", "ceph", "fuse.sshfs", "fuse.glusterfs", "lustre")
 # Rowid tables where rows are large: in a table without rowid a row beyond a quarter of a page goes to pages of its own.
@@ -39,35 +64,7 @@ create table if not exists open_request (record text primary key, log text not n
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """Where a log ends. sts: sequencing time of the last leaf, microseconds."""
-
-    frontier: Frontier
-    sts: int
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """A sealed segment as stored; ciphertext and wrap are None once erased."""
-
-    name: str
-    kid: str
-    ciphertext: bytes | None
-    wrap: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A leaf with its bodies, as stored. strays: bodies before it that belong to no leaf."""
-
-    seq: int
-    header: bytes
-    bodies: tuple[Body, ...]
-    strays: int = 0
-
-
-class SqliteStore:
+class SqliteStore(Store):
     """One process's hold on the file."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
@@ -84,7 +81,7 @@ class SqliteStore:
             with self._locked():
                 self._db = _connect(path)
                 self._db.executescript(_SCHEMA)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         except (sqlite3.Error, OSError) as error:
             raise LogUnavailable(
                 f"the audit log {path} cannot be opened: {_reason(error)}",
@@ -95,12 +92,6 @@ class SqliteStore:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that no other writer shares.
-
-        Raises:
-            LogUnavailable: the file was replaced or cannot be written. Whether the batch was kept is then unknown;
-                the next transaction begins on a new handle, because a handle whose sync failed may lie.
-        """
         try:
             with self._locked():
                 if self._doubtful and _file_of(self._file) == self._identity[0]:
@@ -136,64 +127,29 @@ class SqliteStore:
         """Make the transaction durable."""
         self._db.execute("commit")
 
-    def edge(self, log: str) -> Edge:
-        """Where the log ends now; an empty tree when it is new."""
-        row = self._db.execute("select size, hashes, sts from edge where log = ?", (log,)).fetchone()
-        if row is None:
-            return Edge(Frontier(), 0)
-        return Edge(Frontier.from_bytes(as_int(row[0]), as_bytes(row[1])), as_int(row[2]))
+    def insert(self, batch: Batch) -> None:
+        db = self._db
+        db.executemany(INSERT_LEAF, batch.leaves)
+        if batch.bodies:
+            db.executemany(INSERT_BODY, batch.bodies)
+        if batch.begun:
+            db.executemany(INSERT_OPEN, batch.begun)
+        if batch.ended:
+            db.executemany(DELETE_OPEN, [(record,) for record in batch.ended])
+        if batch.destroyed:
+            db.executemany(INSERT_DESTROYED, batch.destroyed)
+        for log, edge in batch.edges.items():
+            db.execute(PUT_EDGE, (log, edge.frontier.size, edge.frontier.to_bytes(), edge.sts))
 
-    def logs(self) -> list[str]:
-        """Every log in the file."""
-        return [row[0] for row in self._db.execute("select log from edge order by log")]
-
-    def names(self) -> set[str]:
-        """Every name of a log that any table knows, found without reading the tables through."""
-        found: set[str] = set()
-        for table in ("leaf", "body", "edge", "checkpoint"):
-            name = self._db.execute(f"select min(log) from {table}").fetchone()[0]  # noqa: S608  # fixed names
-            while name is not None:
-                found.add(str(name))
-                name = self._db.execute(f"select min(log) from {table} where log > ?", (name,)).fetchone()[0]  # noqa: S608
-        return found
+    def stream(self, sql: str, parameters: tuple[object, ...]) -> Iterator[Any]:
+        return iter(self._db.execute(sql, parameters))
 
     def size_bytes(self) -> int:
-        """Size of the database."""
         pages, size = (self._db.execute(f"pragma {name}").fetchone()[0] for name in ("page_count", "page_size"))
         return int(pages) * int(size)
 
-    def headers(self, log: str, first: int = 0, most: int = -1) -> Iterator[tuple[int, bytes]]:
-        """Sequence numbers and header bytes, in order; all of them when `most` is negative."""
-        for seq, header in self._db.execute(
-            "select seq, header from leaf where log = ? and seq >= ? order by seq limit ?", (log, first, most)
-        ):
-            yield as_int(seq), as_bytes(header)
-
-    def newest(self, log: str) -> Iterator[tuple[int, bytes]]:
-        """Sequence numbers and header bytes, from the end."""
-        for seq, header in self._db.execute("select seq, header from leaf where log = ? order by seq desc", (log,)):
-            yield as_int(seq), as_bytes(header)
-
-    def records(self, log: str) -> Iterator[Record]:
-        """Every record with its bodies, in order."""
-        leaves = self._db.execute("select seq, header from leaf where log = ? order by seq", (log,))
-        bodies = self._db.execute(
-            "select seq, name, kid, ciphertext, wrap from body where log = ? order by seq, name", (log,)
-        )
-        body = bodies.fetchone()
-        for found, header in leaves:
-            seq, mine, strays = as_int(found), [], 0
-            while body is not None and as_int(body[0]) <= seq:
-                if body[0] == seq:
-                    mine.append(Body(str(body[1]), str(body[2]), _optional(body[3]), _optional(body[4])))
-                else:
-                    strays += 1
-                body = bodies.fetchone()
-            yield Record(seq, as_bytes(header), tuple(mine), strays)
-
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """One moment of the file for every read within, whatever is appended meanwhile."""
         self._db.execute("begin")
         try:
             self._db.execute("select 1 from edge limit 1").fetchone()
@@ -201,55 +157,13 @@ class SqliteStore:
         finally:
             self._db.execute("rollback")
 
-    def bodies_of(self, kid: str) -> Iterator[tuple[str, int, str]]:
-        """Where content under a key still is: log, sequence number, segment."""
-        yield from self._db.execute(
-            "select log, seq, name from body where kid = ? and (ciphertext is not null or wrap is not null)", (kid,)
-        ).fetchall()
-
-    def frontier_at(self, log: str, size: int) -> Frontier:
-        """The edge of the tree of the first `size` leaves, from the nearest checkpoint below; shorter if there are fewer."""
-        row = self._db.execute(
-            "select size, hashes from checkpoint where log = ? and size <= ? order by size desc limit 1", (log, size)
-        ).fetchone()
-        frontier = Frontier.from_bytes(as_int(row[0]), as_bytes(row[1])) if row else Frontier()
-        leaves = (leaf for _, leaf in self.headers(log, frontier.size, size - frontier.size))
-        return frontier.extended(map(leaf_hash, leaves))
-
-    def begins_with(self, log: str, frontier: Frontier) -> bool:
-        """Whether the log's leaves begin with those that led to this edge."""
-        return self.frontier_at(log, frontier.size) == frontier
-
-    def destroyed(self) -> dict[str, int]:
-        """Key ids that records of the system log say are destroyed, with the record's number."""
-        return dict(self._db.execute("select kid, seq from destroyed"))
-
-    def erasures(self) -> int:
-        """How many times keys were destroyed."""
-        row = self._db.execute("select value from state where name = 'erasures'").fetchone()
-        return int(row[0]) if row else 0
-
-    def bodies(self, log: str, seq: int) -> dict[str, Body]:
-        """The segments of one record."""
-        rows = self._db.execute("select name, kid, ciphertext, wrap from body where log = ? and seq = ?", (log, seq))
-        return {str(row[0]): Body(str(row[0]), str(row[1]), _optional(row[2]), _optional(row[3])) for row in rows}
-
-    def last_checkpoint(self, log: str) -> tuple[int, bytes, bytes] | None:
-        """Size, edge hashes and note of the newest checkpoint."""
-        row = self._db.execute(
-            "select size, hashes, note from checkpoint where log = ? order by size desc limit 1", (log,)
-        ).fetchone()
-        return None if row is None else (as_int(row[0]), as_bytes(row[1]), as_bytes(row[2]))
-
     def close(self) -> None:
-        """Release the file."""
         self._db.close()
         if self._lock_file >= 0:
             os.close(self._lock_file)
 
     @property
     def connection(self) -> sqlite3.Connection:
-        """For reads that need their own query."""
         return self._db
 
     @contextmanager
@@ -318,21 +232,7 @@ def refuse_network_folder(folder: Path, mounts: Path = Path("/proc/self/mounts")
             return
 
 
-def as_bytes(value: object) -> bytes:
-    """A column's bytes; SQLite lets whoever edits the file store text or numbers where bytes belong."""
-    return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
-
-
-def as_int(value: object) -> int:
-    """A column's number; -1 for what is none."""
-    return value if isinstance(value, int) else -1
-
-
-def _optional(value: object) -> bytes | None:
-    return None if value is None else as_bytes(value)
-
-
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """SQLite may swallow a failed directory sync; a file whose name is not durable is not there after a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:

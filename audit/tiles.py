@@ -11,13 +11,13 @@ from pathlib import Path
 
 from audit.note import parse
 from audit.prove import newest_note
-from audit.store import SqliteStore
+from audit.store_port import Store
 from audit.tree import leaf_hash, node_hash
 
 WIDTH = 256
 
 
-def write_tiles(store: SqliteStore, log: str, folder: Path) -> int:
+def write_tiles(store: Store, log: str, folder: Path) -> int:
     """Write the files of a log up to its newest checkpoint. Returns its size.
 
     Raises:

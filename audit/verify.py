@@ -23,7 +23,8 @@ from audit.cosign import WitnessKey, cosigned_at
 from audit.errors import InvalidRecord, LogUnavailable, MalformedNote, NothingToVerify, TamperedLog
 from audit.note import Checkpoint, VerifierKey, verify
 from audit.pins import Pins
-from audit.store import Body, Edge, Record, SqliteStore, as_bytes, as_int
+from audit.store_place import SQLITE, Place
+from audit.store_port import Body, Edge, Record, Store, as_bytes, as_int
 from audit.tree import Frontier, leaf_hash
 
 _BATCH = 1024
@@ -92,24 +93,24 @@ def verify_folder(
     tenant: str | None = None,
     key_check: KeyCheck | None = None,
     witness: WitnessKey | None = None,
+    database: str = SQLITE,
 ) -> FolderProof:
     """Check everything a folder claims.
 
     pins: remembered checkpoints, default beside the folder. tenant: show only this tenant's log and the system log; all are
-    checked. witness: whose cosignature every remembered checkpoint must carry.
+    checked. witness: whose cosignature every remembered checkpoint must carry. database: `sqlite` for the file in the folder,
+    or a `postgresql://` URL.
 
     Raises:
         NothingToVerify: no log, not one record, or none of that tenant.
         TamperedLog: the database file itself is damaged.
     """
-    if not (folder / "log.db").is_file() or not (folder / "public.key").is_file():
-        raise NothingToVerify(f"{folder} holds no audit log", hint="name the folder that holds log.db and public.key")
-    key = VerifierKey.parse((folder / "public.key").read_text("ascii"))
     memory = Pins(pins or Pins.beside(folder))
     remembered = memory.notes()
-    store: SqliteStore | None = None
+    store: Store | None = None
     try:
-        store = SqliteStore(folder / "log.db", read_only=True)
+        store = Place(folder, database).open_existing()
+        key = VerifierKey.parse((folder / "public.key").read_text("ascii"))
         with store.snapshot():
             proofs, problems = _verify_logs(store, key, remembered, key_check)
         problems += _not_cosigned(remembered, witness)
@@ -146,7 +147,7 @@ def _is_damage(cause: BaseException | None) -> bool:
 
 
 def _verify_logs(
-    store: SqliteStore, key: VerifierKey, remembered: Mapping[str, bytes], key_check: KeyCheck | None
+    store: Store, key: VerifierKey, remembered: Mapping[str, bytes], key_check: KeyCheck | None
 ) -> tuple[list[LogProof], list[str]]:
     names = sorted(store.names())
     problems = [f"log {name} was signed before and is gone" for name in remembered if name not in names]
@@ -182,7 +183,7 @@ class Claim:
     source: str
 
 
-def _read_system_log(store: SqliteStore, system: str) -> _SystemLog:
+def _read_system_log(store: Store, system: str) -> _SystemLog:
     """From its records, not from the tables beside them."""
     found = _SystemLog()
     for seq, leaf in store.headers(system):
@@ -230,7 +231,7 @@ class _Numbers:
 class _LogChecker:
     """Checks one log after the other against the same certificates and writers."""
 
-    def __init__(self, store: SqliteStore, said: _SystemLog, numbers: _Numbers, key_check: KeyCheck | None) -> None:
+    def __init__(self, store: Store, said: _SystemLog, numbers: _Numbers, key_check: KeyCheck | None) -> None:
         self._store = store
         self._certified = said.certified
         self._said = said
@@ -338,7 +339,7 @@ class _LogChecker:
             proof.problems.append("there are bodies without a record")
 
 
-def _checkpoints(store: SqliteStore, key: VerifierKey, proof: LogProof) -> list[Claim]:
+def _checkpoints(store: Store, key: VerifierKey, proof: LogProof) -> list[Claim]:
     """The signed roots that the folder itself holds."""
     found = []
     rows = store.connection.execute(

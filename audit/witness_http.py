@@ -14,7 +14,7 @@ from audit.cosign import WitnessKey, cosigned_at
 from audit.errors import LogUnavailable, RolledBack
 from audit.pins import Pins
 from audit.prove import newest_note, prove_growth
-from audit.store import SqliteStore
+from audit.store_port import Store
 from audit.witness import MOST_BYTES, Answer, Witness
 
 _TIMEOUT_S = 10.0
@@ -57,7 +57,7 @@ def serve(witness: Witness, host: str, port: int) -> ThreadingHTTPServer:
     return ThreadingHTTPServer((host, port), Handler)
 
 
-def ask(url: str, store: SqliteStore, log: str, key: WitnessKey, memory: Path) -> bytes:
+def ask(url: str, store: Store, log: str, key: WitnessKey, memory: Path) -> bytes:
     """Get the newest checkpoint of a log cosigned. Returns the note with the cosignature; it is kept beside the pins.
 
     Raises:

@@ -3,7 +3,8 @@
 Rules of this file
 1. While one batch is being committed the next one gathers; nothing lingers.
 2. An append is acknowledged after its commit returned, and only then. A failed batch fails every append in it.
-3. Nothing is written under a key that was destroyed meanwhile: see `SqliteStore.erasures`.
+3. Nothing is written under a key that was destroyed meanwhile: see `Store.erasures`.
+4. A commit that failed may have been kept. It is looked for before anybody is told; a record is never written twice.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import hashlib
 import logging
 import queue
 import secrets
-import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
@@ -25,7 +25,7 @@ from audit.errors import AuditError, InvalidRecord, LogUnavailable
 from audit.events import Event
 from audit.keys import KeyPlace, SubjectKeys, epoch_of
 from audit.seal import seal
-from audit.store import SqliteStore
+from audit.store_port import Batch, Edge, Store
 from audit.tree import leaf_hash
 from haechi.base.clock import Clock
 
@@ -62,6 +62,14 @@ class _Ready(NamedTuple):
     bodies: list[tuple[str, str, bytes, bytes]]
 
 
+class _Placed(NamedTuple):
+    """A record in its place, about to be committed."""
+
+    pending: Pending
+    seq: int
+    leaf: bytes
+
+
 class _StaleKeys(Exception):  # not an error: the batch is sealed again
     """Keys were destroyed since they were cached."""
 
@@ -90,7 +98,7 @@ class Writer:
     """One thread that owns the store's writing side."""
 
     def __init__(
-        self, store: SqliteStore, keys: SubjectKeys, *, writer_id: str, clock: Clock, grown: Callable[[], None]
+        self, store: Store, keys: SubjectKeys, *, writer_id: str, clock: Clock, grown: Callable[[], None]
     ) -> None:
         self._store = store
         self._keys = keys
@@ -164,43 +172,54 @@ class Writer:
     def _append(self, batch: list[Pending]) -> None:
         while True:
             ready = self._seal(batch)
+            placed: list[_Placed] = []
             try:
-                placed = self._write(ready)
+                self._write(ready, placed)
             except _StaleKeys as stale:
                 self._keys.forget()
                 self._erasures = stale.erasures
                 continue
+            except LogUnavailable:
+                if not self._was_kept(placed):
+                    raise
+                logger.warning("a commit of %d records reported a failure and was kept", len(placed))
             break
         self._numbering.used += len(batch)
-        for one, seq in placed:
-            _settle(one.ack, seq)
+        for one in placed:
+            _settle(one.pending.ack, one.seq)
 
-    def _write(self, ready: list[_Ready]) -> list[tuple[Pending, int]]:
-        placed: list[tuple[Pending, int]] = []
-        with self._store.writing() as db:
-            if (erasures := self._store.erasures()) != self._erasures:
+    def _write(self, ready: list[_Ready], placed: list[_Placed]) -> None:
+        """One transaction. placed: filled with what is about to be committed."""
+        with self._store.writing():
+            erasures, edges = self._store.ends({one.pending.log for one in ready})
+            if erasures != self._erasures:
                 raise _StaleKeys(erasures)
-            edges = {name: self._store.edge(name) for name in {one.pending.log for one in ready}}
+            batch = Batch()
             hashes: dict[str, list[bytes]] = {name: [] for name in edges}
             stamp = {name: max(edge.sts, self._clock.now_us()) for name, edge in edges.items()}
-            leaves, bodies = [], []
             for one in ready:
                 name = one.pending.log
                 leaf = schema.complete(one.context, one.segments, stamp[name])
                 seq = edges[name].frontier.size + len(hashes[name])
                 hashes[name].append(leaf_hash(leaf))
-                leaves.append((name, seq, leaf))
-                bodies += [(name, seq, *body) for body in one.bodies]
-                placed.append((one.pending, seq))
-            db.executemany("insert into leaf values (?, ?, ?)", leaves)
-            db.executemany("insert into body values (?, ?, ?, ?, ?, ?)", bodies)
-            for pending, seq in placed:
-                _track(db, pending, seq, self._id)
+                batch.leaves.append((name, seq, leaf))
+                batch.bodies += [(name, seq, *body) for body in one.bodies]
+                _track(batch, one.pending, seq, self._id)
+                placed.append(_Placed(one.pending, seq, leaf))
             for name, edge in edges.items():
-                grown = edge.frontier.extended(hashes[name])
-                row = (name, grown.size, grown.to_bytes(), stamp[name])
-                db.execute("insert or replace into edge values (?, ?, ?, ?)", row)
-        return placed
+                batch.edges[name] = Edge(edge.frontier.extended(hashes[name]), stamp[name])
+            self._store.insert(batch)
+
+    def _was_kept(self, placed: list[_Placed]) -> bool:
+        """Whether a batch whose commit failed is in the log all the same. A batch is whole, so its last record tells.
+
+        Raises:
+            LogUnavailable: it cannot be found out now.
+        """
+        if not placed:
+            return False
+        with self._store.writing():
+            return self._store.has_leaf(placed[-1].pending.log, placed[-1].seq, placed[-1].leaf)
 
     def _seal(self, batch: list[Pending]) -> list[_Ready]:
         """Everything that can be done outside the lock."""
@@ -232,16 +251,15 @@ class Writer:
         return ready
 
 
-def _track(db: sqlite3.Connection, one: Pending, seq: int, writer_id: str) -> None:
+def _track(batch: Batch, one: Pending, seq: int, writer_id: str) -> None:
     """Keep the tables beside the log: what was begun and not ended yet, and which keys are said to be destroyed."""
     event = one.event
     if event.type.begins:
-        row = (one.ack.record_id, one.log, event.request_id, writer_id)
-        db.execute("insert into open_request values (?, ?, ?, ?)", row)
+        batch.begun.append((one.ack.record_id, one.log, event.request_id, writer_id))
     elif event.type.ends and event.previous:
-        db.execute("delete from open_request where record = ?", (event.previous,))
+        batch.ended.append(event.previous)
     if event.kids and event.type.ends:
-        db.executemany("insert or ignore into destroyed values (?, ?)", [(kid, seq) for kid in event.kids])
+        batch.destroyed += [(kid, seq) for kid in event.kids]
 
 
 def _settle(ack: Ack, outcome: int | AuditError) -> None:

@@ -305,7 +305,7 @@ class FaultyStore(SqliteStore):
 @pytest.mark.parametrize("at", [2, 3, 4, 7, 9])
 @pytest.mark.parametrize("persisted", [False, True], ids=["lost", "kept-but-reported-failed"])
 def test_no_failed_commit_leaves_a_log_that_does_not_verify(tmp_path: Path, at: int, persisted: bool) -> None:
-    """Whichever commit fails, and whether it was kept or not: what was acknowledged is there, and nothing looks tampered."""
+    """Whichever commit fails: one that was kept is found and acknowledged once, one that was lost fails its callers."""
     folder = tmp_path / "audit"
     AuditLog.open(folder).close()
     acknowledged: set[str] = set()
@@ -317,5 +317,5 @@ def test_no_failed_commit_leaves_a_log_that_does_not_verify(tmp_path: Path, at: 
                 acknowledged.add(f"r{number}")
             except LogUnavailable:
                 continue
-    assert len(acknowledged) == 11
+    assert len(acknowledged) == (12 if persisted else 11)
     check_after_kills(folder, acknowledged)

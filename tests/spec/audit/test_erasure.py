@@ -300,13 +300,11 @@ class TestRetention:
 
 def kill(log: AuditLog, folder: Path) -> None:
     """What is left when a process dies: its lock is released, and nothing is closed in order."""
-    import os
-
     log._writer.stop()
     log._publisher.stop()
     log._store.close()
     log.keys.close()
-    os.close(log._alive)
+    log._alive.close()
 
 
 def system(folder: Path) -> list[tuple[int, bytes]]:

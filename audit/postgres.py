@@ -1,0 +1,197 @@
+"""A connection to PostgreSQL that never hangs, says what is wrong in one error of ours, and speaks SQL with `?`.
+
+Rules of this file
+1. Nothing waits for ever: connecting, locks, statements and dead networks have limits, on both ends of the line.
+2. A server that does not sync commits is refused; a session that does not is corrected.
+3. No message holds the URL or a value: they may be secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from audit.errors import LogUnavailable, PartMissing
+
+if TYPE_CHECKING:
+    from psycopg import Connection, Cursor
+
+_CLIENT = {
+    "connect_timeout": 5,
+    "application_name": "haechi-audit",
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+_SESSION = (
+    "set lock_timeout = '5s'",
+    "set statement_timeout = '60s'",
+    # A client that vanished in its transaction would keep all others from the lock: the server lets go of it.
+    "set idle_in_transaction_session_timeout = '10s'",
+    "set tcp_keepalives_idle = 5",
+    "set tcp_keepalives_interval = 2",
+    "set tcp_keepalives_count = 3",
+    "set tcp_user_timeout = '10s'",
+    "set client_min_messages = error",
+)
+SCHEMES = ("postgresql://", "postgres://")
+
+
+class Database:
+    """One connection, opened again after it broke. Not for several threads at once."""
+
+    def __init__(self, url: str, *, read_only: bool = False, search_path: str = "") -> None:
+        self._url = url
+        self._read_only = read_only
+        self._search_path = search_path
+        self._db: Connection[Any] | None = None
+        self.connection()
+
+    def connection(self) -> Connection[Any]:
+        """The connection; a new one where there is none that works.
+
+        Raises:
+            LogUnavailable: the server cannot be reached or used.
+        """
+        if self._db is None or self.is_broken():
+            self._db = None
+            self._db = _connect(self._url, read_only=self._read_only)
+            if self._search_path:
+                self._db.execute(f"set search_path = {self._search_path}")
+        return self._db
+
+    def execute(self, sql: str, parameters: Any = (), /) -> Cursor[Any]:
+        """Run a statement.
+
+        Raises:
+            LogUnavailable: whatever the server says against it.
+        """
+        with translated():
+            return self.connection().execute(_words(sql), parameters or None, binary=True)
+
+    def one(self, sql: str, parameters: Any = ()) -> Any:
+        """The first row of a statement; None without one."""
+        return self.execute(sql, parameters).fetchone()
+
+    def executemany(self, sql: str, rows: Iterable[Any], /) -> None:
+        """Run a statement for every row, in one round trip."""
+        with translated(), self.connection().cursor() as cursor:
+            cursor.executemany(_words(sql), list(rows))
+
+    def pipelined(self, *statements: tuple[str, tuple[object, ...]]) -> list[Any]:
+        """Run several statements in one round trip; the cursor of each."""
+        with translated():
+            db = self.connection()
+            with db.pipeline():
+                return [db.execute(_words(sql), values or None, binary=True) for sql, values in statements]
+
+    @contextmanager
+    def transaction(self, lock: int | None = None) -> Iterator[Database]:
+        """Everything within or nothing. lock: a number whose holders exclude each other until they are through."""
+        begin: list[tuple[str, tuple[object, ...]]] = [("begin", ())]
+        if lock is not None:
+            begin.append(("select pg_advisory_xact_lock(?)", (lock,)))
+        try:
+            self.pipelined(*begin)
+            yield self
+            self.execute("commit")
+        except BaseException:
+            self.undo()
+            raise
+
+    def undo(self) -> None:
+        """Give up the open transaction; a connection that cannot even do that is dropped."""
+        db = self._db
+        if db is None:
+            return
+        try:
+            with translated():
+                db.rollback()
+        except LogUnavailable:
+            with suppress(Exception):  # whatever closing a broken connection says, it is gone
+                db.close()
+            self._db = None
+
+    def is_broken(self) -> bool:
+        """Whether the line to the server is known to be dead."""
+        return self._db is None or self._db.closed or self._db.broken
+
+    def close(self) -> None:
+        """Let go of the server."""
+        if self._db is not None:
+            with suppress(Exception):  # a connection that broke is closed as far as it can be
+                self._db.close()
+            self._db = None
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Errors of the driver become one of ours, without values or URL.
+
+    Raises:
+        LogUnavailable: in place of whatever psycopg raised.
+    """
+    psycopg = load_psycopg()
+    try:
+        yield
+    except psycopg.Error as error:
+        said = type(error).__name__ + (f" {error.sqlstate}" if error.sqlstate else "")
+        raise LogUnavailable(
+            f"PostgreSQL does not serve the audit database: {said}",
+            hint="check the server, its disk and the role's privileges; its own log says more",
+        ) from error
+
+
+def load_psycopg() -> Any:
+    """The driver.
+
+    Raises:
+        PartMissing: it is not installed.
+    """
+    try:
+        import psycopg
+    except ImportError as error:
+        raise PartMissing(
+            "a PostgreSQL database needs the driver psycopg", hint="pip install 'haechi[postgres]'"
+        ) from error
+    return psycopg
+
+
+def _connect(url: str, *, read_only: bool) -> Connection[Any]:
+    psycopg = load_psycopg()
+    with translated():
+        given = psycopg.conninfo.conninfo_to_dict(url)
+        db: Connection[Any] = psycopg.connect("", autocommit=True, **{**_CLIENT, **given})
+        try:
+            with db.pipeline():
+                for statement in _SESSION:
+                    db.execute(statement)
+                synced = db.execute("select current_setting('fsync'), current_setting('synchronous_commit')")
+            fsync, commits = synced.fetchone() or ("", "")
+            if not read_only:
+                _refuse_unsynced(str(fsync))
+            if commits == "off":
+                db.execute("set synchronous_commit = on")
+            if read_only:
+                db.execute("set default_transaction_read_only = on")
+        except BaseException:
+            db.close()
+            raise
+    return db
+
+
+def _refuse_unsynced(fsync: str) -> None:
+    if fsync != "on":
+        raise LogUnavailable(
+            "the PostgreSQL server runs with fsync off: a commit would not survive a power cut",
+            hint="set fsync = on in postgresql.conf",
+        )
+
+
+@lru_cache(maxsize=256)
+def _words(sql: str) -> str:
+    """`?` to the driver's mark; no statement of ours holds either in a text."""
+    return sql.replace("%", "%%").replace("?", "%s")

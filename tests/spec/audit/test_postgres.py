@@ -1,0 +1,305 @@
+"""The same log in PostgreSQL: what holds for the file holds here, with a real server."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from audit import AuditLog, Event, EventType, Segment, canonical
+from audit.erase import Eraser, Why
+from audit.errors import KeysUnavailable, LogUnavailable, NothingToVerify, RolledBack, UnknownSubject
+from audit.kms import FileKms
+from audit.store_place import Place
+from audit.store_postgres import PostgresStore
+from audit.verify import Outcome, verify_folder
+from tests.postgres_server import base_url, execute, fresh_database
+
+LOG = "haechi.local/audit/default"
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    with fresh_database() as found:
+        yield found
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "audit"
+
+
+def request(log: AuditLog, number: int, *, tenant: str = "default", user: str = "user-1") -> None:
+    name = f"req_{number}"
+    prompt = Segment("prompt", f"question {number}".encode(), subject=user)
+    start = log.append(Event(EventType.REQUEST_RECEIVED, tenant, name, segments=(prompt,)))
+    start.durable.result(10)
+    log.append(Event(EventType.RESPONSE_COMPLETED, tenant, name, previous=start.record_id)).durable.result(10)
+
+
+def requests_in(url: str, log: str = LOG) -> list[str]:
+    store = PostgresStore(url, read_only=True)
+    leaves = [canonical.decode(leaf) for _, leaf in store.headers(log)]
+    store.close()
+    return [h["req"] for h in leaves if h["typ"] == "request.received"]
+
+
+class TestOneMachine:
+    def test_a_history_is_written_signed_verified_and_read(self, folder: Path, url: str) -> None:
+        """The public interface is the one of the file; nothing of the log is left in the folder."""
+        with AuditLog.open(folder, database=url) as log:
+            for number in range(6):
+                request(log, number, tenant="acme" if number % 2 else "default")
+            (part,) = log.read("default", 0, who="ann", purpose="incident", ticket="T-1")
+            assert part.content == b"question 0"
+        proof = verify_folder(folder, database=url)
+        assert proof.outcome is Outcome.INTACT, proof
+        assert {one.log.rsplit("/", 1)[-1]: one.records for one in proof.logs}["acme"] == 6
+        assert not (folder / "log.db").exists()
+        assert not (folder / "keys.db").exists()
+
+    def test_batches_of_every_size_lead_to_the_same_tree(self, folder: Path, url: str) -> None:
+        """Single rows and COPY write the same."""
+        with AuditLog.open(folder, database=url) as log:
+            for size in (1, 23, 24, 200):
+                acks = [log.append(Event(EventType.REQUEST_RECEIVED, "default", f"r{size}_{n}")) for n in range(size)]
+                for ack in acks:
+                    ack.durable.result(20)
+        assert verify_folder(folder, database=url).outcome is Outcome.INTACT
+        assert len(requests_in(url)) == 248
+
+    def test_whatever_is_altered_in_the_tables_is_found(self, folder: Path, url: str) -> None:
+        """Edited, removed, swapped, cut."""
+        with AuditLog.open(folder, database=url) as log:
+            for number in range(4):
+                request(log, number)
+        for attack in (
+            f"update leaf set header = replace(convert_from(header, 'UTF8'), 'req_1', 'req_9')::bytea where log = '{LOG}' and seq = 2",
+            f"delete from leaf where log = '{LOG}' and seq = 3",
+            f"update leaf set seq = 104 + seq % 2 where log = '{LOG}' and seq in (4, 5);"
+            f"update leaf set seq = 109 - seq where log = '{LOG}' and seq > 100",
+            f"delete from leaf where log = '{LOG}' and seq = 7",
+            "update body set ciphertext = ciphertext || 'x'::bytea",
+            "delete from body where seq = 0",
+            "update checkpoint set size = size - 1",
+        ):
+            with psycopg.connect(url) as attacker:
+                attacker.execute("create schema kept")  # a copy to put back
+                for table in ("leaf", "body", "checkpoint"):
+                    attacker.execute(f"create table kept.{table} as table {table}")
+                attacker.execute(attack)
+                attacker.commit()
+                assert verify_folder(folder, database=url).outcome is Outcome.TAMPERED, attack
+                for table in ("leaf", "body", "checkpoint"):
+                    attacker.execute(f"truncate {table}")
+                    attacker.execute(f"insert into {table} select * from kept.{table}")
+                attacker.execute("drop schema kept cascade")
+        assert verify_folder(folder, database=url).outcome is Outcome.INTACT
+
+    def test_a_restored_old_database_is_not_signed(self, folder: Path, url: str) -> None:
+        """The pin outside remembers more than the database holds."""
+        with AuditLog.open(folder, database=url) as log:
+            request(log, 1)
+        with fresh_database() as other, pytest.raises(RolledBack):
+            AuditLog.open(folder, database=other)
+        assert verify_folder(folder, database=url).outcome is Outcome.INTACT
+
+    def test_the_schema_of_another_folder_is_refused(self, folder: Path, tmp_path: Path, url: str) -> None:
+        """Two families in one schema would sign each other's logs."""
+        AuditLog.open(folder, database=url).close()
+        with pytest.raises(KeysUnavailable, match="another key file"):
+            AuditLog.open(tmp_path / "other", database=url)
+        execute(url, "create schema other")
+        AuditLog.open(tmp_path / "other", database=f"{url}&options=-csearch_path%3Dother").close()
+
+    def test_nothing_to_verify_is_not_intact(self, folder: Path, url: str) -> None:
+        """An empty database, or a folder without a key line."""
+        with pytest.raises(NothingToVerify):
+            verify_folder(folder, database=url)
+        AuditLog.open(folder, database=url).close()
+        with fresh_database() as other, pytest.raises(NothingToVerify):
+            verify_folder(folder, database=other)
+
+    def test_no_message_holds_the_url(self, folder: Path) -> None:
+        """It may hold a password."""
+        with pytest.raises(LogUnavailable) as refused:
+            AuditLog.open(folder, database="postgresql://me:geheim@127.0.0.1:1/x")
+        assert "geheim" not in f"{refused.value} {refused.value.hint} {refused.value.__cause__}"
+        assert "geheim" not in repr(Place(folder, "postgresql://me:geheim@h/x"))
+
+
+class TestErasure:
+    def test_an_erased_subject_is_unreadable_and_the_tree_unchanged(self, folder: Path, url: str) -> None:
+        """Content and keys go; others stay; the log verifies with its certificate."""
+        with AuditLog.open(folder, database=url) as log:
+            request(log, 1, user="gone")
+            request(log, 2, user="stays")
+            done = Eraser(log).erase("default", "gone", Why("ann", "T-1"))
+            assert done.segments == 1
+            assert log.read("default", 0, who="a", purpose="p", ticket="t")[0].content is None
+            assert log.read("default", 2, who="a", purpose="p", ticket="t")[0].content == b"question 2"
+            with pytest.raises(UnknownSubject):
+                Eraser(log).erase("default", "gone", Why("ann", "T-1"))
+        assert verify_folder(folder, database=url).outcome is Outcome.INTACT
+
+    def test_copies_of_a_destroyed_key_are_worthless_after_shredding(self, folder: Path, url: str) -> None:
+        """An old dump of the key schema opens before, and not after; what remains is readable all the way (bar B9)."""
+        with AuditLog.open(folder, database=url) as log:
+            request(log, 1, user="gone")
+            request(log, 2, user="stays")
+            kms = FileKms.open(folder / "root.key")
+            with psycopg.connect(url) as thief:
+                find = "select wrapped from public_keys.tenant_key where tenant = 'default' and use = 'wrap'"
+                (old_dump,) = thief.execute(find).fetchone() or (b"",)
+            assert len(kms.unwrap(old_dump, b"tenant\0default\0wrap", 1)) == 32
+            Eraser(log).erase("default", "gone", Why("ann", "T-1"))
+            log.shred()
+            with pytest.raises(KeysUnavailable):
+                kms.unwrap(old_dump, b"tenant\0default\0wrap", 1)
+            assert not (folder / "generation-1.key").exists()
+            assert log.read("default", 2, who="a", purpose="p", ticket="t")[0].content == b"question 2"
+            request(log, 3, user="later")
+        with AuditLog.open(folder, database=url) as log:
+            assert log.read("default", 4, who="a", purpose="p", ticket="t")[0].content == b"question 3"
+            assert not log.keys.is_shred_due()
+
+
+class TestRoles:
+    def test_a_role_that_may_only_add_serves_and_can_change_nothing(self, folder: Path, url: str) -> None:
+        """The shipped SQL is enough for a gateway, and too little for an intruder in it."""
+        from audit.store_postgres import TABLES
+
+        AuditLog.open(folder, database=url).close()
+        execute(url, TABLES.with_name("postgres_roles.sql").read_text())
+        login = f"gw_{url.rsplit('t_', 1)[1].split('?')[0]}"
+        execute(url, f"create role {login} login", f"grant haechi_writer to {login}")
+        execute(url, f"grant usage on schema public_keys to {login}")
+        execute(url, f"grant select, insert, update, delete on all tables in schema public_keys to {login}")
+        mine = url.replace("postgres:@", f"{login}@")
+        with AuditLog.open(folder, database=mine) as log:
+            for number in range(20):
+                request(log, number)
+                log.sign()
+        assert verify_folder(folder, database=mine).outcome is Outcome.INTACT
+        with psycopg.connect(mine, autocommit=True) as intruder:
+            for attack in (
+                "delete from leaf", "update leaf set header = ''", "update body set ciphertext = null", "truncate leaf",
+                "delete from checkpoint", "update checkpoint set note = ''", "delete from body", "drop table leaf",
+            ):  # fmt: skip
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    intruder.execute(attack)  # type: ignore[call-overload]
+        execute(url, f"drop owned by {login}", f"drop role {login}")
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from audit import AuditLog, Event, EventType
+folder, database, name, count = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
+log = AuditLog.open(folder, database=database)
+window = []
+for number in range(count):
+    window.append((number, log.append(Event(EventType.REQUEST_RECEIVED, "default", f"{name}_{number}"))))
+    if len(window) == 8:
+        for n, ack in window:
+            ack.durable.result(30)
+            print(f"{name}_{n}", flush=True)
+        window.clear()
+for n, ack in window:
+    ack.durable.result(30)
+    print(f"{name}_{n}", flush=True)
+log.close()
+"""
+
+
+def start(folder: Path, url: str, name: str, count: int) -> subprocess.Popen[str]:
+    words = [sys.executable, "-c", WRITER, str(folder), url, name, str(count)]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+
+
+class TestManyWriters:
+    def test_four_processes_write_one_log_without_loss_or_fork(self, folder: Path, url: str) -> None:
+        """Every record of each of them is there once."""
+        AuditLog.open(folder, database=url).close()
+        writers = [start(folder, url, f"w{n}", 100) for n in range(4)]
+        outputs = [writer.communicate(timeout=120)[0] for writer in writers]
+        assert [writer.returncode for writer in writers] == [0] * 4
+        assert sorted(requests_in(url)) == sorted(line for out in outputs for line in out.splitlines())
+        assert len(requests_in(url)) == 400
+        assert verify_folder(folder, database=url).outcome is Outcome.INTACT
+
+    def test_nothing_acknowledged_is_lost_when_writers_are_killed(self, folder: Path, url: str) -> None:
+        """kill -9 in the middle of commits; orphans are closed by the next, and a living writer's requests are not."""
+        acknowledged: set[str] = set()
+        alive = AuditLog.open(folder, database=url)
+        alive.append(Event(EventType.REQUEST_RECEIVED, "default", "living")).durable.result(10)
+        for number in range(4):
+            with start(folder, url, f"k{number}", 100_000) as writer:
+                assert writer.stdout is not None
+                for _ in range(5 + 7 * number):
+                    acknowledged.add(writer.stdout.readline().strip())
+                writer.kill()
+                acknowledged |= {line.strip() for line in writer.stdout if line.endswith("\n")}
+        with AuditLog.open(folder, database=url):
+            pass
+        alive.close()
+        kept = requests_in(url)
+        assert acknowledged - set(kept) == set()
+        assert len(kept) == len(set(kept))
+        store = PostgresStore(url, read_only=True)
+        leaves = [canonical.decode(leaf) for _, leaf in store.headers(LOG)]
+        store.close()
+        orphaned = {h["req"] for h in leaves if h["typ"] == "request.orphaned"}
+        assert orphaned == set(kept) - {"living"}
+        assert verify_folder(folder, database=url).outcome is Outcome.INTACT
+
+
+class Losing(PostgresStore):
+    """A store whose connection breaks at its n-th commit: before the server was asked, or after it had answered."""
+
+    at = 0
+    kept = False
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self._countdown = self.at
+        inner = self._db.execute
+
+        def execute(sql: str, parameters: object = (), /) -> object:
+            if sql == "commit":
+                self._countdown -= 1
+                if self._countdown == 0:
+                    if self.kept:
+                        inner("commit")
+                    execute_as_admin = f"select pg_terminate_backend({self._db.connection().info.backend_pid})"
+                    execute_on(execute_as_admin)
+            return inner(sql, parameters)
+
+        self._db.execute = execute  # type: ignore[method-assign, assignment]  # the fault of this store
+
+
+def execute_on(statement: str) -> None:
+    execute(base_url(), statement)
+
+
+@pytest.mark.parametrize("at", [2, 4, 7])
+@pytest.mark.parametrize("kept", [False, True], ids=["lost", "kept"])
+def test_a_connection_that_breaks_in_a_commit_leaves_no_doubt(folder: Path, url: str, at: int, kept: bool) -> None:
+    """The outcome is found out on a new connection: no record is acknowledged and missing, none is there twice."""
+    AuditLog.open(folder, database=url).close()
+    breaking = type("Breaking", (Losing,), {"at": at, "kept": kept})
+    acknowledged = set()
+    with AuditLog.open(folder, store=lambda _: breaking(url), database=url) as log:
+        for number in range(10):
+            ack = log.append(Event(EventType.REQUEST_RECEIVED, "default", f"r{number}"))
+            if ack.durable.exception(20) is None:
+                acknowledged.add(f"r{number}")
+    found = requests_in(url)
+    assert acknowledged <= set(found)
+    assert len(found) == len(set(found))
+    assert set(found) - acknowledged == set()
+    assert verify_folder(folder, database=url).outcome is Outcome.INTACT
