@@ -22,6 +22,7 @@ from gateway.openai.usage import estimate, usage_object
 from gateway.openai.walk import Path, at_path, rewrite
 from gateway.tally import Tally
 from gateway.upstream.ports import Json
+from guard.conversation import ALONE, Conversation
 from guard.verdict import Action
 
 _WORD_KEYS: Final = frozenset({"role", "type", "id", "call_id", "format", "status", "file_id", "voice"})
@@ -104,6 +105,7 @@ class AnswerTerms:
     longest: characters of a field that is released whole (Limits.answer_chars).
     expected: how many choices were asked for. keep_usage: the client sees the token counts.
     refusal: what stands in the place of a blocked answer.
+    conversation: what the answer answers to, for classifiers that read it.
     """
 
     names: frozenset[str]
@@ -112,6 +114,7 @@ class AnswerTerms:
     expected: int
     keep_usage: bool
     refusal: str
+    conversation: Conversation = ALONE
 
 
 class AnswerGuard:
@@ -232,14 +235,14 @@ class AnswerGuard:
     def field(self, path: Path) -> Field:
         """The kind of field that a path needs."""
         if path[-1] == "arguments" or (self._terms.structured and path == ("content",)):
-            return Whole(self._checker, longest=self._terms.longest)
-        return Prose(self._checker)
+            return Whole(self._checker, longest=self._terms.longest, conversation=self._terms.conversation)
+        return Prose(self._checker, self._terms.conversation)
 
     def word(self, text: str, choice: Choice | None = None, *, remember: bool = True) -> str:
         """A short string that comes whole; one worth remembering is read once under a policy."""
         if text in self._known:
             return text
-        checked = self._words.plain(text)
+        checked = self._words.word(text)
         if any(verdict.findings or verdict.unavailable for verdict in checked.verdicts):
             self._tally.add_all(checked.verdicts)  # only then: ids and model names are not the answer's text
         if checked.blocked:

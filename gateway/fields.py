@@ -12,6 +12,7 @@ from typing import Protocol
 
 from gateway.text_check import TextCheck
 from guard.checker import SafetyChecker
+from guard.conversation import ALONE, Conversation
 from guard.verdict import Action, Coverage, Direction, Severity, Verdict
 
 
@@ -40,8 +41,8 @@ class Prose:
 
     __slots__ = ("_end", "_stream", "blocked", "received", "released")
 
-    def __init__(self, checker: SafetyChecker) -> None:
-        self._stream = checker.stream(Direction.OUTPUT)
+    def __init__(self, checker: SafetyChecker, conversation: Conversation = ALONE) -> None:
+        self._stream = checker.stream(Direction.OUTPUT, conversation=conversation)
         self._end: Verdict | None = None
         self.received: list[str] = []
         self.released: list[str] = []
@@ -76,9 +77,9 @@ class Whole:
 
     __slots__ = ("_check", "_finished", "_longest", "_policy", "_verdicts", "blocked", "received", "released")
 
-    def __init__(self, checker: SafetyChecker, *, longest: int) -> None:
+    def __init__(self, checker: SafetyChecker, *, longest: int, conversation: Conversation = ALONE) -> None:
         """longest: characters; a longer text is blocked, because it is neither checked nor kept."""
-        self._check = TextCheck(checker, Direction.OUTPUT)
+        self._check = TextCheck(checker, Direction.OUTPUT, conversation)
         self._policy = checker.policy
         self._longest = longest
         self._verdicts: tuple[Verdict, ...] = ()

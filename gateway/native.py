@@ -18,6 +18,8 @@ from gateway.records import About, RequestRecord, durable
 from gateway.tally import Tally
 from gateway.upstream.ports import Json
 from gateway.visit import Visit
+from guard.classify import Role, Turn
+from guard.conversation import Conversation
 from guard.pii.operators import Mode
 from guard.scrub import Scrubber
 from guard.verdict import Action, Direction, Finding, Verdict
@@ -57,8 +59,9 @@ class Native:
         """`POST /v1/guard/check`: what the policy says of a text."""
         caller, raw, body = await self._asked(visit)
         text, direction = _string(body, "text"), _direction(body)
+        conversation = Conversation(_turns(body), caller.tenant)
         async with visit.exchange:
-            verdict = await self._verdict(visit, text, direction)
+            verdict = await self._verdict(visit, text, direction, conversation)
             await self._recorded(visit, caller, "guard.check", raw, verdict)
         await self._answer(visit, verdict_json(verdict, visit.request), verdict.action)
 
@@ -68,7 +71,7 @@ class Native:
         text, scrubber = _string(body, "text"), self._scrubber(body)
         async with visit.exchange:
             scrubbed = await self._pipeline.lane.run(len(text), partial(scrubber.scrub, text))
-            verdict = await self._verdict(visit, text, Direction.INPUT)
+            verdict = await self._verdict(visit, text, Direction.INPUT, Conversation(tenant=caller.tenant))
             await self._recorded(visit, caller, "guard.scrub", raw, verdict)
         entities = [{"type": e.type, "start": e.start, "end": e.end, "score": e.score} for e in scrubbed.entities]
         done = Action.REDACT if entities else Action.ALLOW
@@ -81,7 +84,8 @@ class Native:
         policy = visit.policy.checker.policy
         tally = Tally(policy.name, policy.digest)
         async with visit.exchange:
-            verdicts = [await self._verdict(visit, text, Direction.INPUT) for text in texts]
+            alone = Conversation(tenant=caller.tenant)
+            verdicts = [await self._verdict(visit, text, Direction.INPUT, alone) for text in texts]
             tally.add_all(verdicts)
             await self._recorded(visit, caller, "moderation", raw, tally.verdict())
         await self._answer(visit, moderation_json(verdicts, visit.request), tally.action)
@@ -92,9 +96,10 @@ class Native:
         raw = await visit.exchange.body(self._parts.limits)
         return caller, raw, parse_object(raw)
 
-    async def _verdict(self, visit: Visit, text: str, direction: Direction) -> Verdict:
-        work = partial(visit.policy.checker.check, text, direction=direction)
-        return await self._pipeline.lane.run(len(text), work)
+    async def _verdict(self, visit: Visit, text: str, direction: Direction, conversation: Conversation) -> Verdict:
+        checker = visit.policy.checker
+        work = partial(checker.check, text, direction=direction, conversation=conversation)
+        return await self._pipeline.lane.run(len(text), work, waits=checker.waits(direction))
 
     async def _recorded(self, visit: Visit, caller: Caller, act: str, raw: bytes, verdict: Verdict) -> None:
         """Both records, durable in one commit, before anything is answered."""
@@ -165,6 +170,20 @@ def _string(body: Json, name: str) -> str:
     if not isinstance(value, str):
         raise InvalidRequest(f"{name} has to be a string", param=name)
     return value
+
+
+def _turns(body: Json) -> tuple[Turn, ...]:
+    """What was said before the text: `conversation`, a list of objects with role and content."""
+    given = body.get("conversation") or []
+    roles = {role.value: role for role in Role}
+    if not isinstance(given, list) or not all(
+        isinstance(turn, dict) and turn.get("role") in roles and isinstance(turn.get("content"), str) for turn in given
+    ):
+        raise InvalidRequest(
+            f"conversation has to be an array of turns with a role ({', '.join(roles)}) and a content",
+            param="conversation",
+        )
+    return tuple(Turn(roles[turn["role"]], turn["content"]) for turn in given)
 
 
 def _direction(body: Json) -> Direction:

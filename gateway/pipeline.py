@@ -50,6 +50,7 @@ from gateway.reception import Reception
 from gateway.records import RequestRecord, durable
 from gateway.upstream.ports import Json, UpstreamError
 from gateway.visit import Visit
+from guard.verdict import Direction
 
 logger = logging.getLogger("haechi.gateway")
 
@@ -116,7 +117,7 @@ class Pipeline:
         request = parse_chat(await exchange.body(self._limits), self._limits)
         request = await self._reception.resolve_model(request, visit.policy)
         async with exchange:
-            screened = await self._guard_input(visit, request)
+            screened = await self._guard_input(visit, request, caller.tenant)
             about = self._reception.about(visit.request, caller, request, exchange)
             visit.record = RequestRecord(self._parts.log, about)
             changed = screened.forwarded if screened.forwarded is not request.body else None
@@ -131,10 +132,11 @@ class Pipeline:
             else:
                 await self._complete(visit, screened)
 
-    async def _guard_input(self, visit: Visit, request: ChatRequest) -> Screened:
-        work = partial(screen, visit.policy.checker, request.body)
+    async def _guard_input(self, visit: Visit, request: ChatRequest, tenant: str) -> Screened:
+        checker = visit.policy.checker
+        work = partial(screen, checker, request.body, tenant)
         try:
-            screened = await self.lane.run(len(request.raw), work)
+            screened = await self.lane.run(len(request.raw), work, waits=checker.waits(Direction.INPUT))
         except RecursionError as error:
             raise MalformedBody("the body is nested too deeply") from error
         visit.verdict = screened.verdict
@@ -150,6 +152,7 @@ class Pipeline:
             expected=request.choices,
             keep_usage=request.wants_usage or not request.stream,
             refusal=refusal_text(visit.request),
+            conversation=screened.conversation,
         )
         return AnswerGuard(visit.policy, terms)
 
@@ -175,7 +178,8 @@ class Pipeline:
         """A whole answer."""
         answer = _guard_of(visit)
         completion = await self._parts.upstream.complete(screened.forwarded)
-        released = await self.lane.run(answer.work([completion]), partial(answer.whole, completion))
+        waits = visit.policy.checker.waits(Direction.OUTPUT)
+        released = await self.lane.run(answer.work([completion]), partial(answer.whole, completion), waits=waits)
         action = max(screened.verdict.action, answer.tally().action, key=lambda a: a.rank)
         await self._record_end(visit, answer)
         visit.exchange.headers.append((b"x-haechi-action", action.value.encode()))
@@ -186,12 +190,13 @@ class Pipeline:
         answer, exchange = _guard_of(visit), visit.exchange
         body = screened.forwarded if request.wants_usage else _asking_usage(screened.forwarded)
         exchange.headers.append((b"x-haechi-action", screened.verdict.action.value.encode()))
+        waits = visit.policy.checker.waits(Direction.OUTPUT)
         last: list[Json] = []
         async with aclosing(cast("AsyncGenerator[Json]", self._parts.upstream.stream(body))) as chunks:
             ready: Callable[[], list[Json]] = getattr(chunks, "ready", list)
             async for first in chunks:
                 batch = merged([first, *ready()])
-                out = await self.lane.run(answer.work(batch), partial(answer.chunks, batch))
+                out = await self.lane.run(answer.work(batch), partial(answer.chunks, batch), waits=waits)
                 if last or answer.complete or answer.blocked:
                     last += out
                     if answer.blocked:
@@ -240,7 +245,10 @@ class Pipeline:
         except GatewayError:
             self._metrics.audit_failed("end")
         incident = visit.request if visit.record is not None else ""
-        body = error_body(self._reception.clean(error, visit.policy), incident=incident)
+        clean = partial(self._reception.clean, error, visit.policy)
+        quotes = isinstance(error, UpstreamError) and error.body is not None
+        waits = quotes and visit.policy.checker.waits(Direction.OUTPUT)
+        body = error_body(await self.lane.run(0, clean, waits=waits), incident=incident)
         exchange = visit.exchange
         if exchange.started:
             await exchange.end(frame(body))

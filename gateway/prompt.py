@@ -19,6 +19,9 @@ from gateway.tally import Tally
 from gateway.text_check import EMPTY_OBJECT, Checked, TextCheck
 from gateway.upstream.ports import Json
 from guard.checker import SafetyChecker
+from guard.classify import Role, Turn
+from guard.conversation import ALONE, Conversation
+from guard.policy import HistoryMode
 from guard.verdict import Action, Direction, Verdict
 
 REMOVED: Final = "[removed]"
@@ -27,6 +30,17 @@ _HISTORY_ROLES: Final = frozenset({"user", "assistant", "tool", "function"})
 _READ_APART: Final = frozenset({"messages", "model"})  # the model's name has been read at reception
 _SHORTEST_MEDIA: Final = 256  # characters; the smallest PNG has about 90, but a text of that length is read at no cost
 _TOKEN_ID_DIGITS: Final = 7  # keys of `logit_bias`
+_NAMES: Final = frozenset(
+    {"id", "name", "role", "safety_identifier", "tool_call_id", "type", "user", "prompt_cache_key"}
+)
+_TURNS: Final = {
+    "developer": Role.SYSTEM,
+    "system": Role.SYSTEM,
+    "user": Role.USER,
+    "assistant": Role.ASSISTANT,
+    "tool": Role.TOOL,
+    "function": Role.TOOL,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +49,32 @@ class Screened:
 
     forwarded: the body for the upstream; the same object as was given when nothing changed.
     blocked: nothing may be forwarded. silent: it is blocked only because a detector could not answer.
+    conversation: the turns as they are forwarded, for classifiers that read them; empty where the policy has none.
     """
 
     forwarded: Json
     verdict: Verdict
     blocked: bool
     silent: bool
+    conversation: Conversation = ALONE
 
 
-def screen(checker: SafetyChecker, body: Json) -> Screened:
-    """Read a (well-shaped) chat request and say what may be forwarded."""
-    return _Screening(checker).run(body)
+def screen(checker: SafetyChecker, body: Json, tenant: str = "") -> Screened:
+    """Read a (well-shaped) chat request and say what may be forwarded. tenant: whose it is."""
+    return _Screening(checker, tenant).run(body)
 
 
 class _Screening:
     """One request being read."""
 
-    __slots__ = ("_check", "_tally")
+    __slots__ = ("_check", "_drops", "_keeps_turns", "_tally", "_tenant", "_turns")
 
-    def __init__(self, checker: SafetyChecker) -> None:
-        self._check = TextCheck(checker, Direction.INPUT)
+    def __init__(self, checker: SafetyChecker, tenant: str) -> None:
+        self._tenant = tenant
+        self._turns: list[Turn] = []
+        self._keeps_turns = any(checker.waits(direction) for direction in Direction)
+        self._drops = checker.policy.document.history is HistoryMode.DROP
+        self._check = TextCheck(checker, Direction.INPUT, Conversation(tenant=tenant))
         self._tally = Tally(checker.policy.name, checker.policy.digest)
 
     def run(self, body: Json) -> Screened:
@@ -71,15 +91,30 @@ class _Screening:
             verdict=tally.verdict(),
             blocked=tally.action is Action.BLOCK,
             silent=tally.blocked_by_silence(),
+            conversation=self._check.conversation,
         )
 
     def _messages(self, messages: list[Json]) -> list[Json]:
         newest = max((i for i, message in enumerate(messages) if message["role"] == "user"), default=-1)
-        screened = [
-            self._history(message) if message["role"] in _HISTORY_ROLES and index != newest else self._newest(message)
-            for index, message in enumerate(messages)
-        ]
-        return messages if all(new is old for new, old in zip(screened, messages, strict=True)) else screened
+        screened: list[Json] = []
+        for index, message in enumerate(messages):
+            earlier = message["role"] in _HISTORY_ROLES and index != newest
+            new = self._history(message) if earlier else self._newest(message)
+            if new is not None:
+                screened.append(new)
+                self._remember(new)
+        same = len(screened) == len(messages) and all(new is old for new, old in zip(screened, messages, strict=True))
+        return messages if same else screened
+
+    def _remember(self, message: Json) -> None:
+        """What is said next is read with this turn before it, as it is forwarded."""
+        if not self._keeps_turns:
+            return
+        said = _said(message)
+        role = _TURNS.get(message["role"])
+        if said and role is not None:
+            self._turns.append(Turn(role, said))
+            self._check.conversation = Conversation(tuple(self._turns), self._tenant)
 
     def _newest(self, message: Json) -> Json:
         """A message that can block the request."""
@@ -91,16 +126,19 @@ class _Screening:
         self._tally.add_all(checked.verdicts)
         return _spread(new, checked.text) if _crosses(checked, _joint_text(new)) else new
 
-    def _history(self, message: Json) -> Json:
-        """A message out of which is taken what would block."""
+    def _history(self, message: Json) -> Json | None:
+        """A message out of which is taken what would block; None when the policy leaves such a turn out."""
+        before = self._tally.taken_out
         new: Json = rewrite(message, self._lenient)
         joint = _joint_text(message)
+        if self._drops and self._tally.taken_out > before and _may_go(message):
+            return None
         if joint is None:
             return new
         checked = self._check.plain(joint)
         self._tally.add_all(checked.verdicts, at_most=Action.REDACT)
         if checked.blocked:
-            return _spread(new, REMOVED)
+            return None if self._drops and _may_go(message) else _spread(new, REMOVED)
         return _spread(new, checked.text) if _crosses(checked, _joint_text(new)) else new
 
     def _binding(self, path: Path, text: str) -> str:
@@ -116,6 +154,7 @@ class _Screening:
             return text
         self._tally.add_all(checked.verdicts, at_most=Action.REDACT)
         if checked.blocked:
+            self._tally.taken_out += 1
             return EMPTY_OBJECT if path[-1] == "arguments" else REMOVED
         return checked.text
 
@@ -125,7 +164,7 @@ class _Screening:
         if _is_media(path, text):
             self._tally.skip(len(text))
             return None
-        return self._check.any(text)
+        return self._check.word(text) if path[-1] in _NAMES else self._check.any(text)
 
     def _keys(self, body: Json) -> Json:
         keys = [key for key in unknown_keys(body) if not (key.isdigit() and len(key) <= _TOKEN_ID_DIGITS)]
@@ -168,6 +207,20 @@ def _joint_text(message: Json) -> str | None:
         return None
     texts = [part["text"] for part in content if part.get("type") == "text"]
     return "".join(texts) if len(texts) > 1 else None
+
+
+def _said(message: Json) -> str:
+    """The text of a message as the model reads it; "" when it has none."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    return "".join([part["text"] for part in parts if part.get("type") == "text"])
+
+
+def _may_go(message: Json) -> bool:
+    """Whether a conversation is still well formed without this message: tool calls and their results belong together."""
+    return message["role"] in {"user", "assistant"} and not message.get("tool_calls")
 
 
 def _crosses(checked: Checked, apart: str | None) -> bool:

@@ -70,7 +70,7 @@ class Reception:
         if name == DEFAULT_MODEL:
             return self._default or await self._first_model()
         if name not in policy.known:
-            if any(verdict.action is not Action.ALLOW for verdict in policy.input.plain(name).verdicts):
+            if any(verdict.action is not Action.ALLOW for verdict in policy.input.word(name).verdicts):
                 raise UnusableModelName(
                     "no model has such a name", hint="GET /v1/models lists the models", param="model"
                 )

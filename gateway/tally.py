@@ -21,6 +21,7 @@ class Tally:
         "_unavailable",
         "action",
         "severity",
+        "taken_out",
     )
 
     def __init__(self, policy: str, digest: str) -> None:
@@ -32,6 +33,7 @@ class Tally:
         self._scores: dict[Category, float] = {}
         self._unavailable: dict[str, Unavailable] = {}
         self._checked = self._total = self._late = 0
+        self.taken_out = 0  # texts of the history of which nothing was left
 
     def add(self, verdict: Verdict, *, at_most: Action = Action.BLOCK) -> None:
         """Count a verdict. `at_most` caps its action where the text was taken out instead of stopping the request."""

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from gateway.openai.walk import rename_keys, rewrite
 from guard.checker import SafetyChecker
+from guard.conversation import ALONE, Conversation
 from guard.verdict import Action, Direction, Verdict
 
 EMPTY_OBJECT: Final = "{}"
@@ -38,15 +39,25 @@ class Checked:
 class TextCheck:
     """A policy applied to whole texts that travel in one direction."""
 
-    __slots__ = ("_checker", "_direction")
+    __slots__ = ("_checker", "_direction", "conversation")
 
-    def __init__(self, checker: SafetyChecker, direction: Direction) -> None:
+    def __init__(self, checker: SafetyChecker, direction: Direction, conversation: Conversation = ALONE) -> None:
+        """conversation: what was said before the texts; may be set anew between two of them."""
         self._checker = checker
         self._direction = direction
+        self.conversation = conversation
 
     def plain(self, text: str) -> Checked:
         """A text that is not JSON, or whose form does not matter."""
-        verdict = self._checker.check(text, direction=self._direction)
+        return self._masked_by(
+            text, self._checker.check(text, direction=self._direction, conversation=self.conversation)
+        )
+
+    def word(self, text: str) -> Checked:
+        """An id or a name: of the shape of an identifier it is no sentence, so no classifier is asked."""
+        return self._masked_by(text, self._checker.check_word(text, direction=self._direction))
+
+    def _masked_by(self, text: str, verdict: Verdict) -> Checked:
         if verdict.action is Action.ALLOW or not verdict.findings:
             return Checked(text, (verdict,))
         return Checked(self._checker.redact(text, verdict), (verdict,))

@@ -252,8 +252,8 @@ class Rotten:
 class RottenOutside(SafetyChecker):
     """A checker whose guard of answers is broken and cannot even be closed."""
 
-    def stream(self, direction: Any = "output") -> Any:
-        return Rotten() if direction == "output" else super().stream(direction)
+    def stream(self, direction: Any = "output", **more: Any) -> Any:
+        return Rotten() if direction == "output" else super().stream(direction, **more)
 
 
 @pytest.mark.parametrize("stream", [False, True])
