@@ -1,8 +1,9 @@
 """Rows of our own making: what the public labels lack, from the sentence patterns in `phrases/`.
 
 Rules of this file
-1. Patterns and their fillings are data (YAML, one file a language); this module only fills and labels them.
-2. The same identity terms stand in hateful, harmless and quoting sentences, so that a term by itself says nothing.
+1. Patterns and their fillings are data (YAML, two files a language); this module only fills and labels them.
+2. The same identity terms stand in hateful, harmless and quoting sentences, so that a term by itself says nothing;
+   and the same claims are asserted, denied, quoted and asked about.
 3. Dev rows come from patterns that training never sees.
 """
 
@@ -24,7 +25,7 @@ from haechi.base.text import Language
 FOLDER = Path(__file__).parent / "phrases"
 _SLOT = re.compile(r"\{(\w+)\}")
 _PARTICLE = re.compile(
-    r"(.)(은/는|이/가|을/를|과/와|으로/로서|이랑/랑|이라고/라고|이라는/라는|이에요/예요|이다/다|이야/야|이지/지|이네/네|아/야)"
+    r"(.)(은/는|이/가|을/를|과/와|으로/로서|이랑/랑|이라고/라고|이라는/라는|이라면/라면|이라/라|이에요/예요|이다/다|이야/야|이지/지|이네/네|아/야)"
 )
 _EMOJI = "👍🙏😊😂🎉❤☀🌸🍜🐶🐱⚽🚀📚✅🙂😅👏🎂🍀"
 LABEL_WORDS: Mapping[str, Mapping[Category, int]] = {
@@ -35,15 +36,17 @@ LABEL_WORDS: Mapping[str, Mapping[Category, int]] = {
 
 
 def generated_rows(seed: int, per_pattern: int = 24) -> list[Row]:
-    """Filled patterns of every language, and documents with and without an attack inside."""
+    """Filled patterns of every language; a pattern whose fillings have slots of their own is filled three times as often."""
     rows: list[Row] = []
     for language in (Language.ENGLISH, Language.KOREAN, Language.CHINESE):
         rng = np.random.default_rng((seed, len(rows)))
         for kind, labels, pattern in patterns(language):
             dev = bucket(pattern, 7) == 0
-            texts = sorted({fill(pattern, language, rng) for _ in range(per_pattern)})
+            times = per_pattern * (3 if is_nested(pattern, language) else 1)
+            texts = sorted({fill(pattern, language, rng) for _ in range(times)})
             rows.extend(Row(text, language, labels, f"own_{kind}", dev) for text in texts)
-    return rows
+    learnt = {row.text for row in rows if not row.dev}
+    return [row for row in rows if not row.dev or row.text not in learnt]
 
 
 def wordless_rows(seed: int, count: int = 300) -> list[Row]:
@@ -104,10 +107,19 @@ def patterns(language: Language) -> Iterable[tuple[str, Mapping[Category, int], 
             yield group["kind"], known, text
 
 
-def fill(pattern: str, language: Language, rng: np.random.Generator) -> str:
-    """The pattern with a random choice in each slot."""
+def is_nested(pattern: str, language: Language) -> bool:
+    """Whether some filling of the pattern has a slot itself."""
     slots = _phrases(language)["slots"]
-    return _finish(_SLOT.sub(lambda found: _choice(slots[found[1]], rng), pattern), language)
+    return any(_SLOT.search(option) is not None for name in _SLOT.findall(pattern) for option in slots[name])
+
+
+def fill(pattern: str, language: Language, rng: np.random.Generator) -> str:
+    """The pattern with a random choice in each slot, and in the slots of the choices."""
+    slots = _phrases(language)["slots"]
+    text = pattern
+    while _SLOT.search(text) is not None:
+        text = _SLOT.sub(lambda found: _choice(slots[found[1]], rng), text)
+    return _finish(text, language)
 
 
 def _finish(text: str, language: Language) -> str:
@@ -129,5 +141,10 @@ def _choice(options: Sequence[str], rng: np.random.Generator) -> str:
 
 @cache
 def _phrases(language: Language) -> dict[str, Any]:
-    loaded = yaml.safe_load((FOLDER / f"{language.value}.yaml").read_text("utf-8"))
-    return dict(loaded)
+    plain, contrasts = (
+        yaml.safe_load((FOLDER / f"{language.value}{part}.yaml").read_text("utf-8")) for part in ("", "-contrasts")
+    )
+    return {
+        "slots": plain["slots"] | contrasts["slots"],
+        "patterns": [*plain["patterns"], *contrasts["patterns"]],
+    }
