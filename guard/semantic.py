@@ -60,12 +60,16 @@ class Window:
 
 @dataclass(slots=True)
 class _Seat:
-    """A classifier while one text is judged. streak: observations that wait for their neighbours, by category."""
+    """A classifier while one text is judged.
+
+    runs: how many windows running looked unsafe. waiting: observations that wait for their neighbours.
+    """
 
     seat: ClassifierSeat
     follower: Follower | None = None
     silent: bool = False
-    streak: dict[Category, list[Observation]] = field(default_factory=dict)
+    runs: dict[Category, int] = field(default_factory=dict)
+    waiting: dict[Category, list[Observation]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -122,6 +126,7 @@ class SemanticLane:
         judged = min(
             self._scored if self._judges else _NO_LIMIT,
             self._followed if self._followers else _NO_LIMIT,
+            self._undecided(),
         )
         match self._plan.streaming:
             case StreamMode.STRICT:
@@ -132,6 +137,11 @@ class SemanticLane:
                 return _NO_LIMIT
             case _ as unreachable:
                 assert_never(unreachable)
+
+    def _undecided(self) -> int:
+        """Where the first thing begins that waits for its neighbours."""
+        seats = (*self._judges, *self._followers)
+        return min((one.start for s in seats for some in s.waiting.values() for one in some), default=_NO_LIMIT)
 
     def take_silence(self) -> list[tuple[str, Unavailable]]:
         """Classifiers that failed since the last call."""
@@ -157,6 +167,7 @@ class SemanticLane:
             shared = self._context[-OVERLAP:] if self._inside else ""
             if says_something(piece):
                 before = self._context[: len(self._context) - len(shared)]
+                before = before[-self._terms.context :] if self._terms.context else ""
                 yield Window(shared + piece, self._scored + span.start - len(shared), before)
             self._context = (self._context + piece)[-max(self._terms.context, OVERLAP) :]
             self._inside = last_end(piece) < len(piece)
@@ -273,7 +284,9 @@ class SemanticLane:
         if len(self._pending) - self._peeked < PEEK:
             return
         self._peeked = len(self._pending)
-        window = Window(self._pending, self._scored, self._context)
+        window = Window(
+            self._pending, self._scored, self._context[-self._terms.context :] if self._terms.context else ""
+        )
         jobs = [(seat, self._ask(seat, window, remember=False)) for seat in self._judges if not seat.silent]
         for seat, job in jobs:
             answer = self._wait(seat, job)
@@ -330,8 +343,8 @@ class SemanticLane:
                 self._suspicious = True
                 found = Observation(category, Severity.UNSAFE, score, start, end, seat.name, "", text)
                 seen += self._debounced(seat, found, unsafe=score >= self._unsafe_from(seat, category, text))
-            elif seat.streak.get(category):
-                seen += _doubtful(seat.streak.pop(category))
+            elif self._terms.debounce > 1:
+                seen += self._broken_off(seat, category)
         return [(seat.seat.detector, one) for one in seen]
 
     def _unsafe_from(self, seat: _Seat, category: Category, text: str) -> float:
@@ -346,23 +359,28 @@ class SemanticLane:
         """What of a run of windows counts now: all of it once it is long enough, as doubtful when it broke off."""
         if self._terms.debounce == 1:
             return [found]
-        streak = seat.streak.setdefault(found.category, [])
+        category = found.category
         if not unsafe:
-            del seat.streak[found.category]
-            return [*_doubtful(streak), found]
-        streak.append(found)
-        if len(streak) < self._terms.debounce:
-            return []
-        ready, streak[:] = list(streak), streak[-(self._terms.debounce - 1) :]
-        return ready
+            return [*self._broken_off(seat, category), found]
+        seat.runs[category] = seat.runs.get(category, 0) + 1
+        waiting = [*seat.waiting.pop(category, []), found]
+        if seat.runs[category] >= self._terms.debounce:
+            return waiting
+        seat.waiting[category] = waiting
+        return []
+
+    def _broken_off(self, seat: _Seat, category: Category) -> list[Observation]:
+        """What waited for a neighbour that did not agree."""
+        seat.runs.pop(category, None)
+        return [replace(one, at_most=Severity.CONTROVERSIAL) for one in seat.waiting.pop(category, [])]
 
     def _last_word(self) -> list[tuple[str, Observation]]:
         """The text is complete: nothing will contradict a run that goes to its end."""
         return [
             (seat.seat.detector, found)
             for seat in (*self._judges, *self._followers)
-            for streak in seat.streak.values()
-            for found in streak
+            for waiting in seat.waiting.values()
+            for found in waiting
         ]
 
     def _note_silence(self, seat: _Seat, silent: Unavailable) -> None:
@@ -380,8 +398,3 @@ class _Asked:
 def says_something(text: str) -> bool:
     """Whether a text holds more than punctuation, blanks and control characters; emoji say something."""
     return any(char.isalnum() for char in text) or any(unicodedata.category(char)[0] not in "PCZ" for char in text)
-
-
-def _doubtful(found: Sequence[Observation]) -> list[Observation]:
-    """What one window saw and its neighbours did not."""
-    return [replace(one, at_most=Severity.CONTROVERSIAL) for one in found]

@@ -41,7 +41,10 @@ def ends(text: str) -> Iterator[int]:
     start = 0
     code = _code(text)
     for match in _END.finditer(text):
-        if _is_end(text, match, start, code):
+        while code and code[-1].end <= match.start() + 1:
+            code.pop()
+        inside = bool(code) and code[-1].start < match.start()
+        if _is_end(text, match, start, inside=inside):
             start = match.end()
             yield start
 
@@ -79,18 +82,19 @@ def _cut(start: int, end: int, longest: int) -> Iterator[Span]:
 
 
 def _code(text: str) -> list[Span]:
-    """Where code blocks are, fences included; one that is still open goes to the end."""
+    """Where code blocks are, fences included, the last one first; one that is still open goes beyond the end."""
     fences = [match.start() for match in _FENCE.finditer(text)]
+    beyond = len(text) + 2
     return [
-        Span(first, text.find("\n", second) + 1 or len(text) if second >= 0 else len(text))
+        Span(first, text.find("\n", second) + 1 or beyond if second >= 0 else beyond)
         for first, second in zip(fences[::2], [*fences[1::2], -1], strict=False)
-    ]
+    ][::-1]
 
 
-def _is_end(text: str, match: re.Match[str], start: int, code: list[Span]) -> bool:
-    """Whether a sentence that began at `start` ends with this match."""
+def _is_end(text: str, match: re.Match[str], start: int, *, inside: bool) -> bool:
+    """Whether a sentence that began at `start` ends with this match. inside: it stands in a code block."""
     at = match.start()
-    if any(block.start < at < block.end - 1 for block in code):
+    if inside:
         return text.count("\n", at, match.end()) > 1
     if match["verb"]:
         return at - start >= _LONG_KOREAN
