@@ -3,8 +3,8 @@
 Rules of this file
 1. A key is 256 random bits. Its text is returned once, by `create`, and is stored nowhere: the file holds an
    HMAC-SHA256 of it under a random key of the store, which is enough because there is nothing to guess.
-2. A revocation in any process is seen by every process at its next `authenticate`: the cache is dropped
-   whenever SQLite's `data_version` says that another connection has written.
+2. A revocation in any process is seen by every process at its next `authenticate`, in PostgreSQL within a second:
+   the cache is dropped whenever the rows say that another connection has written.
 3. A store that cannot be read is an error, never an answer: nobody is let in on a failure.
 """
 
@@ -14,14 +14,11 @@ import hashlib
 import hmac
 import re
 import secrets
-import sqlite3
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gateway.key_rows import VERSION, FileRows, KeyRows, ServerRows
 from haechi.base.clock import Clock, SystemClock
 from haechi.base.errors import InvalidTenant, UnknownKey, UnusableKeyStore, WeakKey
 from haechi.base.ids import DEFAULT_TENANT, TenantId
@@ -33,23 +30,10 @@ SHORTEST_GIVEN_SECRET = 20
 LONGEST_SECRET = 512
 CACHED_KEYS = 10_000
 """Callers remembered per process; about 3 MB."""
-BUSY_TIMEOUT_S = 5.0
 
 _TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _GIVEN_SECRET = re.compile(r"[\x21-\x7e]+")
 _LABEL_CHARS = 200
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS store (only INTEGER PRIMARY KEY CHECK (only = 1), version INTEGER NOT NULL, hash_key BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS keys (
-    key_id TEXT PRIMARY KEY,
-    tenant TEXT NOT NULL,
-    label TEXT NOT NULL,
-    digest BLOB NOT NULL UNIQUE,
-    created_us INTEGER NOT NULL,
-    revoked_us INTEGER
-) WITHOUT ROWID;
-"""
-_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,35 +78,31 @@ def check_tenant(name: str) -> TenantId:
 
 
 class KeyStore:
-    """API keys in one SQLite file, readable by its owner only. Safe to share between threads and processes."""
+    """API keys in one SQLite file or in PostgreSQL. Safe to share between threads and processes."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, hash_key: bytes, clock: Clock) -> None:
-        self._path = path
-        self._connection = connection
+    def __init__(self, rows: KeyRows, hash_key: bytes, clock: Clock) -> None:
+        self._rows = rows
         self._hash_key = hash_key
         self._clock = clock
         self._lock = threading.Lock()
-        self._data_version = -1
+        self._seen: object = None
         self._callers: dict[bytes, Caller] = {}
 
     @classmethod
-    def open(cls, path: Path, *, clock: Clock | None = None) -> KeyStore:
-        """Open the store, making it (mode 0600) where it is missing.
+    def open(cls, place: Path | str, *, clock: Clock | None = None) -> KeyStore:
+        """Open the store, making it where it is missing. place: a file, or the URL of a PostgreSQL database.
 
         Raises:
-            UnusableKeyStore: when the file cannot be made, read or written, or is something else.
+            UnusableKeyStore: when it cannot be made, read or written, or is something else.
         """
-        with _translated(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-            connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+        rows: KeyRows = FileRows(place) if isinstance(place, Path) else ServerRows(place)
         try:
-            with _translated(path):
-                connection.execute("PRAGMA synchronous = FULL")
-                return cls(path, connection, _prepare(path, connection), clock or SystemClock())
-        except UnusableKeyStore:
-            connection.close()
+            version, hash_key = rows.prepare(secrets.token_bytes(SECRET_BYTES))
+            _refuse_other_versions(rows.name, version)
+        except BaseException:
+            rows.close()
             raise
+        return cls(rows, hash_key, clock or SystemClock())
 
     def create(self, tenant: TenantId = DEFAULT_TENANT, label: str = "", *, secret: str | None = None) -> NewKey:
         """Make a key. `secret` takes one from outside (HAECHI_API_KEY) instead of 256 fresh random bits.
@@ -140,14 +120,15 @@ class KeyStore:
         digest = self._digest(text)
         key_id = "key_" + secrets.token_hex(6)
         row = (key_id, tenant, label[:_LABEL_CHARS], digest, self._clock.now_us())
-        with self._lock, _translated(self._path):
-            self._connection.execute(
+        with self._lock:
+            self._rows.execute(
                 "INSERT INTO keys (key_id, tenant, label, digest, created_us) VALUES (?, ?, ?, ?, ?)"
                 " ON CONFLICT (digest) DO NOTHING",
                 row,
             )
-            found = self._connection.execute("SELECT key_id, tenant FROM keys WHERE digest = ?", (digest,)).fetchone()
-        return NewKey(key_id=found[0], tenant=TenantId(found[1]), secret=text)
+            ((made_id, made_for),) = self._rows.execute("SELECT key_id, tenant FROM keys WHERE digest = ?", (digest,))
+            self._rows.wrote()
+        return NewKey(key_id=made_id, tenant=TenantId(made_for), secret=text)
 
     def authenticate(self, secret: str) -> Caller | None:
         """Who holds this key; None when nobody does, or it was revoked.
@@ -158,11 +139,11 @@ class KeyStore:
         if not secret or len(secret) > LONGEST_SECRET:
             return None
         digest = self._digest(secret)
-        with self._lock, _translated(self._path):
-            version = self._connection.execute("PRAGMA data_version").fetchone()[0]
-            if version != self._data_version or len(self._callers) >= CACHED_KEYS:
+        with self._lock:
+            seen = self._rows.changes()
+            if seen != self._seen or len(self._callers) >= CACHED_KEYS:
                 self._callers.clear()
-                self._data_version = version
+                self._seen = seen
             caller = self._callers.get(digest)
             if caller is None:
                 caller = self._look_up(digest)
@@ -177,11 +158,12 @@ class KeyStore:
             UnknownKey: when no key has this id.
             UnusableKeyStore: when it cannot be written.
         """
-        with self._lock, _translated(self._path):
-            self._connection.execute(
+        with self._lock:
+            self._rows.execute(
                 "UPDATE keys SET revoked_us = ? WHERE key_id = ? AND revoked_us IS NULL", (self._clock.now_us(), key_id)
             )
-            self._callers.clear()  # data_version does not change for this connection's own writes
+            self._rows.wrote()
+            self._callers.clear()  # a connection's own writes are not told to it
         for entry in self.list():
             if entry.key_id == key_id:
                 return entry
@@ -189,74 +171,37 @@ class KeyStore:
 
     def list(self) -> tuple[KeyEntry, ...]:
         """Every key ever made, oldest first, revoked ones too."""
-        with self._lock, _translated(self._path):
-            rows = self._connection.execute(
+        with self._lock:
+            rows = self._rows.execute(
                 "SELECT key_id, tenant, label, created_us, revoked_us FROM keys ORDER BY created_us, key_id"
-            ).fetchall()
+            )
         return tuple(KeyEntry(row[0], TenantId(row[1]), row[2], row[3], row[4]) for row in rows)
 
     def close(self) -> None:
-        """Close the file. The store is of no use afterwards."""
+        """Let go of the file or the server. The store is of no use afterwards."""
         with self._lock:
-            self._connection.close()
+            self._rows.close()
 
     def _digest(self, secret: str) -> bytes:
         return hmac.digest(self._hash_key, secret.encode("utf-8", "surrogatepass"), hashlib.sha256)
 
     def _look_up(self, digest: bytes) -> Caller | None:
-        row = self._connection.execute(
+        rows = self._rows.execute(
             "SELECT key_id, tenant, digest FROM keys WHERE digest = ? AND revoked_us IS NULL", (digest,)
-        ).fetchone()
+        )
         # The index finds the row by a keyed hash that a caller cannot steer, so its timing tells nothing of a key;
         # the comparison in constant time keeps that true should the query ever change.
-        if row is None or not hmac.compare_digest(row[2], digest):
+        if not rows or not hmac.compare_digest(rows[0][2], digest):
             return None
-        return Caller(tenant=TenantId(row[1]), key_id=row[0])
+        return Caller(tenant=TenantId(rows[0][1]), key_id=rows[0][0])
 
 
-def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
-    """Let readers go on while somebody writes. SQLite's own busy timeout does not cover this switch."""
-    deadline = time.monotonic() + BUSY_TIMEOUT_S
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            return
-
-
-def _prepare(path: Path, connection: sqlite3.Connection) -> bytes:
-    """Make the tables where they are missing; the key under which secrets are hashed."""
-    _use_write_ahead_log(connection)
-    with _transaction(connection):
-        for statement in _SCHEMA.split(";\n"):
-            connection.execute(statement)
-        connection.execute(
-            "INSERT OR IGNORE INTO store (only, version, hash_key) VALUES (1, ?, ?)",
-            (_VERSION, secrets.token_bytes(SECRET_BYTES)),
-        )
-        version, hash_key = connection.execute("SELECT version, hash_key FROM store").fetchone()
-    if version != _VERSION:
+def _refuse_other_versions(name: str, version: int) -> None:
+    if version != VERSION:
         raise UnusableKeyStore(
-            f"{path} has version {version} of the key store; this release reads version {_VERSION}",
+            f"{name} has version {version} of the key store; this release reads version {VERSION}",
             hint="install the release that wrote it, or move the file away and make new keys",
         )
-    return bytes(hash_key)
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """IMMEDIATE, so that two processes that start together do not both make a hash key."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
 
 
 def _check_given(secret: str) -> str:
@@ -267,15 +212,3 @@ def _check_given(secret: str) -> str:
             " `python3 -c 'import secrets; print(secrets.token_urlsafe(32))'` makes a good one",
         )
     return secret
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """Failures of the file become one error; the text of SQLite's own names no key."""
-    try:
-        yield
-    except (OSError, sqlite3.Error) as error:
-        raise UnusableKeyStore(
-            f"the key store {path} cannot be used: {error}",
-            hint="check that the data folder is writable and not full; haechi doctor says more",
-        ) from error

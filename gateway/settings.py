@@ -8,8 +8,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
+from audit.postgres import SCHEMES
 from haechi.base.errors import InvalidSetting, UnavailableDatabase
 from haechi.base.settings import FILE_NAME, Kind, Loaded, Setting, from_environment, load
 
@@ -20,7 +22,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "data_dir", "data", "", "Folder for the audit log, API keys and converted models; made if missing.", Kind.PATH
     ),
-    Setting("database", "sqlite", "", "Where keys and audit records live: sqlite, in files of the data folder."),
+    Setting(
+        "database",
+        "sqlite",
+        "",
+        "Where API keys and audit records live: sqlite, in files of the data folder, or a postgresql:// URL.",
+        Kind.SECRET,
+    ),
     Setting("host", "127.0.0.1", "", "Address to listen on; 0.0.0.0 opens the gateway to the network."),
     Setting("port", 8080, "", "Port to listen on; 0 takes a free one.", Kind.INTEGER, 0, 65_535),
     Setting("workers", 1, "processes", "Server processes; each loads the local model again.", Kind.INTEGER, 1, 256),
@@ -125,7 +133,7 @@ class GatewaySettings:
 
     settings: str
     data_dir: Path
-    database: str
+    database: str = field(repr=False)
     host: str
     port: int
     workers: int
@@ -159,8 +167,13 @@ class GatewaySettings:
 
     @property
     def key_file(self) -> Path:
-        """Where API keys are kept, hashed."""
+        """Where API keys are kept, hashed, unless a database server keeps them."""
         return self.data_dir / "keys.db"
+
+    @property
+    def key_place(self) -> Path | str:
+        """Where API keys are kept, hashed: a file, or the URL of a PostgreSQL database."""
+        return self.key_file if self.database == "sqlite" else self.database
 
 
 def load_settings(arguments: Mapping[str, str | None], environment: Mapping[str, str]) -> GatewaySettings:
@@ -198,14 +211,16 @@ def _refuse_moving_files(loaded: Loaded, file: Path | None, *, named: bool) -> N
 
 
 def _check_database(database: str) -> None:
-    scheme = database.split(":", 1)[0].split("+", 1)[0]
-    if scheme in {"postgresql", "postgres"}:
-        raise UnavailableDatabase(
-            "PostgreSQL is not available in this release; one machine serves from SQLite",
-            hint="leave --database out; several workers on one machine share the data folder",
+    if database == "sqlite":
+        return
+    if not database.startswith(SCHEMES):
+        raise InvalidSetting(
+            "database: not a database this release knows", hint="sqlite, or postgresql://USER:PASSWORD@HOST/DATABASE"
         )
-    if database != "sqlite":
-        raise InvalidSetting("database: not a database this release knows", hint="the one value is: sqlite")
+    if find_spec("psycopg") is None:
+        raise UnavailableDatabase(
+            "a PostgreSQL database needs the driver psycopg", hint="pip install 'haechi[postgres]'"
+        )
 
 
 def _check_upstream(upstream: str) -> None:

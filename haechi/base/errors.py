@@ -71,7 +71,7 @@ class UnwritableOutput(HaechiError):
 
 
 class UnavailableDatabase(HaechiError):
-    """The settings name a kind of database that this release cannot use."""
+    """The settings name a database whose driver is not installed."""
 
     code = "HAE-C105"
 

@@ -51,7 +51,7 @@ def _first_key(settings: GatewaySettings) -> KeyNotice:
     """Made only now, when requests are accepted: a start that fails must not use up the one showing."""
     if settings.api_key:
         return KeyNotice("", f"the one given by {settings.sources['api_key']}")
-    store = KeyStore.open(settings.key_file)
+    store = KeyStore.open(settings.key_place)
     try:
         entries = store.list()
         if not entries:

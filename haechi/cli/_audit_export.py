@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from haechi.base.errors import ExitCode, InvalidSetting, UnwritableOutput
-from haechi.cli._audit_folder import add_folder, chosen_folder, read_text
+from haechi.cli._audit_folder import add_folder, chosen_folder, open_reader, read_text
 
 if TYPE_CHECKING:
     from audit.sample import Filter
-    from audit.store import SqliteStore
+    from audit.store_port import Store
 
 _FIELDS = {
     "type": "event type, such as response.blocked",
@@ -148,14 +148,8 @@ def _time(text: str) -> int:
 
 
 @contextmanager
-def _store(args: argparse.Namespace) -> Iterator[SqliteStore]:
-    from audit.errors import NothingToVerify
-    from audit.store import SqliteStore
-
-    folder = chosen_folder(args)
-    if not (folder / "log.db").is_file():
-        raise NothingToVerify(f"{folder} holds no audit log", hint="name the folder that holds log.db")
-    store = SqliteStore(folder / "log.db", read_only=True)
+def _store(args: argparse.Namespace) -> Iterator[Store]:
+    store = open_reader(args)
     try:
         yield store
     finally:

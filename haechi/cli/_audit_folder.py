@@ -13,6 +13,7 @@ from haechi.cli._options import DATA_OPTIONS, add_settings, settings_of
 
 if TYPE_CHECKING:
     from audit.log import AuditLog
+    from audit.store_port import Store
 
 
 def add_folder(parser: argparse.ArgumentParser, *, tenant: str = "only this tenant's log") -> None:
@@ -20,7 +21,7 @@ def add_folder(parser: argparse.ArgumentParser, *, tenant: str = "only this tena
     parser.add_argument("folder", nargs="?", type=Path, help="audit folder (default: `audit` in the data folder)")
     parser.add_argument("--tenant", default=None, help=tenant)
     parser.add_argument("--json", action="store_true", help="JSON on standard output")
-    add_settings(parser, (*DATA_OPTIONS, "audit_passphrase"))
+    add_settings(parser, (*DATA_OPTIONS, "audit_passphrase", "database"))
 
 
 def chosen_folder(args: argparse.Namespace) -> Path:
@@ -35,13 +36,23 @@ def open_log(args: argparse.Namespace) -> AuditLog:
     Raises:
         NothingToVerify: there is none; a wrong path must not make a new one.
     """
-    from audit.errors import NothingToVerify
     from audit.log import AuditLog
 
-    folder = chosen_folder(args)
-    if not (folder / "log.db").is_file():
-        raise NothingToVerify(f"{folder} holds no audit log", hint="name the folder that holds log.db")
-    return AuditLog.open(folder, passphrase=settings_of(args).audit_passphrase.encode() or None)
+    open_reader(args).close()
+    settings = settings_of(args)
+    passphrase = settings.audit_passphrase.encode() or None
+    return AuditLog.open(chosen_folder(args), passphrase=passphrase, database=settings.database)
+
+
+def open_reader(args: argparse.Namespace) -> Store:
+    """The database of an existing log, for reading.
+
+    Raises:
+        NothingToVerify: there is none; a wrong path must not make a new one.
+    """
+    from audit.store_place import Place
+
+    return Place(chosen_folder(args), settings_of(args).database).open_existing()
 
 
 def printable(entry: object) -> str:

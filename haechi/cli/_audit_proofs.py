@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from haechi.base.errors import ExitCode, UnreadableInput, UnwritableOutput
-from haechi.cli._audit_folder import add_folder, chosen_folder
+from haechi.cli._audit_folder import add_folder, chosen_folder, open_reader
 
 if TYPE_CHECKING:
-    from audit.store import SqliteStore
+    from audit.store_port import Store
 
 
 def register_prove(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -61,9 +61,8 @@ def _check(args: argparse.Namespace) -> int:
 def _write(args: argparse.Namespace) -> int:
     from audit.errors import NotProvable
     from audit.prove import prove
-    from audit.store import SqliteStore
 
-    store = SqliteStore(chosen_folder(args) / "log.db", read_only=True)
+    store = open_reader(args)
     try:
         places = list(_places(store, args)) if args.record else []
         if not places:
@@ -78,7 +77,7 @@ def _write(args: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-def _places(store: SqliteStore, args: argparse.Namespace) -> list[tuple[str, int]]:
+def _places(store: Store, args: argparse.Namespace) -> list[tuple[str, int]]:
     from audit import canonical
 
     found = []

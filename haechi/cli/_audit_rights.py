@@ -197,10 +197,9 @@ def _write_receipt(path: Path, log: AuditLog, certificate: Certificate, why: Why
     """The certificate's records with their proofs: verifiable with the public key, without the folder."""
     from audit.prove import prove
     from audit.publisher import SYSTEM
-    from audit.store import SqliteStore
 
     log.sign()
-    store = SqliteStore(log.folder / "log.db", read_only=True)
+    store = log.open_store(read_only=True)
     try:
         proven = [prove(store, log.log_name(SYSTEM), seq) for seq in certificate.seqs]
     finally:

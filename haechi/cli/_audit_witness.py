@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from haechi.base.errors import ExitCode, InvalidSetting, PortTaken, UnreadableInput, UnwritableOutput
-from haechi.cli._audit_folder import add_folder, chosen_folder, read_text
+from haechi.cli._audit_folder import add_folder, chosen_folder, open_reader, read_text
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -100,14 +100,13 @@ def run_ask(args: argparse.Namespace) -> int:
     from audit.cosign import WitnessKey, cosigned_at
     from audit.note import VerifierKey
     from audit.pins import Pins
-    from audit.store import SqliteStore
     from audit.witness_http import ask
 
     folder = chosen_folder(args)
     key = WitnessKey.parse(read_text(args.witness_key))
     origin = VerifierKey.parse(read_text(folder / "public.key")).name
     memory = Pins.beside(folder) / f"witness-{key.key_id.hex()}"
-    store = SqliteStore(folder / "log.db", read_only=True)
+    store = open_reader(args)
     try:
         for name in ["_system", *([args.tenant] if args.tenant else [])]:
             note = ask(args.url, store, f"{origin}/{name}", key, memory)

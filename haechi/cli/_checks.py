@@ -167,10 +167,10 @@ def _data_dir(settings: GatewaySettings) -> Check:
 
 
 def _keys(settings: GatewaySettings) -> Check:
-    if not settings.key_file.exists():
+    if settings.key_place == settings.key_file and not settings.key_file.exists():
         return Check("API keys", State.NOTE, "none yet; the first start makes one and shows it")
     try:
-        store = KeyStore.open(settings.key_file)
+        store = KeyStore.open(settings.key_place)
     except HaechiError as error:
         return _wrong("API keys", error)
     try:
@@ -192,11 +192,11 @@ def _audit(settings: GatewaySettings) -> Check:
     command = f"haechi audit verify {folder}"
     deadline = time.monotonic() + SIGNING_WAIT_S
     try:
-        proof = verify_folder(folder)
+        proof = verify_folder(folder, database=settings.database)
         # A running gateway signs its newest records a moment after writing them.
         while proof.outcome is Outcome.CANNOT_TELL and time.monotonic() < deadline:
             time.sleep(0.25)
-            proof = verify_folder(folder)
+            proof = verify_folder(folder, database=settings.database)
     except HaechiError as error:
         return Check("audit log", State.UNKNOWN, str(error), error.hint or command)
     records = sum(log.records for log in proof.logs)

@@ -30,9 +30,11 @@ def build_app(settings: GatewaySettings) -> Callable[..., Any]:
     with ExitStack() as opened:
         checker = ReloadingChecker(settings.policy)
         upstream = _upstream(settings)
-        keys = KeyStore.open(settings.key_file)
+        keys = KeyStore.open(settings.key_place)
         opened.callback(keys.close)
-        log = AuditLog.open(settings.audit_dir, passphrase=settings.audit_passphrase.encode() or None)
+        log = AuditLog.open(
+            settings.audit_dir, passphrase=settings.audit_passphrase.encode() or None, database=settings.database
+        )
         opened.callback(log.close)
         app = create_app(
             GatewayParts(

@@ -101,7 +101,7 @@ def check_keys(settings: GatewaySettings) -> None:
     Raises:
         UnusableKeyStore, WeakKey: see gateway.keys; WeakKey also when the given key was revoked earlier.
     """
-    store = KeyStore.open(settings.key_file)
+    store = KeyStore.open(settings.key_place)
     try:
         if settings.api_key:
             given = store.create(label=f"from {settings.sources['api_key']}", secret=settings.api_key)

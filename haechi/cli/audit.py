@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 from haechi.base.errors import ExitCode
 from haechi.cli._audit_console import register_console
 from haechi.cli._audit_export import register_export
-from haechi.cli._audit_folder import add_folder, chosen_folder, open_log, printable, read_text
+from haechi.cli._audit_folder import add_folder, chosen_folder, open_log, open_reader, printable, read_text
 from haechi.cli._audit_proofs import register_prove
 from haechi.cli._audit_rights import register_rights
 from haechi.cli._audit_witness import register_witness
+from haechi.cli._options import settings_of
 
 if TYPE_CHECKING:
-    from audit.store import SqliteStore
+    from audit.store_port import Store
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -67,8 +68,9 @@ def run_verify(args: argparse.Namespace) -> int:
             opened.sign()
             key_check = KeyChecker(opened.keys)
         proof = verify_folder(
-            chosen_folder(args), pins=args.pins, tenant=args.tenant, key_check=key_check, witness=witness
-        )
+            chosen_folder(args), pins=args.pins, tenant=args.tenant, key_check=key_check, witness=witness,
+            database=settings_of(args).database,
+        )  # fmt: skip
     if args.json:
         logs = [{**asdict(log), "outcome": log.outcome.value} for log in proof.logs]
         print(json.dumps({"outcome": proof.outcome.value, "problems": proof.problems, "logs": logs}))
@@ -92,7 +94,6 @@ def run_verify(args: argparse.Namespace) -> int:
 def run_show(args: argparse.Namespace) -> int:
     """The timeline, newest last."""
     from audit.errors import NothingToVerify
-    from audit.store import SqliteStore
 
     if (
         args.folder is not None
@@ -102,9 +103,7 @@ def run_show(args: argparse.Namespace) -> int:
     ):
         args.folder, args.record = None, str(args.folder)  # one word that is no folder is the record
     folder = chosen_folder(args)
-    if not (folder / "log.db").is_file():
-        raise NothingToVerify(f"{folder} holds no audit log", hint="name the folder that holds log.db")
-    store = SqliteStore(folder / "log.db", read_only=True)
+    store = open_reader(args)
     try:
         rows = _newest(store, args)
     finally:
@@ -118,7 +117,7 @@ def run_show(args: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-def _newest(store: SqliteStore, args: argparse.Namespace) -> list[dict[str, Any]]:
+def _newest(store: Store, args: argparse.Namespace) -> list[dict[str, Any]]:
     """The last rows that were asked for, over all logs in order of sequencing; memory is bounded by the limit."""
     from audit import canonical
 

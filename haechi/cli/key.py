@@ -7,6 +7,7 @@ import json
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 
 from gateway.keys import KeyEntry, KeyStore, check_tenant
 from haechi.base.errors import ExitCode, UnknownKey
@@ -30,13 +31,13 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     revoke.set_defaults(run=run_revoke)
     for verb in (create, listing, revoke):
         verb.add_argument("--json", action="store_true", help="one JSON object on standard output")
-        add_settings(verb, DATA_OPTIONS)
+        add_settings(verb, (*DATA_OPTIONS, "database"))
 
 
 def run_create(args: argparse.Namespace) -> int:
     """Make a key."""
     tenant = check_tenant(args.tenant)
-    store = KeyStore.open(settings_of(args).key_file)
+    store = KeyStore.open(settings_of(args).key_place)
     try:
         made = store.create(tenant, args.label)
     finally:
@@ -54,10 +55,10 @@ def run_create(args: argparse.Namespace) -> int:
 
 def run_list(args: argparse.Namespace) -> int:
     """Show the keys."""
-    path = settings_of(args).key_file
+    place = settings_of(args).key_place
     entries: tuple[KeyEntry, ...] = ()
-    if path.exists():
-        store = KeyStore.open(path)
+    if isinstance(place, str) or place.exists():
+        store = KeyStore.open(place)
         try:
             entries = store.list()
         finally:
@@ -70,18 +71,19 @@ def run_list(args: argparse.Namespace) -> int:
         state = "valid" if entry.revoked_us is None else f"revoked {_date(entry.revoked_us)}"
         print(f"{entry.key_id}  {entry.tenant:<20} made {_date(entry.created_us)}  {state}  {entry.label}".rstrip())
     if not entries:
-        print(f"haechi: no keys in {path}; `haechi key create` makes one", file=sys.stderr)
+        where = "the database" if isinstance(place, str) else place
+        print(f"haechi: no keys in {where}; `haechi key create` makes one", file=sys.stderr)
     return ExitCode.OK
 
 
 def run_revoke(args: argparse.Namespace) -> int:
     """Revoke a key."""
-    path = settings_of(args).key_file
-    if not path.exists():
+    place = settings_of(args).key_place
+    if isinstance(place, Path) and not place.exists():
         raise UnknownKey(
-            f"there are no API keys in {path.parent}", hint="name the gateway's data folder with --data-dir"
+            f"there are no API keys in {place.parent}", hint="name the gateway's data folder with --data-dir"
         )
-    store = KeyStore.open(path)
+    store = KeyStore.open(place)
     try:
         entry = store.revoke(args.key_id)
     finally:

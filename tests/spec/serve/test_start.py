@@ -213,7 +213,7 @@ def test_a_full_disk_is_one_clear_error(launcher: Launcher, tmp_path: Path) -> N
         (["--port", "eighty"], {}, "HAE-C101", "--port"),
         ([], {"HAECHI_PORT": "70000"}, "HAE-C101", "HAECHI_PORT"),
         ([], {"HAECHI_PROT": "1"}, "HAE-C102", "HAECHI_PORT"),
-        (["--database", "postgresql://db/x"], {}, "HAE-C105", "PostgreSQL"),
+        (["--database", "mysql://db/x"], {}, "HAE-C101", "postgresql://"),
         (["--upstream", "localhost:1"], {}, "HAE-C101", "http://"),
         (["--policy", "defualt"], {}, "HAE-P101", "default"),
         (["--policy", "./missing.yaml"], {}, "HAE-P", "missing.yaml"),

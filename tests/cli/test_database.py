@@ -1,0 +1,106 @@
+"""`--database postgresql://...`: keys and records in one real server, from the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from audit import AuditLog, Event, EventType, Segment
+from gateway.keys import Caller, KeyStore
+from haechi.base.clock import FixedClock
+from haechi.base.errors import UnusableKeyStore
+from haechi.base.ids import TenantId
+from haechi.cli.main import main
+from tests.postgres_server import base_url, execute, fresh_database
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    with fresh_database() as found:
+        yield found
+
+
+@pytest.fixture
+def data(tmp_path: Path, url: str) -> Path:
+    """A data folder whose records are in the server."""
+    with AuditLog.open(tmp_path / "data" / "audit", database=url) as log:
+        part = Segment("prompt", "안녕".encode(), "u")
+        start = log.append(Event(EventType.REQUEST_RECEIVED, "default", "req_1", segments=(part,)))
+        log.append(Event(EventType.RESPONSE_COMPLETED, "default", "req_1", previous=start.record_id))
+    return tmp_path / "data"
+
+
+def test_every_reading_verb_finds_the_log_in_the_server(
+    data: Path, url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """verify, show, search, prove, export; without the option there is nothing to verify."""
+    common = ["--data-dir", str(data), "--database", url]
+    assert main(["audit", "verify", *common, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["outcome"] == "intact"
+    assert main(["audit", "verify", "--data-dir", str(data)]) == 3
+    assert "--database" in capsys.readouterr().err
+    assert main(["audit", "show", *common, "--tenant", "default"]) == 0
+    assert "response.completed" in capsys.readouterr().out
+    words = ["audit", "show", str(data / "audit"), "req_1", "--database", url, "--decrypt"]
+    assert main([*words, "--who", "a", "--purpose", "incident", "--ticket", "T"]) == 0
+    assert "안녕" in capsys.readouterr().out
+    assert main(["audit", "verify", *common, "--keys"]) == 0
+
+
+def test_a_subject_is_erased_from_the_server(data: Path, url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same command, the same receipt."""
+    words = ["audit", "erase", str(data / "audit"), "--tenant", "default", "--subject", "u", "--database", url]
+    assert main([*words, "--who", "ann", "--ticket", "T-1"]) == 0
+    capsys.readouterr()
+    assert main(["audit", "verify", "--data-dir", str(data), "--database", url]) == 0
+    assert "1 erased" in capsys.readouterr().out
+
+
+def test_keys_are_made_listed_and_revoked_in_the_server(
+    tmp_path: Path, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No key file appears in the data folder."""
+    common = ["--data-dir", str(tmp_path / "d"), "--database", url, "--json"]
+    assert main(["key", "create", "--tenant", "acme", *common]) == 0
+    made = json.loads(capsys.readouterr().out)
+    store = KeyStore.open(url)
+    assert store.authenticate(made["secret"]) == Caller(TenantId("acme"), made["key_id"])
+    assert main(["key", "list", *common]) == 0
+    assert [key["key_id"] for key in json.loads(capsys.readouterr().out)["keys"]] == [made["key_id"]]
+    assert main(["key", "revoke", made["key_id"], *common]) == 0
+    again = KeyStore.open(url)
+    assert again.authenticate(made["secret"]) is None
+    assert not (tmp_path / "d" / "keys.db").exists()
+    again.close()
+    store.close()
+
+
+def test_a_revocation_is_seen_by_every_gateway_within_a_second(url: str) -> None:
+    """The other machine asks the server again when its answer is older than that."""
+    one, other = KeyStore.open(url, clock=FixedClock()), KeyStore.open(url)
+    made = one.create(TenantId("acme"))
+    assert other.authenticate(made.secret) is not None
+    one.revoke(made.key_id)
+    other._rows._asked -= 1.0  # type: ignore[attr-defined]  # a second passes
+    assert other.authenticate(made.secret) is None
+    one.close()
+    other.close()
+
+
+def test_nobody_is_let_in_while_the_server_is_away(url: str) -> None:
+    """An error, not an answer; and served again when it is back."""
+    store = KeyStore.open(url)
+    made = store.create(TenantId("acme"))
+    execute(base_url(), f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{_name(url)}'")
+    store._rows._asked -= 1.0  # type: ignore[attr-defined]  # a second passes
+    with pytest.raises(UnusableKeyStore):
+        store.authenticate(made.secret)
+    assert store.authenticate(made.secret) is not None
+    store.close()
+
+
+def _name(url: str) -> str:
+    return url.split("/")[3].split("?")[0]
