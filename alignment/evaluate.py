@@ -14,6 +14,7 @@ from alignment.data.files import Row, read_rows
 from alignment.data.judge import judge
 from alignment.dpo import tree_of
 from alignment.errors import UnusableData
+from alignment.examinee import model_folder
 from alignment.forward import Arithmetic, answer_rewards, answer_tokens
 from alignment.models import load_policy, load_tokenizer
 from alignment.reward import load_reward_model
@@ -65,11 +66,11 @@ def evaluate(path: str, data: Path, *, reference: str = "", max_tokens: int = 10
         UnusableData: no pair of the file can be measured.
         UnusableModel: a model cannot be loaded.
     """
-    folder = _model_folder(path)
+    folder = model_folder(path)
     tokenizer = load_tokenizer(folder)
     items, set_aside = _items(data, Encoder(tokenizer, max_tokens=max_tokens))
     arithmetic = Arithmetic(chunk=128, bf16=False, pad=int(tokenizer.pad_token_id))
-    if _is_reward_model(folder):
+    if is_reward_model(folder):
         model, _ = load_reward_model(folder)
         scores = _rewards(model.eval(), items, arithmetic)
         return _report("reward", items, scores, set_aside, perplexity=None)
@@ -77,7 +78,7 @@ def evaluate(path: str, data: Path, *, reference: str = "", max_tokens: int = 10
     tokens = [(len(item.chosen), len(item.rejected)) for item in items]
     perplexity = float(torch.tensor([-c for c, _ in sums]).sum().div(sum(n for n, _ in tokens)).exp())
     if reference:
-        base = _likelihoods(load_policy(_model_folder(reference), dtype=torch.float32).eval(), items, arithmetic)
+        base = _likelihoods(load_policy(model_folder(reference), dtype=torch.float32).eval(), items, arithmetic)
         scores = [(c - bc, r - br) for (c, r), (bc, br) in zip(sums, base, strict=True)]
     else:
         scores = [(c / n, r / m) for (c, r), (n, m) in zip(sums, tokens, strict=True)]
@@ -137,11 +138,7 @@ def _likelihoods(model: Any, items: Sequence[EncodedPair], arithmetic: Arithmeti
     return out
 
 
-def _model_folder(path: str) -> str:
-    inside = Path(path) / "model"
-    return str(inside) if inside.is_dir() else path
-
-
-def _is_reward_model(folder: str) -> bool:
+def is_reward_model(folder: str) -> bool:
+    """Whether a folder holds a reward model of ours."""
     config = Path(folder) / "config.json"
     return config.is_file() and "haechi_reward" in config.read_text("utf-8")

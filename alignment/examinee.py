@@ -56,7 +56,7 @@ class Examinee:
 
     def answers(self, prompts: Sequence[str], *, tokens: int) -> list[str]:
         """A greedy answer to each prompt, at most so many tokens long."""
-        encoded = [self._prompt(prompt) for prompt in prompts]
+        encoded = [self.prompt_tokens(prompt) for prompt in prompts]
         # Prompts of like length together: less padding. The answers do not depend on it.
         order = sorted(range(len(encoded)), key=lambda i: (len(encoded[i]), i))
         out = [""] * len(encoded)
@@ -95,7 +95,8 @@ class Examinee:
         (mean,) = self._per_token([Tree(tuple(ids[:1]), (tuple(ids[1:]),))])
         return -float(mean)
 
-    def _prompt(self, prompt: str) -> tuple[int, ...]:
+    def prompt_tokens(self, prompt: str) -> tuple[int, ...]:
+        """A request in tokens, opened for an answer."""
         (entry,) = self.encoder.prompts([_row(prompt)], max_prompt_tokens=_LONGEST_PROMPT)
         return entry.prompt if isinstance(entry, EncodedAnswer) else ()
 

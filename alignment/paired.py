@@ -84,6 +84,11 @@ def clustered_mean(values: Sequence[float], clusters: Sequence[Hashable], *, lev
     return Difference(mean, mean - half, mean + half, n, count)
 
 
+def exact_upper(hits: int, n: int, *, level: float = 0.95) -> float:
+    """Clopper and Pearson's one-sided upper bound of a share of n > 0 cases."""
+    return 1.0 if hits >= n else _root(lambda p: _beta(p, hits + 1, n - hits) - level, 0.0, 1.0)
+
+
 def t_quantile(p: float, df: int) -> float:
     """The value that Student's t with df degrees of freedom stays below with probability p, 0.5 <= p < 1."""
     return _root(lambda t: t_below(t, df) - p, 0.0, 1e3)

@@ -24,7 +24,7 @@ def share(hits: float, n: int, *, z: float = 1.959964) -> Share:
     p = hits / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return Share(p, max(0.0, centre - half), min(1.0, centre + half), n)
+    return Share(p, max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half)), n)  # rounding at 0 and 1
 
 
 def accuracy(margins: Sequence[float]) -> Share:
