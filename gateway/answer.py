@@ -212,7 +212,28 @@ class AnswerGuard:
         """The usage chunk that the upstream did not get to send, with estimates."""
         _, released = self.texts()
         tokens_out = sum([estimate(text) for text in released.values()])
-        return {**self._envelope, "choices": [], "usage": usage_object(tokens_in, tokens_out)}
+        return self.empty_chunk({"usage": usage_object(tokens_in, tokens_out)})
+
+    def refuse_whole(self, completion: Json) -> Json:
+        """A released completion that is refused after all, because the client asked for that."""
+        for choice in self._choices.values():
+            for field in choice.fields.values():
+                field.released.clear()
+        return {**completion, "choices": [self._refused_whole({"index": c.index}) for c in self._refuse_all()]}
+
+    def refuse_rest(self) -> list[Json]:
+        """The last chunks of a stream that is refused after all; what was released before stays."""
+        return [self.empty_chunk({"choices": [self._refused(choice)]}) for choice in self._refuse_all()]
+
+    def _refuse_all(self) -> list[Choice]:
+        for choice in self._choices.values():
+            choice.blocked = choice.ended = True
+        self._sum = None
+        return list(self._choices.values())
+
+    def empty_chunk(self, more: Json) -> Json:
+        """A chunk that belongs to no choice, with what it is sent for."""
+        return {**self._envelope, "choices": [], **more}
 
     def tally(self) -> Tally:
         """The sum over every field; ends those that are still open. Asked again, the same sum."""
@@ -341,11 +362,14 @@ class AnswerGuard:
         finish = self.word(raw.get("finish_reason") or "stop", choice)
         choice.ended = True
         if choice.blocked:
-            message = {"role": "assistant", "content": None, "refusal": self._terms.refusal}
-            return {**extra, "message": message, "logprobs": None, "finish_reason": "content_filter"}
+            return self._refused_whole(extra)
         if "logprobs" in raw:
             extra["logprobs"] = choice.logprobs.take(raw["logprobs"], message.get("content"), released.get("content"))
         return {**extra, "message": released, "finish_reason": finish}
+
+    def _refused_whole(self, extra: Json) -> Json:
+        message = {"role": "assistant", "content": None, "refusal": self._terms.refusal}
+        return {**extra, "message": message, "logprobs": None, "finish_reason": "content_filter"}
 
     def _choice(self, raw: Json) -> Choice:
         index = raw.get("index")

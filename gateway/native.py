@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from functools import partial
 from typing import Any
@@ -85,7 +86,9 @@ class Native:
         tally = Tally(policy.name, policy.digest)
         async with visit.exchange:
             alone = Conversation(tenant=caller.tenant)
-            verdicts = [await self._verdict(visit, text, Direction.INPUT, alone) for text in texts]
+            async with asyncio.TaskGroup() as group:
+                asked = [group.create_task(self._verdict(visit, text, Direction.INPUT, alone)) for text in texts]
+            verdicts = [task.result() for task in asked]
             tally.add_all(verdicts)
             await self._recorded(visit, caller, "moderation", raw, tally.verdict())
         await self._answer(visit, moderation_json(verdicts, visit.request), tally.action)

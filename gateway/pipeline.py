@@ -19,6 +19,7 @@ import logging
 import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -42,6 +43,7 @@ from gateway.metrics import Metrics
 from gateway.openai.chat import ChatRequest, declared_names, parse_chat
 from gateway.openai.errors import error_body, error_headers, error_status
 from gateway.openai.merge import merged
+from gateway.openai.moderation import AskedModeration, ModerationMode, asked_moderation, is_flagged, moderated
 from gateway.openai.refusal import refusal_text, refused_completion, refused_stream
 from gateway.openai.sse import DONE_FRAME, frame, frames
 from gateway.parts import BlockedPrompt, GatewayParts
@@ -115,6 +117,9 @@ class Pipeline:
         exchange = visit.exchange
         caller = self._reception.authenticate(exchange)
         request = parse_chat(await exchange.body(self._limits), self._limits)
+        asked = asked_moderation(request.body)
+        if asked is not None:  # ours to answer, so the model does not see it
+            request = replace(request, body={k: v for k, v in request.body.items() if k != "moderation"})
         request = await self._reception.resolve_model(request, visit.policy)
         async with exchange:
             screened = await self._guard_input(visit, request, caller.tenant)
@@ -122,15 +127,16 @@ class Pipeline:
             visit.record = RequestRecord(self._parts.log, about)
             changed = screened.forwarded if screened.forwarded is not request.body else None
             received = visit.record.receive(screened.verdict, request.raw, changed)
-            if screened.blocked:
+            wanted = asked is not None and asked.input is ModerationMode.BLOCK and is_flagged(screened.verdict)
+            if screened.blocked or wanted:
                 await self._refuse(visit, request, screened)
                 return
             await durable(received, self._limits.audit_s)
             visit.answer = self._answer_guard(visit, request, screened)
             if request.stream:
-                await self._stream(visit, request, screened)
+                await self._stream(visit, request, screened, asked)
             else:
-                await self._complete(visit, screened)
+                await self._complete(visit, screened, asked)
 
     async def _guard_input(self, visit: Visit, request: ChatRequest, tenant: str) -> Screened:
         checker = visit.policy.checker
@@ -174,18 +180,22 @@ class Pipeline:
         else:
             await exchange.answer_json(200, refused_completion(request, visit.request))
 
-    async def _complete(self, visit: Visit, screened: Screened) -> None:
+    async def _complete(self, visit: Visit, screened: Screened, asked: AskedModeration | None) -> None:
         """A whole answer."""
         answer = _guard_of(visit)
         completion = await self._parts.upstream.complete(screened.forwarded)
         waits = visit.policy.checker.waits(Direction.OUTPUT)
         released = await self.lane.run(answer.work([completion]), partial(answer.whole, completion), waits=waits)
+        if asked is not None:
+            released = _moderated(released, screened, answer, asked)
         action = max(screened.verdict.action, answer.tally().action, key=lambda a: a.rank)
         await self._record_end(visit, answer)
         visit.exchange.headers.append((b"x-haechi-action", action.value.encode()))
         await visit.exchange.answer_json(200, released)
 
-    async def _stream(self, visit: Visit, request: ChatRequest, screened: Screened) -> None:
+    async def _stream(
+        self, visit: Visit, request: ChatRequest, screened: Screened, asked: AskedModeration | None
+    ) -> None:
         """A streamed answer: release what the guard lets go, keep the end until its record is on disk."""
         answer, exchange = _guard_of(visit), visit.exchange
         body = screened.forwarded if request.wants_usage else _asking_usage(screened.forwarded)
@@ -210,6 +220,8 @@ class Pipeline:
             raise UpstreamGarbled("the model server ended its stream before its answer")
         if answer.any_blocked and request.wants_usage and answer.usage is None:
             last.append(answer.usage_chunk(visit.prompt_chars // 4))
+        if asked is not None:
+            last = _moderated_end(last, screened, answer, asked)
         await self._record_end(visit, answer)
         if not exchange.started:
             await exchange.start(200, [EVENTS, NO_STORE, NO_BUFFER])
@@ -254,6 +266,24 @@ class Pipeline:
             await exchange.end(frame(body))
         else:
             await exchange.answer_json(error_status(error), body, error_headers(error))
+
+
+def _moderated(released: Json, screened: Screened, answer: AnswerGuard, asked: AskedModeration) -> Json:
+    """A completion with the field `moderation`; refused where the client asked for that and the policy did not."""
+    verdict = answer.tally().verdict()
+    if asked.output is ModerationMode.BLOCK and is_flagged(verdict):
+        released = answer.refuse_whole(released)
+    return {**released, "moderation": moderated(screened.verdict, verdict)}
+
+
+def _moderated_end(last: list[Json], screened: Screened, answer: AnswerGuard, asked: AskedModeration) -> list[Json]:
+    """The last chunks of a stream with the chunk that carries `moderation`, before that of the usage."""
+    verdict = answer.tally().verdict()
+    usage = [chunk for chunk in last if not chunk["choices"] and "usage" in chunk]
+    rest = [chunk for chunk in last if chunk not in usage]
+    if asked.output is ModerationMode.BLOCK and is_flagged(verdict) and not answer.blocked:
+        rest = answer.refuse_rest()
+    return [*rest, answer.empty_chunk({"moderation": moderated(screened.verdict, verdict)}), *usage]
 
 
 def _guard_of(visit: Visit) -> AnswerGuard:
