@@ -15,6 +15,7 @@ from guard.scoring import ScoringDesk
 from guard.semantic import SemanticLane
 from guard.stream import GuardStream
 from guard.verdict import Direction, Verdict
+from guard.wrapped import GuardedPipeline
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
 
@@ -75,6 +76,10 @@ class SafetyChecker:
         plan = self._plans[Direction(direction)]
         lane = SemanticLane(plan, self._desk, self.memory, conversation) if plan.classifiers else None
         return GuardStream(plan, self.policy, lane)
+
+    def wrap(self, pipeline: object) -> GuardedPipeline:
+        """A text-generation pipeline of transformers behind this guard; called like the pipeline, or streamed."""
+        return GuardedPipeline(self, pipeline)
 
     def redact(self, text: str, verdict: Verdict) -> str:
         """The text with every finding masked that the verdict wants masked; `verdict` must be of this text."""

@@ -77,3 +77,9 @@ class StreamClosed(HaechiError):
     """Text was fed to a guard stream that has already ended."""
 
     code = "HAE-S103"
+
+
+class UnguardedOption(HaechiError):
+    """A wrapped pipeline was asked for something that would pass around the guard."""
+
+    code = "HAE-S104"
