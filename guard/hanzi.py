@@ -48,5 +48,11 @@ _HALVES = """
 毒主母 昏氏日 是日疋 时日寸 晚日免 粪米共 粉米分 粗米且 糟米曹 肥月巴 胖月半 脏月庄 脑月㐫 胆月旦 肛月工 肏入肉 尸尸口 屎尸米 尿尸水 屁尸比 屄尸穴 屌尸吊 居尸古
 """
 
-SPLIT: dict[str, str] = {parts[0]: parts[1:] for parts in _HALVES.split() if len(parts) in (3, 4)}
-"""A character to the halves that people write in its place."""
+RADICALS = "亻扌氵忄犭讠钅饣礻丩夋刂攵冈朿廾戋"
+"""Parts of characters that do not stand by themselves in ordinary text."""
+SPLIT: dict[str, str] = {
+    parts[0]: parts[1:]
+    for parts in _HALVES.split()
+    if len(parts) in (3, 4) and any(part in RADICALS for part in parts[1:])
+}
+"""A character to the halves that people write in its place, where the halves cannot be words of their own."""

@@ -14,6 +14,8 @@ import unicodedata
 
 import numpy as np
 
+from guard import hangul, hanzi
+
 _HIDDEN_CLASS = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
     "\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff"
@@ -36,6 +38,12 @@ _LOOKALIKES = dict(
 _LOOKALIKES.update({"æ": "ae", "ø": "o", "œ": "oe", "ß": "ss", "ð": "d", "þ": "p", "€": "e", "£": "l", "¢": "c"})
 _LOOKALIKE = re.compile("[" + "".join(_LOOKALIKES) + "]")
 _LOOKALIKE_TABLE = {ord(a): b.lower() for a, b in _LOOKALIKES.items()}
+_TRADITIONAL = re.compile("[" + "".join(map(chr, hanzi.SIMPLIFIED)) + "]")
+_JOINED = {halves: char for char, halves in hanzi.SPLIT.items()}
+_HALVES = re.compile("|".join(sorted(_JOINED, key=len, reverse=True)))
+_RADICAL = re.compile(f"[{hanzi.RADICALS}]")
+_JAMO_RUN = re.compile("[\u3131-\u3163]{2,}")
+_JAMO_PAIR = re.compile("[\u3131-\u314e][\u314f-\u3163]")
 _ENCLOSED = {0x1F170: "a", 0x1F171: "b", 0x1F17E: "o", 0x1F17F: "p"}
 _ENCLOSED.update({0x1F150 + i: chr(97 + i) for i in range(26)})
 _ENCLOSED.update({code: chr(97 + code - 0x1F170) for code in range(0x1F170, 0x1F18A) if code not in _ENCLOSED})
@@ -101,13 +109,25 @@ def _plain(text: str) -> str:
     """NFKC without invisible characters, with look-alike letters in Latin words made Latin."""
     if _ENCLOSED_SEEN.search(text) is not None:
         text = text.translate(_ENCLOSED)
-    text = _HIDDEN.sub("", _UNUSUAL.sub(_compatible, _HIDDEN.sub("", text))).lower()
+    text = _HIDDEN.sub("", text)
+    if _JAMO_PAIR.search(text) is not None:
+        text = _JAMO_RUN.sub(_composed, text)
+    text = _HIDDEN.sub("", _UNUSUAL.sub(_compatible, text)).lower()
     if _ACCENTED.search(text) is not None:
         text = _without_accents(text)
     text = _MARKS.sub("", text)
     if _LOOKALIKE.search(text) is not None:
         text = text.translate(_LOOKALIKE_TABLE)
+    if _TRADITIONAL.search(text) is not None:
+        text = text.translate(hanzi.SIMPLIFIED)
+    if _RADICAL.search(text) is not None:  # on its own: not in ordinary text
+        text = _HALVES.sub(lambda found: _JOINED[found[0]], text)
     return text
+
+
+def _composed(found: re.Match[str]) -> str:
+    """Loose Hangul letters as the syllables that they spell."""
+    return "".join(part.text for part in hangul.compose(found[0]))
 
 
 def _compatible(found: re.Match[str]) -> str:

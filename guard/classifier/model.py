@@ -20,6 +20,7 @@ from guard.classifier.folding import fold
 from guard.classifier.linear import LinearHeads, Scores
 from guard.classifier.package import ENCODER_FILE, Curve, Limits, Manifest, read_linear, read_manifest
 from guard.classifier.scripts import judged_language
+from guard.classifier.wrapped import readings
 from guard.verdict import Category
 from haechi.base.text import Language
 
@@ -55,6 +56,13 @@ class EmbeddedClassifier:
         Raises:
             LanguageNotCovered: when the text is mostly in a script that the classifier does not know.
         """
+        scores = self._judged(text)
+        for reading in readings(text):
+            scores = _worse(scores, self._judged(reading))
+        return scores
+
+    def _judged(self, text: str) -> dict[Category, float]:
+        """The scores of one reading of a text."""
         language = judged_language(text)
         folded = fold(text)
         if not folded:
@@ -101,6 +109,11 @@ class EmbeddedClassifier:
             for i, head in enumerate(self.manifest.heads)
             if head in curves
         }
+
+
+def _worse(one: Mapping[Category, float], other: Mapping[Category, float]) -> dict[Category, float]:
+    """The higher score of every head that answers in either."""
+    return {head: max(one.get(head, 0.0), other.get(head, 0.0)) for head in one.keys() | other.keys()}
 
 
 def _probability(curve: Curve, linear: float, encoder: float) -> float:

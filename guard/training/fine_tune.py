@@ -1,6 +1,7 @@
 """Fine-tune the encoder on labelled rows, every head at once.
 
     python -m guard.training.fine_tune --data DATA --start ENCODER --out RUN [--samples N] [--hold-out a,b]
+    python -m guard.training.fine_tune ... --layers 0,1,2,3,4,5 --warm DEEP --teacher DEEP    # half the depth, taught
 
 Rules of this file
 1. A step is a function of seed and step number, so that a run stopped and resumed gives the same weights.
@@ -32,6 +33,7 @@ from torch.nn import functional as F  # noqa: N812 - the customary name
 from guard.classifier.folding import fold
 from guard.training.corpus import NEVER_TRAINED, corpus
 from guard.training.disguise import disguised
+from guard.training.distil import LABELS_SHARE, Teacher, teacher_of
 from guard.training.encoder import TOKENIZER_FILE, Encoder, load_start
 from guard.training.errors import TrainingCheckpointUnusable
 from guard.training.rows import HEADS, Row
@@ -48,6 +50,7 @@ class Recipe:
     samples: texts seen in all. tokens_per_step: padded tokens of a batch. longest: tokens kept of a text.
     layers: which layers of the start are kept, from 0. rate: highest learning rate. decay: factor of the rate per
     layer downwards. disguise: share of texts written in a disguise. hold_out: sources that are not trained on.
+    taught: whether a teacher's judgement counts beside the labels.
     """
 
     samples: int
@@ -62,17 +65,22 @@ class Recipe:
     token_drop: float = 0.03
     hold_out: tuple[str, ...] = ()
     rng_pool: int = 4096
+    taught: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """ids, mask: (B, T); labels, known: (B, K); source: (B,) number of the offset to use, 0 for none."""
+    """ids, mask: (B, T); labels, known: (B, K); source: (B,) number of the offset to use, 0 for none.
+
+    public: (B,), 1 for rows that are not of our own making.
+    """
 
     ids: Tensor
     mask: Tensor
     labels: Tensor
     known: Tensor
     source: Tensor
+    public: Tensor
 
 
 def source_numbers(rows: Sequence[Row]) -> dict[str, int]:
@@ -129,14 +137,17 @@ class Batches:
         ids = torch.tensor([p + [PAD] * (width - len(p)) for p in pieces])
         source = torch.tensor([self.numbers.get(self.rows[i].source, 0) for i in rows])
         labels, known = torch.from_numpy(self.labels[rows]), torch.from_numpy(self.known[rows])
-        return Batch(ids, (ids != PAD).long(), labels, known, source)
+        public = torch.tensor([float(not self.rows[i].source.startswith("own_")) for i in rows])
+        return Batch(ids, (ids != PAD).long(), labels, known, source, public)
 
 
 class Run:
     """A fine-tuning run: bfloat16 model, float32 master weights, optimiser, place in the data."""
 
-    def __init__(self, start: Encoder, batches: Batches, recipe: Recipe, out: Path) -> None:
-        self.recipe, self.batches, self.out = recipe, batches, out
+    def __init__(
+        self, start: Encoder, batches: Batches, recipe: Recipe, out: Path, teacher: Teacher | None = None
+    ) -> None:
+        self.recipe, self.batches, self.out, self.teacher = recipe, batches, out, teacher
         self.model = start.to(torch.bfloat16)
         self.model.head.float()
         self.model.words.requires_grad_(False)
@@ -182,6 +193,8 @@ class Run:
         pooled = self.model.pooled(batch.ids, batch.mask)
         logits = self.model.head(F.dropout(pooled, self.recipe.dropout))
         loss = self.loss(logits + self.offsets[batch.source], batch)
+        if self.teacher is not None:
+            loss = loss + self.teacher.loss(batch.ids, batch.mask, batch.public, pooled, logits)
         (loss + 1e-3 * self.offsets.square().sum()).backward()
         self.offsets.grad[0] = 0.0
         for name, parameter in self.live.items():
@@ -201,7 +214,8 @@ class Run:
     def loss(self, logits: Tensor, batch: Batch) -> Tensor:
         """Cross entropy over the known labels, each text counting once."""
         each = F.binary_cross_entropy_with_logits(logits, batch.labels, reduction="none") * batch.known
-        return (each.sum(1) / batch.known.sum(1).clamp(min=1).sqrt()).mean()
+        share = 1.0 if self.teacher is None else 1.0 - (1.0 - LABELS_SHARE) * batch.public
+        return (share * each.sum(1) / batch.known.sum(1).clamp(min=1).sqrt()).mean()
 
     def _schedule(self) -> float:
         """Warm-up over 4 % of the texts, then a straight line down to 2 %."""
@@ -260,6 +274,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--layers", default="0,1,2,3,4,5,6,7,8,9,10,11", help="layers of the start to keep")
     parser.add_argument("--hold-out", default=",".join(NEVER_TRAINED), help="sources to leave out, comma-separated")
     parser.add_argument("--warm", type=Path, help="a finished run whose weights are the start")
+    parser.add_argument("--teacher", type=Path, help="a finished run of all layers whose judgement is learnt too")
     parser.add_argument("--rate", type=float, default=1.2e-4, help="highest learning rate (default 0.00012)")
     parser.add_argument("--seed", type=int, default=7)
     args = parser.parse_args(argv)
@@ -267,7 +282,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     torch.set_num_threads(1)
     layers = tuple(int(i) for i in args.layers.split(","))
     hold_out = tuple(name for name in args.hold_out.split(",") if name)
-    recipe = Recipe(args.samples, seed=args.seed, layers=layers, hold_out=hold_out, rate=args.rate)
+    recipe = Recipe(
+        args.samples,
+        seed=args.seed,
+        layers=layers,
+        hold_out=hold_out,
+        rate=args.rate,
+        taught=args.teacher is not None,
+    )
     args.out.mkdir(parents=True, exist_ok=True)
     rows = [row for row in corpus(args.data, args.seed, hold_out)[0] if not row.dev]
     batches = Batches(rows, Tokenizer.from_file(str(args.start / TOKENIZER_FILE)), recipe)
@@ -275,15 +297,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.warm is not None:
         load_run(encoder, args.warm)
     encoder.layers = torch.nn.ModuleList(encoder.layers[i] for i in layers)
-    run = Run(encoder, batches, recipe, args.out)
+    run = Run(encoder, batches, recipe, args.out, _teacher(args.start, args.teacher))
     run.resume()
     log.info("%d rows, %d texts to go", len(rows), recipe.samples - run.seen)
     run.train()
     return 0
 
 
-def load_run(encoder: Encoder, run: Path) -> None:
+def _teacher(start: Path, run: Path | None) -> Teacher | None:
+    """The encoder of a finished run as a teacher."""
+    if run is None:
+        return None
+    encoder = load_start(start, len(HEADS))
+    return teacher_of(encoder, load_run(encoder, run))
+
+
+def load_run(encoder: Encoder, run: Path) -> int:
     """Put the master weights of a run into an encoder of the same depth; heads that it did not have start fresh.
+
+    Returns: how many heads the run had.
 
     Raises:
         TrainingCheckpointUnusable: when the run has other layers.
@@ -291,6 +323,7 @@ def load_run(encoder: Encoder, run: Path) -> None:
     state = load_file(run / "state.safetensors")
     ours = {n.removeprefix("master."): t for n, t in state.items() if n.startswith("master.")}
     ours.pop("offsets", None)
+    heads = len(ours["head.bias"])
     for name, fresh in (("head.weight", encoder.head.weight), ("head.bias", encoder.head.bias)):
         wider = fresh.detach().clone()
         wider[: len(ours[name])] = ours[name]
@@ -298,6 +331,7 @@ def load_run(encoder: Encoder, run: Path) -> None:
     missing = encoder.load_state_dict(ours, strict=False)
     if missing.unexpected_keys:
         raise TrainingCheckpointUnusable(f"{run} has other layers than the encoder", hint="use the run's own --layers")
+    return heads
 
 
 if __name__ == "__main__":
