@@ -1,58 +1,14 @@
-"""Reversible pseudonyms: what a user wrote goes to the model as placeholders and comes back as it was.
+"""Reversible scrubbing of one conversation: every value becomes a placeholder, and comes back.
 
-Rules of this file
-1. A placeholder is `<KIND_n_tag>`; the tag is keyed by the conversation's secret, so that nobody can make up a
-   placeholder that stands for somebody's value: an unknown one is text like any other.
-2. A placeholder that already stands in the text before it is scrubbed is escaped, so that restoring gives it back.
-3. The map lives in memory with the conversation and can be sealed: encrypted, with an expiry. It is never logged.
-4. Restoring holds back exactly what may still become a placeholder.
+A placeholder that already stands in a text before it is scrubbed is escaped, so that restoring gives it back.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
-import re
-import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-import regex
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-from guard.pii.errors import SealBroken, SealExpired
+from guard.placeholders import PLACEHOLDER, Placeholders, Restoring, Seal
 from guard.scrub import Entity, Scrubbed, Scrubber
-
-_TAG_BYTES = 4
-# Models write it with the brackets of their language, and with the backslashes of Markdown.
-_FORM = "(?P<mark>\\\\)?[<＜〈《](?P<kind>[A-Z]{1,12}(?:\\\\?_[A-Z0-9]{1,12}){0,3})\\\\?_(?P<number>[0-9]{1,6})\\\\?_(?P<tag>[0-9a-f]{8})(?(mark)\\\\)[>＞〉》]"
-_PLACEHOLDER = re.compile(_FORM)
-_BEGUN = regex.compile(_FORM)
-_OPENING = re.compile("\\\\?[<＜〈《]|\\\\\\Z")
-LONGEST = 80
-"""Code points of the longest placeholder, in any form."""
-_NONCE_BYTES = 12
-# Particles that depend on whether the word before ends in a consonant: with one, without one.
-_PARTICLES = (
-    ("은", "는"),
-    ("이", "가"),
-    ("을", "를"),
-    ("과", "와"),
-    ("아", "야"),
-    ("으로", "로"),
-    ("이랑", "랑"),
-    ("이나", "나"),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Seal:
-    """An encrypted map. expires_s: seconds since the epoch, part of what is authenticated."""
-
-    content: bytes
-    expires_s: int
 
 
 class Pseudonyms:
@@ -61,56 +17,39 @@ class Pseudonyms:
     def __init__(self, scrubber: Scrubber, *, secret: bytes | None = None) -> None:
         """Begin a conversation. secret: keys the tags; random without it."""
         self._scrubber = scrubber
-        self._secret = secret if secret is not None else secrets.token_bytes(32)
-        self._by_value: dict[tuple[str, str], str] = {}
-        self._values: dict[str, str] = {}
+        self._placeholders = Placeholders(secret)
 
     def scrub(self, text: str) -> Scrubbed:
         """The text with a placeholder for every value, the same for the same value in this conversation."""
         found = list(self._scrubber.find(text))
-        forged = [Entity("TEXT", m.start(), m.end(), 1.0, "placeholder") for m in _PLACEHOLDER.finditer(text)]
+        forged = [Entity("TEXT", m.start(), m.end(), 1.0, "placeholder") for m in PLACEHOLDER.finditer(text)]
         every = _apart([*forged, *found]) if forged else found
         out: list[str] = []
         at = 0
         for entity in every:
             out.append(text[at : entity.start])
-            out.append(self._placeholder(entity.type, text[entity.start : entity.end]))
+            out.append(self._placeholders.name(entity.type, text[entity.start : entity.end]))
             at = entity.end
         out.append(text[at:])
         return Scrubbed("".join(out), tuple(found))
 
     def restore(self, text: str, *, agree: bool = False) -> str:
         """The text with every placeholder of this conversation replaced by its value; see `restoring` for agree."""
-        stream = self.restoring(agree=agree)
-        return stream.feed(text) + stream.finish()
+        return self._placeholders.restore(text, agree=agree)
 
     def restoring(self, *, agree: bool = True) -> Restoring:
         """Restore a text that arrives in pieces.
 
         agree: let Korean particles after a placeholder agree with its value; for what a model wrote.
         """
-        return Restoring(self._values, agree=agree)
+        return self._placeholders.restoring(agree=agree)
 
     def __len__(self) -> int:
-        return len(self._values)
-
-    def _placeholder(self, kind: str, value: str) -> str:
-        known = self._by_value.get((kind, value))
-        if known is not None:
-            return known
-        number = len(self._values) + 1
-        tag = hmac.new(self._secret, f"{kind}\0{number}".encode(), hashlib.sha256).hexdigest()[: 2 * _TAG_BYTES]
-        made = f"<{kind}_{number}_{tag}>"
-        self._by_value[kind, value] = made
-        self._values[made] = value
-        return made
+        return len(self._placeholders)
 
     def seal(self, key: bytes, *, conversation: str, expires_s: int) -> Seal:
         """The map, encrypted with AES-256-GCM under the key and bound to the conversation and the expiry."""
-        content = {"secret": self._secret.hex(), "values": self._values}
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        plain = json.dumps(content).encode()
-        return Seal(nonce + AESGCM(key).encrypt(nonce, plain, _bound(conversation, expires_s)), expires_s)
+        return self._placeholders.seal(key, conversation=conversation, expires_s=expires_s)
 
     @classmethod
     def unseal(cls, seal: Seal, key: bytes, scrubber: Scrubber, *, conversation: str, now_s: int) -> Pseudonyms:
@@ -120,100 +59,9 @@ class Pseudonyms:
             SealExpired: when its time is over.
             SealBroken: when key, conversation or expiry are not those it was sealed with, or a byte was changed.
         """
-        if now_s >= seal.expires_s:
-            raise SealExpired("the map of pseudonyms has expired", hint="begin a new conversation")
-        nonce, sealed = seal.content[:_NONCE_BYTES], seal.content[_NONCE_BYTES:]
-        try:
-            plain = AESGCM(key).decrypt(nonce, sealed, _bound(conversation, seal.expires_s))
-        except (InvalidTag, ValueError) as error:
-            raise SealBroken("the map of pseudonyms cannot be opened", hint="check key and conversation") from error
-        content = json.loads(plain)
-        opened = cls(scrubber, secret=bytes.fromhex(content["secret"]))
-        for made, value in content["values"].items():
-            kind = made[1:].rpartition("_")[0].rpartition("_")[0]
-            opened._values[made] = value
-            opened._by_value[kind, value] = made
+        opened = cls(scrubber)
+        opened._placeholders = Placeholders.unseal(seal, key, conversation=conversation, now_s=now_s)
         return opened
-
-
-class Restoring:
-    """Puts values back into one text on its way: `feed` its pieces, then `finish`."""
-
-    def __init__(self, values: dict[str, str], *, agree: bool) -> None:
-        """values: by placeholder. agree: whether Korean particles are made to agree."""
-        self._values = values
-        self._agree = agree
-        self._open = ""
-
-    def feed(self, delta: str) -> str:
-        """Take the next piece; answer what is settled."""
-        self._open += delta
-        cut = self._settled()
-        text, self._open = self._open[:cut], self._open[cut:]
-        return self._replace(text)
-
-    def finish(self) -> str:
-        """The rest."""
-        text, self._open = self._open, ""
-        return self._replace(text)
-
-    def _settled(self) -> int:
-        """Up to where no placeholder may still be begun, nor a particle after one be incomplete."""
-        size = len(self._open)
-        for opening in _OPENING.finditer(self._open, max(0, size - LONGEST)):
-            at = opening.start()
-            if _PLACEHOLDER.match(self._open, at) is None and _BEGUN.fullmatch(self._open, at, partial=True):
-                return at
-        if not self._agree:
-            return size
-        for found in _PLACEHOLDER.finditer(self._open, max(0, size - LONGEST - _LONGEST_PARTICLE)):
-            tail = self._open[found.end() :]
-            if len(tail) <= _LONGEST_PARTICLE and all("가" <= c <= "힣" for c in tail):
-                return found.start()
-        return size
-
-    def _replace(self, text: str) -> str:
-        out: list[str] = []
-        at = 0
-        for found in _PLACEHOLDER.finditer(text):
-            kind = found["kind"].replace("\\", "")
-            value = self._values.get(f"<{kind}_{found['number']}_{found['tag']}>")
-            if value is None:
-                continue
-            out += [text[at : found.start()], value]
-            at = found.end()
-            if self._agree and kind != "TEXT":
-                particle = _agreeing(value, text, at)
-                out.append(particle.fitting)
-                at += particle.length
-        out.append(text[at:])
-        return "".join(out)
-
-
-@dataclass(frozen=True, slots=True)
-class _Particle:
-    """What stands after a value. length: of what was written there."""
-
-    fitting: str
-    length: int
-
-
-_LONGEST_PARTICLE = 2
-_RIEUL = 8  # place of the final ㄹ among the finals of a syllable
-
-
-def _agreeing(value: str, text: str, at: int) -> _Particle:
-    """The particle that fits the value instead of the one written for the placeholder."""
-    if not value or not "가" <= value[-1] <= "힣":
-        return _Particle("", 0)
-    final = (ord(value[-1]) - 0xAC00) % 28
-    for closed, opened in _PARTICLES:
-        for written in (closed, opened):
-            end = at + len(written)
-            if text.startswith(written, at) and not "가" <= text[end : end + 1] <= "힣":
-                takes_open = final == 0 or (closed == "으로" and final == _RIEUL)
-                return _Particle(opened if takes_open else closed, len(written))
-    return _Particle("", 0)
 
 
 def _apart(entities: Iterable[Entity]) -> list[Entity]:
@@ -223,7 +71,3 @@ def _apart(entities: Iterable[Entity]) -> list[Entity]:
         if not kept or entity.start >= kept[-1].end:
             kept.append(entity)
     return kept
-
-
-def _bound(conversation: str, expires_s: int) -> bytes:
-    return f"haechi pseudonyms 1\0{conversation}\0{expires_s}".encode()
