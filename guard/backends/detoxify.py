@@ -39,7 +39,7 @@ def load(name: str, document: ModelDocument, base: Path) -> TextModel:
     """
     checkpoint, folder = base / document.path, base / document.tokenizer
     verify(checkpoint.parent, document.sha256, [checkpoint.name])
-    verify_folder(folder, document.sha256)
+    verify_folder(folder, document.sha256, elsewhere=[checkpoint.name])
     variant = document.variant or Variant.ORIGINAL
     model, labels = reading(checkpoint, lambda: _read(checkpoint, folder, variant))
     tokenizer = reading(folder, lambda: load_tokenizer(folder))

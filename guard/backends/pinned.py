@@ -41,15 +41,15 @@ def model_folder(document: ModelDocument, base: Path) -> Path:
     return folder
 
 
-def verify_folder(folder: Path, digests: Mapping[str, str]) -> None:
-    """Show that a folder holds exactly the listed files, prose aside. `digests` may list files of other folders too."""
+def verify_folder(folder: Path, digests: Mapping[str, str], *, elsewhere: Iterable[str] = ()) -> None:
+    """Show that a folder holds exactly the listed files, prose aside. elsewhere: listed files that are not in it."""
     if not folder.is_dir():
         raise ModelFileMissing(f"there is no folder {folder}", hint="a relative path begins at the policy file")
     found = list(readable_files(folder))
     stray = [name for name in found if name not in digests]
     if stray:
         raise ModelNotPinned(f"{folder}: not pinned: {', '.join(stray[:5])}", hint=_PIN)
-    verify(folder, digests, found)
+    verify(folder, digests, sorted({*found, *digests}.difference(elsewhere)))
 
 
 def verify(folder: Path, digests: Mapping[str, str], names: Iterable[str]) -> None:
