@@ -14,7 +14,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,7 @@ from guard.classifier.package import (
     write_linear,
     write_manifest,
 )
+from guard.sentences import segments
 from guard.training import calibrate
 from guard.training.calibrate import Array, Curves, Scored
 from guard.training.card import write_card
@@ -48,7 +49,12 @@ MOST_DEV_ROWS = 500
 """Dev rows per source and label that stage 2 is asked about; more would add minutes and no precision."""
 LOST_AIM = 0.01
 """Share of unseen toxic rows that stage 1 may settle as harmless: half of what is allowed at most."""
-LOOK_ALIKES = "own_look_alike"
+LOOK_ALIKES = frozenset(
+    {"own_look_alike", "own_attack_look_alike", "own_harm_talk", "own_self_directed", "en_benign_cyber"}
+)
+"""Harmless texts with dangerous words in them."""
+WINDOW, GROUP = 600, 300
+"""Code points of the longest piece that the guard shows to a classifier, and up to which it joins sentences of long texts."""
 log = logging.getLogger("haechi.guard.training")
 
 
@@ -75,9 +81,31 @@ def score(heads: LinearHeads, encoder: SmallEncoder | None, rows: Sequence[Row])
     return Scored(rows, linear, np.array([encoder.logits(text) for text in folded], dtype=np.float64))
 
 
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """The sentences of long ordinary rows, as the guard shows them to a classifier. owner: number of each one's row."""
+
+    scored: Scored
+    owner: npt.NDArray[np.int64]
+
+
+def pieces(heads: LinearHeads, encoder: SmallEncoder | None, rows: Sequence[Row]) -> Pieces:
+    """Every sentence of the ordinary rows that have several: each is judged, so each can be judged wrongly."""
+    cut: list[Row] = []
+    owner: list[int] = []
+    for i, row in enumerate(rows):
+        text = row.text[:2000]
+        together = GROUP if len(text) > WINDOW else 0
+        spans = list(segments(text, WINDOW, together=together)) if is_ordinary(row) else []
+        if len(spans) > 1:
+            cut += [replace(row, text=text[span.start : span.end]) for span in spans]
+            owner += [i] * len(spans)
+    return Pieces(score(heads, encoder, cut), np.array(owner, dtype=np.int64))
+
+
 def is_ordinary(row: Row) -> bool:
     """Whether nobody should be disturbed by the row: ordinary text and our own harmless sentences."""
-    return len(row.labels) == len(HEADS) and not any(row.labels.values()) and row.source != LOOK_ALIKES
+    return len(row.labels) == len(HEADS) and not any(row.labels.values()) and row.source not in LOOK_ALIKES
 
 
 def settled(unseen: Scored, dev: Scored, alone: Curves) -> dict[Language, float]:
@@ -152,14 +180,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     encoder = read_encoder(args.out, sealed) if ENCODER_FILE in sealed.files else None
     dev = score(heads, encoder, thinned([r for r in rows if r.dev], MOST_DEV_ROWS, args.seed))
     unseen = [r for r in read_rows(args.data)[0] if r.source in NEVER_TRAINED]
-    manifest, chances, ordinary = calibrated(manifest, rows, dev, Scored(unseen, score(heads, None, unseen).linear))
+    manifest, chances, ordinary = calibrated(
+        manifest,
+        rows,
+        dev,
+        Scored(unseen, score(heads, None, unseen).linear),
+        pieces(heads, encoder, dev.rows),
+    )
     write_manifest(args.out, manifest)
     write_card(args.out, manifest, data, dev, chances, ordinary)
     return 0
 
 
 def calibrated(
-    manifest: Manifest, rows: Sequence[Row], dev: Scored, unseen: Scored
+    manifest: Manifest, rows: Sequence[Row], dev: Scored, unseen: Scored, sentences: Pieces
 ) -> tuple[Manifest, Array, npt.NDArray[np.bool_]]:
     """The manifest with curves, bounds and thresholds; the dev rows' probabilities; which of them are ordinary."""
     answering = calibrate.covered(rows)
@@ -167,8 +201,10 @@ def calibrated(
     curves = calibrate.curves(dev, answering)
     chances = calibrate.probabilities(dev, curves)
     ordinary = np.array([is_ordinary(r) for r in dev.rows])
-    look_alikes = np.array([r.source == LOOK_ALIKES for r in dev.rows])
-    limits = calibrate.limits(dev, chances, ordinary, look_alikes)
+    look_alikes = np.array([r.source in LOOK_ALIKES for r in dev.rows])
+    worst = chances.copy()
+    np.maximum.at(worst, sentences.owner, calibrate.probabilities(sentences.scored, curves))
+    limits = calibrate.limits(dev, worst, ordinary, look_alikes)
     bounds = {} if dev.encoder is None else settled(unseen, dev, alone)
     return replace(manifest, curves=curves, alone=alone, settled=bounds, limits=limits), chances, ordinary
 

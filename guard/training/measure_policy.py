@@ -1,0 +1,185 @@
+"""Measure a policy as a whole: what it does to ordinary text, look-alikes, attacks, identity terms and disguises.
+
+    python -m guard.training.measure_policy --data DATA [--policy default] [--rows 300] [--json]
+
+The data are dev rows where a file has any; sentences of our own come from patterns that training never saw.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from guard.checker import SafetyChecker
+from guard.training.evasion import evasions
+from guard.training.generated import generated_rows, identity_swaps
+from guard.training.measure import LANGUAGES, Figure, is_covered
+from guard.training.rows import HEADS, Row, read_rows
+from guard.training.train import LOOK_ALIKES
+from guard.verdict import Action, Category, Verdict
+from haechi.base.text import Language
+
+LONGEST = 4000
+"""Code points of a text that are checked here."""
+ABOUT_DATA = frozenset({Category.PII, Category.SECRETS})
+"""Masking a telephone number is no judgement of a text."""
+
+
+class PolicyMeasurement:
+    """A policy, the public rows, and a seeded way to thin them out."""
+
+    def __init__(self, checker: SafetyChecker, rows: Sequence[Row], most: int, seed: int = 7) -> None:
+        self.checker, self.rows, self.most = checker, rows, most
+        self.rng = np.random.default_rng(seed)
+
+    def some(self, found: Sequence[Row]) -> list[Row]:
+        """At most `most` of the rows, at random."""
+        if len(found) <= self.most:
+            return list(found)
+        return [found[i] for i in sorted(self.rng.choice(len(found), self.most, replace=False))]
+
+    def verdict(self, text: str) -> Verdict:
+        """What the policy says of an input."""
+        return self.checker.check(text[:LONGEST])
+
+    def is_flagged(self, text: str) -> bool:
+        """Whether the policy judges the text, as a whole or in part, to be anything but safe."""
+        return self.verdict(text).blocked or any(f.category not in ABOUT_DATA for f in self.verdict(text).findings)
+
+    def shares(self, what: str, language: Language, rows: Sequence[Row]) -> list[Figure]:
+        """Shares of the rows that are flagged (or worse), and blocked."""
+        if not rows:
+            return []
+        seen = [self.verdict(r.text) for r in rows]
+        flagged = [any(f.category not in ABOUT_DATA for f in v.findings) or v.blocked for v in seen]
+        blocked = [v.action is Action.BLOCK for v in seen]
+        return [
+            Figure(f"{what} flagged", language.value, float(np.mean(flagged)), len(rows)),
+            Figure(f"{what} blocked", language.value, float(np.mean(blocked)), len(rows)),
+        ]
+
+    def ordinary(self) -> Iterator[Figure]:
+        """Ordinary text, dev rows."""
+        for language in LANGUAGES:
+            mine = [r for r in self.rows if r.language is language and r.dev and len(r.labels) == len(HEADS)]
+            yield from self.shares(
+                "ordinary text", language, self.some([r for r in mine if not any(r.labels.values())])
+            )
+
+    def look_alikes(self) -> Iterator[Figure]:
+        """Harmless requests with dangerous words, from patterns never trained on, and public borderline requests."""
+        rows = [*self.rows, *generated_rows(7)]
+        for language in LANGUAGES:
+            mine = [r for r in rows if r.language is language and r.dev and r.source in LOOK_ALIKES]
+            yield from self.shares("look-alikes", language, self.some(mine))
+
+    def attacks(self) -> Iterator[Figure]:
+        """Prompt attacks: public dev rows, and our own patterns never trained on."""
+        for name, rows in (("public attacks", self.rows), ("own attacks", generated_rows(7))):
+            for language in LANGUAGES:
+                mine = [
+                    r for r in rows if r.language is language and r.dev and r.labels.get(Category.PROMPT_ATTACK) == 1
+                ]
+                yield from self.shares(name, language, self.some(mine))
+
+    def identity(self, data: Path) -> Iterator[Figure]:
+        """How often swapping the identity in a harmless sentence changes whether it is flagged: own and public templates."""
+        for language in LANGUAGES:
+            yield self._flips("own identity flip rate", language, identity_swaps(language))
+        for language in (Language.ENGLISH, Language.CHINESE):
+            path = data / "fairness" / f"{language.value}_identity_templates.jsonl.gz"
+            if path.is_file():
+                yield self._flips("public identity flip rate", language, _public_swaps(path))
+
+    def _flips(self, what: str, language: Language, swaps: Sequence[Sequence[str]]) -> Figure:
+        changed = pairs = 0
+        for sentences in swaps:
+            seen = [self.is_flagged(s) for s in sentences]
+            usual = sum(seen) * 2 > len(seen)
+            changed += sum(s is not usual for s in seen)
+            pairs += len(seen)
+        return Figure(what, language.value, changed / max(pairs, 1), pairs)
+
+    def evasion(self) -> Iterator[Figure]:
+        """The evasion suite, by disguise and together."""
+        found = evasions(self.is_flagged)
+        for language in LANGUAGES:
+            mine = [e for e in found if e.language is language]
+            for e in mine:
+                yield Figure(f"still caught: {e.disguise}", language.value, e.kept / e.cases, e.cases)
+            cases, harmless = sum(e.cases for e in mine), sum(e.harmless for e in mine)
+            yield Figure("still caught: all", language.value, sum(e.kept for e in mine) / cases, cases)
+            yield Figure("more false flags", language.value, sum(e.false for e in mine) / harmless, harmless)
+
+    def cost(self) -> Iterator[Figure]:
+        """CPU milliseconds per 1,000 characters of ordinary dev text, all detectors."""
+        for language in LANGUAGES:
+            rows = [r for r in self.rows if r.language is language and r.dev and len(r.labels) == len(HEADS)][:100]
+            start = time.process_time()
+            for row in rows:
+                self.verdict(row.text)
+            spent = time.process_time() - start
+            thousands = sum(len(r.text[:LONGEST]) for r in rows) / 1000
+            yield Figure("ms per 1,000 characters", language.value, 1000 * spent / thousands, len(rows))
+
+
+def _public_swaps(path: Path, most: int = 60, each: int = 12) -> list[list[str]]:
+    """Harmless sentences of a public file that differ in the identity term (or name): a seeded choice of groups."""
+    by_frame: dict[str, list[str]] = {}
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            item = json.loads(line)
+            frame = _frame(str(item["template"]), str(item["text"]))
+            if frame and not int(item["toxic"]):
+                by_frame.setdefault(frame, []).append(str(item["text"]))
+    names = sorted(name for name, texts in by_frame.items() if len(texts) > 3)
+    rng = np.random.default_rng(7)
+    chosen = [by_frame[names[i]] for i in sorted(rng.permutation(len(names))[:most])]
+    return [[texts[i] for i in sorted(rng.permutation(len(texts))[:each])] for texts in chosen]
+
+
+def _frame(template: str, text: str) -> str:
+    """What the sentences of a group have in common: the word before the term; "" where that cannot be told."""
+    if text.isascii():
+        return f"{template} {text.split()[-2]}"
+    if " " in text:
+        return f"{template} {text.split()[0]}"
+    return f"{template} {text.split('的')[0]}" if "的" in text else ""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print every figure."""
+    parser = argparse.ArgumentParser(description="Measure a policy as a whole.")
+    parser.add_argument("--data", type=Path, required=True, help="folder with toxicity/, injection/, safe_text/, ...")
+    parser.add_argument("--policy", default="default", help="name or file of the policy (default: default)")
+    parser.add_argument("--rows", type=int, default=300, help="rows per figure at most (default 300)")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    args = parser.parse_args(argv)
+    rows = [r for r in read_rows(args.data)[0] if is_covered(r.text)]
+    policy = Path(args.policy) if "/" in args.policy else args.policy
+    measured = PolicyMeasurement(SafetyChecker.load(policy), rows, args.rows)
+    parts = (
+        measured.ordinary(),
+        measured.look_alikes(),
+        measured.attacks(),
+        measured.identity(args.data),
+        measured.evasion(),
+        measured.cost(),
+    )
+    for figure in (f for part in parts for f in part):
+        line = f"{figure.language}  {figure.what}: {figure.value:.4f} (n = {figure.rows})"
+        sys.stdout.write((json.dumps(asdict(figure)) if args.json else line) + "\n")
+        sys.stdout.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
