@@ -112,6 +112,8 @@ def _dpo(recipe: Recipe, resume: bool, show: bool) -> Outcome:
     encoder = encoder_for(recipe, tokenizer)
     items, _ = encoded(encoder.pairs(data.train), recipe.data)
     held = [item for item in encoder.pairs(data.held_out) if isinstance(item, EncodedPair)]
+    # The reference is kept by line, and a held-out file has lines of its own: they get the numbers below zero.
+    held = [replace(item, line=-item.line) for item in held] if recipe.data.held_out else held
     end_self_test(encoder, [answer for item in items[:8] for answer in (item.chosen, item.rejected)])
     run = open_run(recipe, data, resume)
     model = policy_for(recipe, tokenizer)
@@ -184,9 +186,9 @@ def open_run(recipe: Recipe, data: RunData[Any], resume: bool, *, guard: Mapping
     Raises:
         TaintedRun: the run learned from somebody who was erased since.
     """
+    refuse_tainted(recipe.output)
     begin = RunFolder.resume if resume else RunFolder.create
     run = begin(recipe, data=data.digest, guard=guard)
-    refuse_tainted(run.path)
     if not (run.path / ROWS).exists():
         write_rows(run.path, data.hashes)
     return run

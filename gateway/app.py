@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from gateway.errors import UnknownRoute, WrongMethod
 from gateway.exchange import Receive, Scope, Send
+from gateway.feedback import Feedback
 from gateway.health import Health
 from gateway.native import Native
 from gateway.openai.errors import error_body
@@ -88,6 +89,6 @@ def create_app(parts: GatewayParts) -> FastAPI:
             shape = error_body(UnknownRoute("there is nothing at this path", hint="the API is below /v1"))
         return JSONResponse(shape, status_code=error.status_code, headers=error.headers)
 
-    app.hot_path = HotPath(pipeline, Native(parts, pipeline))
+    app.hot_path = HotPath(pipeline, Native(parts, pipeline), Feedback(parts, pipeline))
     app.mount(PREFIX, app.hot_path)
     return app

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from gateway.errors import UnknownRoute, WrongMethod
 from gateway.exchange import Exchange, Receive, Scope, Send
+from gateway.feedback import Feedback
 from gateway.native import Native
 from gateway.pipeline import Handler, Pipeline
 from gateway.visit import Visit
@@ -31,7 +32,7 @@ class Route:
 class HotPath:
     """The ASGI app that is mounted at /v1."""
 
-    def __init__(self, pipeline: Pipeline, native: Native) -> None:
+    def __init__(self, pipeline: Pipeline, native: Native, feedback: Feedback) -> None:
         self._pipeline = pipeline
         self.routes: tuple[Route, ...] = (
             Route("POST", "/chat/completions", pipeline.chat),
@@ -40,6 +41,7 @@ class HotPath:
             Route("POST", "/guard/check", native.check),
             Route("POST", "/guard/scrub", native.scrub),
             Route("POST", "/moderations", native.moderate),
+            Route("POST", "/feedback", feedback.give),
         )
         self._exact = {PREFIX + route.path: route for route in self.routes if not route.path.endswith("{id}")}
         self._open = [

@@ -87,3 +87,36 @@ def _tree(leaves: Sequence[bytes]) -> bytes:
         return leaves[0]
     half = 1 << ((len(leaves) - 1).bit_length() - 1)
     return hashlib.sha256(b"\1" + _tree(leaves[:half]) + _tree(leaves[half:])).digest()
+
+
+def inclusion_proof(hashes: Sequence[str], index: int) -> list[str]:
+    """The audit path of row `index` to `merkle_root(hashes)`, nearest first (RFC 6962 section 2.1.1), hex digests."""
+    return [step.hex() for step in _path([hashlib.sha256(b"\0" + bytes.fromhex(h)).digest() for h in hashes], index)]
+
+
+def included(row: str, index: int, size: int, proof: Sequence[str], root: str) -> bool:
+    """Whether a proof shows that row hash `row` is number `index` of `size` rows under `root` (RFC 9162 section 2.1.3.2)."""
+    if not 0 <= index < size:
+        return False
+    at, last, found = index, size - 1, hashlib.sha256(b"\0" + bytes.fromhex(row)).digest()
+    for step in proof:
+        if last == 0:
+            return False
+        other = bytes.fromhex(step)
+        if at & 1 or at == last:
+            found = hashlib.sha256(b"\1" + other + found).digest()
+            while not at & 1 and at:
+                at, last = at >> 1, last >> 1
+        else:
+            found = hashlib.sha256(b"\1" + found + other).digest()
+        at, last = at >> 1, last >> 1
+    return last == 0 and "sha256:" + found.hex() == root
+
+
+def _path(leaves: Sequence[bytes], index: int) -> list[bytes]:
+    if len(leaves) <= 1:
+        return []
+    half = 1 << ((len(leaves) - 1).bit_length() - 1)
+    if index < half:
+        return [*_path(leaves[:half], index), _tree(leaves[half:])]
+    return [*_path(leaves[half:], index - half), _tree(leaves[:half])]

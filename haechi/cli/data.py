@@ -1,4 +1,4 @@
-"""`haechi data validate`: judge training data row by row before a machine is spent on it."""
+"""`haechi data validate|build|lineage`: judge training data, make it from feedback, say which run learned from it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from haechi.base.errors import ExitCode
+from haechi.cli import _data_build
 
 if TYPE_CHECKING:
     from alignment.data.judge import Finding, Judgement
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `haechi data` and its verbs."""
-    parser = commands.add_parser("data", help="judge training data", description=__doc__)
+    parser = commands.add_parser(
+        "data", help="judge training data, build it from feedback, trace it", description=__doc__
+    )
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     validate = verbs.add_parser(
         "validate",
@@ -49,6 +52,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     validate.add_argument("--show", type=int, default=50, metavar="N", help="findings to print, 0 for all [50]")
     validate.add_argument("--json", action="store_true", help="one JSON object with every finding on standard output")
     validate.set_defaults(run=run_validate)
+    _data_build.register(verbs)
 
 
 def run_validate(args: argparse.Namespace) -> int:

@@ -279,6 +279,17 @@ def moderate(gateway: Running) -> None:
         assert gateway.stub.bodies == []
 
 
+def feedback(gateway: Running) -> None:
+    """An acknowledgement comes back, no text; nothing goes to the model."""
+    for text, secrets in CANARIES.values():
+        gateway.stub.bodies.clear()
+        for said in ({"prompt": text, "chosen": text, "rejected": "x"}, {"request_id": "req_1", "better": text}):
+            answer = gateway.post(said, path="/v1/feedback")
+            assert answer.status_code == 200
+            assert not any(secret in answer.text for secret in secrets)
+        assert gateway.stub.bodies == []
+
+
 def no_text(gateway: Running) -> None:
     """A route that takes no text and gives none that a model wrote."""
 
@@ -288,6 +299,7 @@ DRIVERS: dict[tuple[str, str], tuple[Callable[[Running], None], ...]] = {
     ("POST", "/v1/guard/check"): (check,),
     ("POST", "/v1/guard/scrub"): (scrub,),
     ("POST", "/v1/moderations"): (moderate,),
+    ("POST", "/v1/feedback"): (feedback,),
     ("GET", "/v1/models"): (no_text,),
     ("GET", "/v1/models/{id}"): (no_text,),
     ("GET", "/healthz"): (no_text,),

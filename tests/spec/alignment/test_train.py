@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from alignment.data.demo import demo_rows
 from alignment.data.files import write_jsonl
 from alignment.errors import (
     CorruptCheckpoint,
@@ -327,3 +328,16 @@ def test_curves_are_drawn_in_every_format(tmp_path: Path) -> None:
     for suffix, start in ((".svg", b"<?xml"), (".png", b"\x89PNG"), (".html", b"<!doctype html>")):
         assert draw(outcome.run, tmp_path / f"c{suffix}").read_bytes().startswith(start)
     assert json.loads((outcome.run.path / "result.json").read_text())["held_out"]["nll"] > 0
+
+
+def test_a_held_out_file_does_not_mix_up_the_reference(tmp_path: Path) -> None:
+    """Lines of both files start at 1. Before the first update the policy is the reference: loss log 2, nothing moved."""
+    rows = demo_rows()
+    write_jsonl(tmp_path / "train.jsonl", rows[:90])
+    write_jsonl(tmp_path / "held.jsonl", rows[90:])
+    files = [f"data.train={tmp_path / 'train.jsonl'}", f"data.held_out={tmp_path / 'held.jsonl'}"]
+    made = run("dpo", tmp_path / "run", *files, "optim.steps=1", "optim.learning_rate=0")
+    (first,) = made.run.history()
+    assert first["loss"] == pytest.approx(0.693147, abs=1e-4)
+    assert first["displacement"] == pytest.approx(0, abs=1e-5)
+    assert made.held_out["loss"] == pytest.approx(0.693147, abs=1e-4)
