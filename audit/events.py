@@ -27,6 +27,12 @@ class EventType(enum.StrEnum):
     HOLD_PLACED = "hold.placed"
     HOLD_LIFTED = "hold.lifted"
     KEYS_ROTATED = "keys.rotated"
+    SPILL_DRAINED = "spill.drained"
+    SPILL_DAMAGED = "spill.damaged"
+    RECORDS_LOST = "records.lost"
+    MODE_CHOSEN = "mode.chosen"
+    DISK_FULL = "disk.full"
+    CHECKPOINT_ANCHORED = "checkpoint.anchored"
 
     @property
     def begins(self) -> bool:

@@ -9,6 +9,7 @@ Rules of this file
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -19,18 +20,24 @@ from types import TracebackType
 from typing import Self
 
 from audit import canonical, recover
+from audit.ballast import Ballast
 from audit.erase import Eraser
-from audit.errors import AccessRefused, LogUnavailable
+from audit.errors import AccessRefused, KeysUnavailable, LogUnavailable, TamperedLog
 from audit.events import Event, EventType, Segment
 from audit.header import context_bytes
 from audit.kms import Kms
+from audit.modes import Modes
+from audit.overflow import Overflow, from_bytes
 from audit.pins import Pins
 from audit.publisher import SYSTEM, Publisher
 from audit.seal import Sealed, unseal
+from audit.spill import DAMAGED, left_behind, read, wipe
 from audit.store_place import SQLITE, Place
 from audit.store_port import Body, Store
-from audit.writer import Ack, Pending, Writer
+from audit.writer import Ack, Pending, Seen, Writer
 from haechi.base.clock import Clock, SystemClock
+
+logger = logging.getLogger("haechi.audit")
 
 DEFAULT_ORIGIN = "haechi.local/audit"
 
@@ -49,8 +56,9 @@ class AuditLog:
     """One process's hold on an audit folder; several processes may hold the same folder."""
 
     def __init__(
-        self, place: Place, origin: str, kms: Kms, pins: Pins, clock: Clock, opener: Callable[[], Store]
-    ) -> None:
+        self, place: Place, origin: str, kms: Kms, pins: Pins, clock: Clock, opener: Callable[[], Store],
+        modes: Modes,
+    ) -> None:  # fmt: skip
         self.folder = place.folder
         self.place = place
         self.origin = origin
@@ -71,7 +79,14 @@ class AuditLog:
             published = opener()
             opened.callback(published.close)
             self._publisher = Publisher(published, pins, kms, origin=origin, clock=clock, alive=self._alive.keep)
-            self._writer = Writer(self._store, self.keys, writer_id=self._id, clock=clock, grown=self._publisher.notice)
+            self.modes = modes
+            self._spills = modes.folder or place.folder / "spill"
+            self._overflow = Overflow(modes, self._spills, kms) if modes.may_spill else None
+            self._ballast = Ballast(place.folder / "reserve", modes.ballast_bytes) if modes.ballast_bytes else None
+            self._writer = Writer(
+                self._store, self.keys, writer_id=self._id, clock=clock, origin=origin, grown=self._publisher.notice,
+                overflow=self._overflow, ballast=self._ballast,
+            )  # fmt: skip
             opened.pop_all()
 
     @classmethod
@@ -86,13 +101,15 @@ class AuditLog:
         store: Callable[[Path], Store] | None = None,
         database: str = SQLITE,
         kms: Kms | None = None,
+        modes: Modes | None = None,
     ) -> AuditLog:
         """Open or make the log in a folder.
 
         origin: name of the log family, kept from the first opening on. passphrase: protects the key file. pins: where the
         last signed checkpoints are remembered; outside the folder, default `<folder>-pins` beside it. database: `sqlite`
         for a file in the folder, or a `postgresql://` URL; the folder then holds the keys of this machine. kms: who keeps
-        the root keys, default a file in the folder. store: how a database in the folder is opened.
+        the root keys, default a file in the folder. store: how a database in the folder is opened. modes: what happens to
+        records that the log does not take in time, default an error for everybody.
 
         Raises:
             LogUnavailable: the folder or the database cannot be used.
@@ -105,20 +122,53 @@ class AuditLog:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             root: Kms = kms or recover.open_keys(folder, passphrase)
             origin = recover.keep_origin(folder, origin, root)
-            log = cls(place, origin, root, Pins(pins or Pins.beside(folder)), clock or SystemClock(), opener)
+            log = cls(
+                place, origin, root, Pins(pins or Pins.beside(folder)), clock or SystemClock(), opener, modes or Modes()
+            )
         except OSError as error:
             raise LogUnavailable(
                 f"the audit folder {folder} cannot be used: {error.strerror}",
                 hint="check that it is writable and the disk is not full",
             ) from error
+        if log._ballast is not None and not log._ballast.fill():
+            logger.warning("the audit log's disk has no room for a reserve")
+        with log._alive.alone():
+            left = log._recover_spills(root)
         log._publisher.start()
         log._writer.start()
+        if log._overflow is not None:
+            log._overflow.start()
         log.record(Event(EventType.LOG_OPENED, SYSTEM, "", act="log", decision="none"))
+        for event in (*left, *log._say_modes()):
+            log.append_system(event)
         with log._alive.alone():
             log.close_orphans()
             Eraser(log).recover()
             log._alive.forget_gone()
         return log
+
+    def _recover_spills(self, kms: Kms) -> list[Event]:
+        """Drain what processes that died have spilled. Returns what is to be recorded about it; before the writer starts."""
+        said = []
+        for path in left_behind(self._spills) if self._spills.is_dir() else ():
+            kind, seen, count = EventType.SPILL_DRAINED, Seen(), 0
+            try:
+                count = self._writer.replay(map(from_bytes, read(path, kms)), seen)
+            except (TamperedLog, KeysUnavailable) as error:
+                logger.critical("%s", error)
+                path.rename(path.with_suffix(DAMAGED))
+                kind = EventType.SPILL_DAMAGED
+            else:
+                wipe(path)
+            if count or kind is EventType.SPILL_DAMAGED:
+                logger.warning("recovered %d records that a process had spilled before it died", count)
+                said.append(Event(kind, SYSTEM, "", act="log", decision="none", count=count, reason="recovered"))
+        return said
+
+    def _say_modes(self) -> list[Event]:
+        """That records of a tenant may be given up is itself a record."""
+        reasons = [("all" if tenant == "*" else tenant) for tenant in self.modes.may_lose]
+        return [Event(EventType.MODE_CHOSEN, SYSTEM, "", act="log", decision="none", reason=name) for name in reasons]
 
     def open_store(self, *, read_only: bool = False) -> Store:
         """A hold on the database of one's own; the log's writer has its own, and the two exclude each other by the lock.
@@ -232,6 +282,8 @@ class AuditLog:
         finally:
             self._closed = True
             self._writer.stop()
+            if self._overflow is not None:
+                self._overflow.stop()
             self._publisher.stop()
             self._store.close()
             self.keys.close()

@@ -12,45 +12,39 @@ from __future__ import annotations
 import hashlib
 import logging
 import queue
+import re
 import secrets
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future, InvalidStateError
-from dataclasses import dataclass, field
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from audit import header as schema
+from audit.ballast import Ballast, is_disk_full
 from audit.canonical import encode
-from audit.errors import AuditError, InvalidRecord, LogUnavailable
-from audit.events import Event
+from audit.errors import AuditError, InvalidRecord, LogUnavailable, TamperedLog
+from audit.events import Event, EventType
 from audit.keys import KeyPlace, SubjectKeys, epoch_of
+from audit.modes import Mode
+from audit.overflow import Overflow
+from audit.pending import Ack, Pending, settle
 from audit.seal import seal
 from audit.store_port import Batch, Edge, Store
 from audit.tree import leaf_hash
 from haechi.base.clock import Clock
 
+__all__ = ["Ack", "Numbering", "Pending", "Seen", "Writer"]
+SYSTEM = "_system"
+_RECORD_ID = re.compile(rb'"id":"([0-9a-f]{32})"')
 logger = logging.getLogger("haechi.audit")
 
 LARGEST_BATCH = 512
+LARGEST_CHUNK = 64
+"""Records of a spill file at a time; they may be large."""
+RETRY_EVERY_S = 0.5
+"""How often a log that is away is asked whether it is back."""
 LONGEST_QUEUE = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class Ack:
-    """The receipt of an append. record_id: 32 hex digits. durable: the sequence number, once committed."""
-
-    record_id: str
-    durable: Future[int] = field(default_factory=Future)
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """An event on its way to the disk."""
-
-    event: Event
-    log: str
-    at_us: int
-    ack: Ack
 
 
 class _Ready(NamedTuple):
@@ -78,6 +72,36 @@ class _StaleKeys(Exception):  # not an error: the batch is sealed again
         self.erasures = erasures
 
 
+class _AlreadyThere(Exception):  # not an error: the rest of the batch is sealed again
+    """Records of a spill file had reached the log as well."""
+
+    def __init__(self, ids: set[str]) -> None:
+        super().__init__()
+        self.ids = ids
+
+
+class Seen:
+    """Ids of records in the log from where a spill file began."""
+
+    def __init__(self) -> None:
+        self._next: dict[str, int] = {}
+        self._ids: set[bytes] = set()
+
+    def begin(self, log: str, after: int) -> None:
+        """Look at this log from there on."""
+        self._next.setdefault(log, after)
+
+    def among(self, store: Store, ready: list[_Ready]) -> set[str]:
+        """Which of these records the log has."""
+        for log in {one.pending.log for one in ready}:
+            for seq, header in store.headers(log, self._next[log]):
+                found = _RECORD_ID.search(header)
+                if found is not None:
+                    self._ids.add(found[1])
+                self._next[log] = seq + 1
+        return {one.pending.ack.record_id for one in ready if one.pending.ack.record_id.encode() in self._ids}
+
+
 class Numbering:
     """Counts the records of one writer, so that a lost one leaves a gap. Owned by the writer thread.
 
@@ -98,7 +122,16 @@ class Writer:
     """One thread that owns the store's writing side."""
 
     def __init__(
-        self, store: Store, keys: SubjectKeys, *, writer_id: str, clock: Clock, grown: Callable[[], None]
+        self,
+        store: Store,
+        keys: SubjectKeys,
+        *,
+        writer_id: str,
+        clock: Clock,
+        origin: str,
+        grown: Callable[[], None],
+        overflow: Overflow | None = None,
+        ballast: Ballast | None = None,
     ) -> None:
         self._store = store
         self._keys = keys
@@ -106,6 +139,10 @@ class Writer:
         self._numbering = Numbering()
         self._clock = clock
         self._grown = grown
+        self._origin = origin
+        self._overflow = overflow
+        self._ballast = ballast
+        self._retry_at = 0.0
         self._erasures = store.erasures()
         self._queue: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="haechi-audit-writer", daemon=True)
@@ -120,12 +157,17 @@ class Writer:
         Raises:
             LogUnavailable: the disk is so far behind that the queue is full.
         """
-        if self._queue.qsize() >= LONGEST_QUEUE:
+        spills = self._spills(pending)
+        full = self._queue.qsize() >= LONGEST_QUEUE
+        if full and not spills:
             raise LogUnavailable(
                 f"{LONGEST_QUEUE} records wait for the disk",
                 hint="the disk does not keep up; check its load and health",
             )
-        self._queue.put(pending)
+        if not full:
+            self._queue.put(pending)
+        if spills and self._overflow is not None:
+            self._overflow.watch(pending)
 
     def stop(self) -> None:
         """Write what is queued, and end the thread."""
@@ -135,26 +177,56 @@ class Writer:
     def _run(self) -> None:
         stopping = False
         while not stopping:
-            batch: list[Pending] = []
-            entry = self._queue.get()
-            try:
-                while entry is not None and len(batch) < LARGEST_BATCH - 1:
-                    batch.append(entry)
-                    entry = self._queue.get_nowait()
-                if entry is not None:
-                    batch.append(entry)
-                stopping = entry is None
-            except queue.Empty:
-                pass
+            batch, stopping = self._gather()
+            if self._overflow is not None:
+                batch = [one for one in batch if not one.ack.durable.done()]  # what was spilled, the file owns
+                if self._overflow.holds_records and not self._may_write(now=stopping):
+                    self._overflow.spill([one for one in batch if self._spills(one)])
+                    batch = [one for one in batch if not self._spills(one)]  # these may only be in the log, so try
             if batch:
                 self._commit(batch)
                 self._grown()
+
+    def _spills(self, one: Pending) -> bool:
+        return self._overflow is not None and self._overflow.modes.of(one.event.tenant) is not Mode.STRICT
+
+    def _gather(self) -> tuple[list[Pending], bool]:
+        """What is queued, at least one unless a spill file waits to be drained; and whether that is all there ever will be."""
+        batch: list[Pending] = []
+        waits = self._overflow is not None and self._overflow.holds_records
+        try:
+            entry = self._queue.get(timeout=RETRY_EVERY_S if waits else None)
+            while entry is not None and len(batch) < LARGEST_BATCH - 1:
+                batch.append(entry)
+                entry = self._queue.get_nowait()
+            if entry is not None:
+                batch.append(entry)
+        except queue.Empty:
+            return batch, False
+        return batch, entry is None
+
+    def _may_write(self, *, now: bool) -> bool:
+        """Drain the spill file first, so that order is kept. False while the log is still away."""
+        if not now and time.monotonic() < self._retry_at:
+            return False
+        try:
+            self._drain()
+        except AuditError as error:
+            logger.debug("the spill file is not drained yet: %s", error)
+            self._retry_at = time.monotonic() + RETRY_EVERY_S
+            return False
+        self._grown()
+        return True
 
     def _commit(self, batch: list[Pending]) -> None:
         try:
             self._append(batch)
         except AuditError as error:
-            self._refuse(batch, error)
+            if is_disk_full(error) and self._ballast is not None and self._ballast.release():
+                logger.critical("the audit log's disk is full; the reserve was given up")
+                self._commit([*batch, self._own(EventType.DISK_FULL)])
+            else:
+                self._refuse(batch, error)
         except Exception as error:  # noqa: BLE001  # this thread must outlive whatever one record brings: see _refuse
             self._refuse(batch, InvalidRecord(f"a record cannot be written: {type(error).__name__}"))
 
@@ -163,37 +235,48 @@ class Writer:
             for one in batch:  # one bad record must not take its neighbours with it
                 self._commit([one])
             return
-        if not isinstance(error, InvalidRecord):
-            self._numbering.renew()
+        if self._overflow is not None and not isinstance(error, InvalidRecord):
+            self._overflow.take(batch, error)
+            return
         for one in batch:
-            _settle(one.ack, error)
+            settle(one.ack, error)
         logger.error("%d records were not written: %s", len(batch), error)
 
-    def _append(self, batch: list[Pending]) -> None:
-        while True:
+    def _append(self, batch: list[Pending], seen: Seen | None = None) -> None:
+        """Seal and commit. seen: of records of a spill file, those that are in the log already are left out."""
+        while batch:
             ready = self._seal(batch)
             placed: list[_Placed] = []
             try:
-                self._write(ready, placed)
+                self._write(ready, placed, seen)
             except _StaleKeys as stale:
                 self._keys.forget()
                 self._erasures = stale.erasures
                 continue
+            except _AlreadyThere as there:
+                batch = [one for one in batch if one.ack.record_id not in there.ids]
+                continue
             except LogUnavailable:
+                self._numbering.renew()  # unless it was kept after all; then a new id does no harm
                 if not self._was_kept(placed):
                     raise
                 logger.warning("a commit of %d records reported a failure and was kept", len(placed))
-            break
-        self._numbering.used += len(batch)
-        for one in placed:
-            _settle(one.pending.ack, one.seq)
+            else:
+                self._numbering.used += len(batch)
+            for one in placed:
+                settle(one.pending.ack, one.seq)
+            return
 
-    def _write(self, ready: list[_Ready], placed: list[_Placed]) -> None:
+    def _write(self, ready: list[_Ready], placed: list[_Placed], seen: Seen | None) -> None:
         """One transaction. placed: filled with what is about to be committed."""
         with self._store.writing():
             erasures, edges = self._store.ends({one.pending.log for one in ready})
             if erasures != self._erasures:
                 raise _StaleKeys(erasures)
+            if seen is not None and (there := seen.among(self._store, ready)):
+                raise _AlreadyThere(there)
+            if self._overflow is not None and not self._overflow.holds_records:
+                self._overflow.floors.update((name, edge.frontier.size) for name, edge in edges.items())
             batch = Batch()
             hashes: dict[str, list[bytes]] = {name: [] for name in edges}
             stamp = {name: max(edge.sts, self._clock.now_us()) for name, edge in edges.items()}
@@ -209,6 +292,68 @@ class Writer:
             for name, edge in edges.items():
                 batch.edges[name] = Edge(edge.frontier.extended(hashes[name]), stamp[name])
             self._store.insert(batch)
+
+    def _drain(self) -> None:
+        """Everything in the spill file goes into the log, in order; then the log says so.
+
+        Raises:
+            AuditError: the log is still away.
+        """
+        overflow, count, seen = self._overflow, 0, Seen()
+        assert overflow is not None  # noqa: S101  # asked by who has one
+        while (seconds := overflow.drained(count)) is None:
+            try:
+                count += self.replay(overflow.entries(count), seen)
+            except TamperedLog as error:
+                logger.critical("%s", error)
+                overflow.set_aside()
+                self._append([self._own(EventType.SPILL_DAMAGED, count=count)])
+                return
+        if not count:
+            return
+        self._append([self._own(EventType.SPILL_DRAINED, count=count), *self._lost(overflow)])
+        logger.warning("%d spilled records are in the log, the first %.1f s late", count, seconds)
+
+    def replay(self, entries: Iterable[tuple[Pending, int]], seen: Seen) -> int:
+        """Append records of a spill file. Returns how many were read.
+
+        Raises:
+            TamperedLog: the file was altered; what was before is in the log.
+            LogUnavailable: the log is away.
+        """
+        count, chunk, damage = 0, list[Pending](), None
+        try:
+            for one, after in entries:
+                seen.begin(one.log, after)
+                chunk.append(one)
+                if len(chunk) == LARGEST_CHUNK:
+                    self._replay_chunk(chunk, seen)
+                    count, chunk = count + len(chunk), []
+        except TamperedLog as error:
+            damage = error
+        self._replay_chunk(chunk, seen)
+        if damage is not None:
+            raise damage
+        return count + len(chunk)
+
+    def _replay_chunk(self, chunk: list[Pending], seen: Seen) -> None:
+        try:
+            self._append(chunk, seen)
+        except InvalidRecord as error:
+            if len(chunk) > 1:
+                for one in chunk:
+                    self._replay_chunk([one], seen)
+            else:
+                logger.critical("a spilled record does not fit the log: %s", error)
+                self._append([self._own(EventType.RECORDS_LOST, count=1)])
+
+    def _own(self, kind: EventType, *, count: int = 0, reason: str = "") -> Pending:
+        event = Event(kind, SYSTEM, "", act="log", decision="none", count=count, reason=reason)
+        return Pending(event, f"{self._origin}/{SYSTEM}", self._clock.now_us(), Ack(secrets.token_hex(16)))
+
+    def _lost(self, overflow: Overflow) -> list[Pending]:
+        lost, overflow.lost = overflow.lost, Counter()
+        return [self._own(EventType.RECORDS_LOST, count=n, reason=log.rsplit("/", 1)[-1]) for log, n in lost.items()]
 
     def _was_kept(self, placed: list[_Placed]) -> bool:
         """Whether a batch whose commit failed is in the log all the same. A batch is whole, so its last record tells.
@@ -260,14 +405,3 @@ def _track(batch: Batch, one: Pending, seq: int, writer_id: str) -> None:
         batch.ended.append(event.previous)
     if event.kids and event.type.ends:
         batch.destroyed += [(kid, seq) for kid in event.kids]
-
-
-def _settle(ack: Ack, outcome: int | AuditError) -> None:
-    """Tell the caller; one that cancelled its wait does not matter any more."""
-    try:
-        if isinstance(outcome, AuditError):
-            ack.durable.set_exception(outcome)
-        else:
-            ack.durable.set_result(outcome)
-    except InvalidStateError:
-        pass

@@ -15,8 +15,8 @@ class Limits:
     header_fields, header_bytes: most and longest headers; nginx takes 4 buffers of 8 KiB.
     body_s: seconds in which the whole body has to arrive.
     request_s: seconds in which the whole answer has to be sent.
-    audit_s: seconds to wait for a durable record; a disk that other work keeps busy was seen to stall for half a second, and a
-        request that waited is worth more than one that was refused.
+    audit_s: seconds to wait for a durable record; a disk that other work keeps busy was seen to stall for half a second, which
+        the log's spill file bridges.
     in_flight: requests under way at once in this process.
     inline_chars: texts up to this length are checked on the event loop: about 5 ms of work at 0.65 ms per 1,000 characters.
     guard_threads: threads for longer texts; more than cores does not help.
@@ -30,7 +30,7 @@ class Limits:
     header_bytes: int = 32 * 1024
     body_s: float = 30.0
     request_s: float = 600.0
-    audit_s: float = 2.0
+    audit_s: float = 0.25
     in_flight: int = 1_024
     inline_chars: int = 8_000
     guard_threads: int = 2

@@ -15,6 +15,8 @@ from audit.postgres import SCHEMES
 from haechi.base.errors import InvalidSetting, UnavailableDatabase
 from haechi.base.settings import FILE_NAME, Kind, Loaded, Setting, from_environment, load
 
+AUDIT_MODES = ("strict", "spill", "best_effort")
+
 SETTINGS: tuple[Setting, ...] = (
     Setting(
         "settings", "", "", f"Settings file (TOML); without it {FILE_NAME} in the data folder, if there.", Kind.PATH
@@ -83,12 +85,24 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("request_timeout_s", 600.0, "seconds", "Longest time one answer may take.", Kind.NUMBER, 0.1, 86_400),
     Setting(
         "audit_timeout_s",
-        2.0,
+        0.25,
         "seconds",
         "Longest wait for a durable record; past it the request is refused.",
         Kind.NUMBER,
         0.01,
         60,
+    ),
+    Setting(
+        "audit_mode",
+        "spill",
+        "",
+        "A record that the log does not take in time: refuse the request, spill it, or give it up when that fails too.",
+        Kind.CHOICE,
+        choices=AUDIT_MODES,
+    ),
+    Setting("audit_modes", "", "", "Modes of single tenants: acme=strict,lab=best_effort."),
+    Setting(
+        "audit_spill_dir", "", "", "Folder of spill files, best on another disk; empty for `spill` in the audit folder."
     ),
     Setting("guard_threads", 2, "threads", "Threads that check long texts, in each worker.", Kind.INTEGER, 1, 256),
     Setting("api_key", "", "", "First API key, 20 characters or more, instead of a generated one.", Kind.SECRET),
@@ -151,6 +165,9 @@ class GatewaySettings:
     max_in_flight: int
     request_timeout_s: float
     audit_timeout_s: float
+    audit_mode: str
+    audit_modes: str
+    audit_spill_dir: str
     guard_threads: int
     api_key: str = field(repr=False)
     audit_passphrase: str = field(repr=False)
@@ -195,6 +212,7 @@ def load_settings(arguments: Mapping[str, str | None], environment: Mapping[str,
     values = dict(loaded.values)
     data_dir = Path(str(values.pop("data_dir"))).expanduser()
     _check_database(str(values["database"]))
+    tenant_modes(str(values["audit_modes"]))
     _check_upstream(str(values["upstream"]))
     return GatewaySettings(data_dir=data_dir, sources=loaded.sources, notices=loaded.notices, **values)  # type: ignore[arg-type]  # load() has checked each value against its row, and a test compares rows and fields
 
@@ -208,6 +226,22 @@ def _refuse_moving_files(loaded: Loaded, file: Path | None, *, named: bool) -> N
             f"{file}: a settings file in the data folder cannot move the data folder",
             hint="give --data-dir, HAECHI_DATA_DIR, or name the file with --settings",
         )
+
+
+def tenant_modes(text: str) -> dict[str, str]:
+    """The modes of single tenants: `acme=strict,lab=best_effort`.
+
+    Raises:
+        InvalidSetting: another form, an unknown mode, or a tenant twice.
+    """
+    pairs = [part.strip().partition("=") for part in text.split(",") if part.strip()]
+    found = {tenant: mode for tenant, _, mode in pairs}
+    if len(found) != len(pairs) or not all(tenant and mode in AUDIT_MODES for tenant, mode in found.items()):
+        raise InvalidSetting(
+            "audit_modes: not a list of tenants and modes",
+            hint=f"acme=strict,lab=spill; one of {', '.join(AUDIT_MODES)}",
+        )
+    return found
 
 
 def _check_database(database: str) -> None:

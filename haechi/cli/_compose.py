@@ -6,13 +6,20 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gateway.settings import GatewaySettings
+from gateway.settings import GatewaySettings, tenant_modes
 
 if TYPE_CHECKING:
+    from audit.modes import Modes
     from gateway.limits import Limits
     from gateway.upstream.ports import Upstream
+
+
+SPILL_AT = 0.4
+"""Of the time that a request waits for its record: the rest is for the sync of the spill file."""
+BALLAST_BYTES = 16 << 20
 
 
 def build_app(settings: GatewaySettings) -> Callable[..., Any]:
@@ -33,7 +40,10 @@ def build_app(settings: GatewaySettings) -> Callable[..., Any]:
         keys = KeyStore.open(settings.key_place)
         opened.callback(keys.close)
         log = AuditLog.open(
-            settings.audit_dir, passphrase=settings.audit_passphrase.encode() or None, database=settings.database
+            settings.audit_dir,
+            passphrase=settings.audit_passphrase.encode() or None,
+            database=settings.database,
+            modes=modes_of(settings),
         )
         opened.callback(log.close)
         app = create_app(
@@ -49,6 +59,19 @@ def build_app(settings: GatewaySettings) -> Callable[..., Any]:
         )
         opened.pop_all()
     return app
+
+
+def modes_of(settings: GatewaySettings) -> Modes:
+    """What happens to records that the log does not take in time."""
+    from audit.modes import Mode, Modes
+
+    return Modes(
+        default=Mode(settings.audit_mode),
+        tenants={tenant: Mode(mode) for tenant, mode in tenant_modes(settings.audit_modes).items()},
+        after_s=settings.audit_timeout_s * SPILL_AT,
+        folder=Path(settings.audit_spill_dir) if settings.audit_spill_dir else None,
+        ballast_bytes=BALLAST_BYTES,
+    )
 
 
 def limits_of(settings: GatewaySettings) -> Limits:

@@ -92,7 +92,7 @@ class History:
         dead._publisher.stop()
         dead._store.close()
         dead.keys.close()
-        os.close(dead._alive)
+        dead._alive.close()
         self.log = AuditLog.open(self.folder, clock=self.clock)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway.limits import Limits
-from gateway.settings import SETTINGS, GatewaySettings, load_settings, settings_page
+from gateway.settings import SETTINGS, GatewaySettings, load_settings, settings_page, tenant_modes
 from haechi.base.errors import HaechiError, InvalidSetting, UnknownSetting
 from haechi.base.settings import Kind, Setting, load
 from haechi.cli._compose import limits_of
@@ -206,6 +206,14 @@ def test_settings_the_gateway_cannot_use_are_refused(arguments: dict[str, str], 
         load_settings(arguments, {})
     assert refused.value.hint
     assert "u:p" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["acme", "acme=lenient", "=strict", "acme=strict,acme=spill", "acme:strict"])
+def test_modes_of_tenants_that_make_no_sense_are_refused(text: str) -> None:
+    """A typing error must not make a strict tenant lenient."""
+    with pytest.raises(InvalidSetting, match="audit_modes"):
+        load_settings({"audit_modes": text}, {})
+    assert tenant_modes(" acme=strict, lab=best_effort ,") == {"acme": "strict", "lab": "best_effort"}
 
 
 def test_the_frozen_object_has_one_field_for_each_row() -> None:
