@@ -1,4 +1,4 @@
-"""How well a guard's scores tell labelled texts apart: figures per category and language, and curves to look at.
+"""How well a guard's scores tell labelled texts apart: figures per category and language, and the points of curves.
 
 Rules of this file
 1. A figure needs both classes; where one is missing there is no figure, not a 0.
@@ -7,7 +7,7 @@ Rules of this file
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +18,6 @@ from guard.verdict import Category
 from haechi.base.text import Language
 
 Array = npt.NDArray[np.float64]
-_SIZE = 240
-_COLOURS = ("#1f6feb", "#d1242f", "#1a7f37", "#8250df", "#bf8700", "#57606a")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,26 +83,6 @@ def _result(category: Category, language: Language, scores: tuple[float, ...], l
     )
 
 
-def curves(results: Sequence[Result]) -> str:
-    """An SVG page with the ROC, the precision-recall and the calibration curve of every result."""
-    panels = [("ROC", roc), ("precision and recall", precision_recall), ("calibration", calibration)]
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{3 * (_SIZE + 40)}" height="{_SIZE + 60 + 16 * len(results)}">'
-    ]
-    for column, (title, points_of) in enumerate(panels):
-        left = column * (_SIZE + 40) + 20
-        parts.append(f'<text x="{left}" y="16" font-size="12">{title}</text>')
-        parts.append(f'<rect x="{left}" y="24" width="{_SIZE}" height="{_SIZE}" fill="none" stroke="#888"/>')
-        for i, result in enumerate(results):
-            line = _polyline(points_of(np.array(result.scores), np.array(result.labels)), left)
-            parts.append(f'<polyline points="{line}" fill="none" stroke="{_COLOURS[i % len(_COLOURS)]}"/>')
-    for i, r in enumerate(results):
-        y = _SIZE + 48 + 16 * i
-        text = f"{r.language.value} {r.category.value}: AUROC {r.auroc:.3f}, n = {r.rows}"
-        parts.append(f'<text x="20" y="{y}" font-size="12" fill="{_COLOURS[i % len(_COLOURS)]}">{text}</text>')
-    return "\n".join([*parts, "</svg>"]) + "\n"
-
-
 def roc(scores: Array, labels: npt.NDArray[np.bool_]) -> list[tuple[float, float]]:
     """False positive rate and recall at every threshold, from (0, 0) to (1, 1)."""
     order = np.argsort(-scores, kind="stable")
@@ -127,7 +105,3 @@ def calibration(scores: Array, labels: npt.NDArray[np.bool_], bins: int = 10) ->
     which = np.minimum((scores * bins).astype(int), bins - 1)
     inside = [which == b for b in range(bins)]
     return [(float(scores[m].mean()), float(labels[m].mean())) for m in inside if m.any()]
-
-
-def _polyline(points: Iterable[tuple[float, float]], left: int) -> str:
-    return " ".join(f"{left + x * _SIZE:.1f},{24 + (1 - y) * _SIZE:.1f}" for x, y in points)

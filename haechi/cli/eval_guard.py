@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import importlib.util
 import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from haechi.base.errors import ExitCode, UnreadableInput, UnwritableOutput
+from haechi.base.errors import ExitCode, MissingExtra, UnreadableInput, UnwritableOutput
 
 if TYPE_CHECKING:
     from guard.checker import SafetyChecker
@@ -33,7 +34,9 @@ def add_parser(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument("--direction", choices=["input", "output"], default="input", help="which way the text travels")
     parser.add_argument("--limit", type=int, default=0, metavar="N", help="rows of each file at most (default: all)")
     parser.add_argument(
-        "--plots", metavar="F", help="write ROC, precision-recall and calibration curves to this SVG file"
+        "--plots",
+        metavar="F",
+        help="draw ROC, precision-recall and calibration curves into this .svg, .png or .pdf file",
     )
     parser.add_argument("--json", action="store_true", help="answer in JSON")
     parser.set_defaults(run=run)
@@ -42,10 +45,18 @@ def add_parser(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 def run(args: argparse.Namespace) -> int:
     """Judge every row and print the figures; 3 when not one figure could be made."""
     from guard.checker import SafetyChecker
-    from guard.evaluation import curves, evaluate
+    from guard.evaluation import evaluate
+    from haechi.cli._progress import Progress
 
+    if args.plots:
+        _check_drawing(Path(args.plots))
     checker = SafetyChecker.load(args.policy)
-    judged = [_judged(checker, row, args.direction) for name in args.data for row in _rows(Path(name), args.limit)]
+    judged = []
+    with Progress("rows judged") as progress:
+        for name in args.data:
+            for row in _rows(Path(name), args.limit):
+                judged.append(_judged(checker, row, args.direction))
+                progress.step()
     results = evaluate(judged)
     silent = sum(not j.available for j in judged)
     if args.json:
@@ -54,11 +65,28 @@ def run(args: argparse.Namespace) -> int:
         _print_table(results)
         print(f"{len(judged)} rows, {silent} could not be judged")
     if args.plots:
-        try:
-            Path(args.plots).write_text(curves(results), "utf-8")
-        except OSError as error:
-            raise UnwritableOutput(f"{args.plots}: {error.strerror}", hint="name a file that can be written") from error
+        from guard.plots import draw
+
+        draw(results, Path(args.plots))
     return int(ExitCode.OK if results else ExitCode.CANNOT_TELL)
+
+
+def _check_drawing(target: Path) -> None:
+    """Say before the work, not after it, that no picture will come of it.
+
+    Raises:
+        MissingExtra, UnwritableOutput.
+    """
+    from guard.plots import KINDS
+
+    try:
+        found = importlib.util.find_spec("matplotlib")
+    except ValueError:  # it was put out of reach in this process
+        found = None
+    if found is None:
+        raise MissingExtra("drawing", "plots")
+    if target.suffix not in KINDS or not target.parent.is_dir():
+        raise UnwritableOutput(f"{target}: no picture can be drawn there", hint=f"name a file in {', '.join(KINDS)}")
 
 
 def _rows(path: Path, limit: int) -> Iterator[Mapping[str, object]]:
