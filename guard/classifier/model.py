@@ -56,8 +56,9 @@ class EmbeddedClassifier:
         Raises:
             LanguageNotCovered: when the text is mostly in a script that the classifier does not know.
         """
-        scores = self._judged(text)
-        for reading in readings(text):
+        first, *more = readings(text)
+        scores = self._judged(first)
+        for reading in more:
             scores = _worse(scores, self._judged(reading))
         return scores
 

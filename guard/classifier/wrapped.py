@@ -1,7 +1,8 @@
 """What a text says once a wrapper is taken off: Base64, hexadecimal, letters moved by thirteen, the wrong keyboard.
 
 Rules of this file
-1. A reading is added, never put in place of the text: a wrong guess costs time and hides nothing.
+1. What is inside a wrapper is judged in place of it only where there is no doubt: a code that holds text, or several
+   words that are language one way and none the other. A guess is judged beside the text and hides nothing.
 2. A wrapper is believed only when what comes out is language: printable UTF-8 for codes, common words for ROT13, whole
    Hangul syllables for the keyboard.
 3. Cheap tests come first; an ordinary sentence is not decoded at all.
@@ -17,7 +18,7 @@ import re
 from guard.keyboard import untyped
 
 LONGEST = 20_000
-"""Code points that are looked at for wrappers; what lies behind is reported by nobody as checked twice."""
+"""Code points that are looked at for wrappers; what lies behind is judged as it stands."""
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/_-]{16,}={0,2}(?![A-Za-z0-9+/=_-])")
 _HEX = re.compile(r"(?<![0-9A-Za-z])(?:0x)?(?:[0-9A-Fa-f]{2}[\s:]?){8,}(?![0-9A-Za-z])")
 _WORD = re.compile(r"[a-z]+")
@@ -35,17 +36,24 @@ set own under read last never us left end along while might next sound below saw
 stupid idiot hate fuck shit fucking die women
 """
 _COMMON = frozenset(_COMMON_WORDS.split())
+_CERTAIN = 4
+"""Words of a text that is no English but language once read otherwise: chance does not make so many."""
 _FIRST = 240
 """Code points from which is judged whether a text is English as it stands."""
 
 
 def readings(text: str) -> tuple[str, ...]:
-    """What the text may say beside what it shows; usually nothing."""
+    """What has to be judged for a text: itself, or what it wraps, or both."""
     head = text[:LONGEST]
-    found = [_unwrapped(head)] if _LONG.search(head) is not None else []
-    if _CJK.search(head) is None and not _is_english(head):
-        found += [untyped(head), _turned(head)]
-    return tuple(dict.fromkeys(reading for reading in found if reading is not None and reading != text))
+    if _LONG.search(head) is not None:
+        text = _unwrapped(head) + text[LONGEST:]
+        head = text[:LONGEST]
+    if _CJK.search(head) is not None or _is_english(head):
+        return (text,)
+    found = [reading for reading in (untyped(head), _turned(head)) if reading is not None]
+    if not found:
+        return (text,)
+    return (*found,) if len(_WORD.findall(head.lower())) >= _CERTAIN else (text, *found)
 
 
 def _is_english(text: str) -> bool:
@@ -54,11 +62,10 @@ def _is_english(text: str) -> bool:
     return sum(word in _COMMON for word in words) * 10 > len(words) or not words
 
 
-def _unwrapped(text: str) -> str | None:
+def _unwrapped(text: str) -> str:
     """The text with every code that holds text replaced by what it holds."""
     plain = _HEX.sub(lambda found: _from_hex(found[0]) or found[0], text)
-    plain = _BASE64.sub(lambda found: _from_base64(found[0]) or found[0], plain)
-    return plain if plain != text else None
+    return _BASE64.sub(lambda found: _from_base64(found[0]) or found[0], plain)
 
 
 def _from_base64(code: str) -> str | None:
