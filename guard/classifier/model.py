@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from guard.classifier.encoder import SmallEncoder, read_encoder
@@ -72,6 +72,19 @@ class EmbeddedClassifier:
         if self.encoder is None or self._settled(language, text, folded, linear):
             return self._answer(self.manifest.alone[language], linear, None)
         return self._answer(self.manifest.curves[language], linear, self.encoder.logits(folded))
+
+    def settles(self, text: str) -> bool:
+        """Whether stage 1 alone answers for this text.
+
+        Raises:
+            LanguageNotCovered: when the text is mostly in a script that the classifier does not know.
+        """
+        language, folded = judged_language(text), fold(text)
+        return self.encoder is None or self._settled(language, text, folded, self.linear.logits(folded or " "))
+
+    def without_exit(self, text: str) -> Mapping[Category, float]:
+        """The scores with both stages, whatever stage 1 thinks: what the early exit is measured against."""
+        return replace(self, manifest=replace(self.manifest, settled={})).score(text)
 
     def score_many(self, texts: Sequence[str]) -> list[Mapping[Category, float]]:
         """The scores of several texts, each exactly what `score` gives it alone."""

@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -246,8 +247,6 @@ class Run:
         path = self.out / "state.safetensors"
         if not path.is_file():
             return
-        from safetensors import safe_open
-
         with safe_open(path, "pt") as saved:
             place = saved.metadata()
         if json.loads(place["recipe"]) != json.loads(json.dumps(asdict(self.recipe))):
@@ -308,8 +307,18 @@ def _teacher(start: Path, run: Path | None) -> Teacher | None:
     """The encoder of a finished run as a teacher."""
     if run is None:
         return None
+    encoder, heads = finished(start, run)
+    return teacher_of(encoder, heads)
+
+
+def finished(start: Path, run: Path) -> tuple[Encoder, int]:
+    """The encoder that a run made, with as many layers as it trained, and how many heads the run had."""
     encoder = load_start(start, len(HEADS))
-    return teacher_of(encoder, load_run(encoder, run))
+    heads = load_run(encoder, run)
+    with safe_open(run / "state.safetensors", "pt") as saved:
+        kept = len(json.loads(saved.metadata()["recipe"])["layers"])
+    encoder.layers = encoder.layers[:kept]
+    return encoder, heads
 
 
 def load_run(encoder: Encoder, run: Path) -> int:

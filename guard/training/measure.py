@@ -199,6 +199,30 @@ class Measurement:
             )
         return figures
 
+    def cascade(self) -> list[Figure]:
+        """Share of ordinary text settled by stage 1; share of unseen toxic rows that both stages flag and it settles."""
+        figures = []
+        for language in LANGUAGES:
+            calm = [r.text[:4000] for r in self.calm(language, dev=True)]
+            share = float(np.mean([self.classifier.settles(t) for t in calm]))
+            figures.append(Figure("ordinary dev text settled by stage 1", language.value, share, len(calm)))
+            toxic = [r for r in self.rows if r.language is language and r.labels.get(Category.TOXICITY) == 1]
+            unseen = self.some([r for r in toxic if r.source in NEVER_TRAINED])
+            if unseen:
+                lost = [self.classifier.settles(r.text) and self._hit(r.text, language) for r in unseen]
+                figures.append(
+                    Figure("unseen toxic rows lost by stage 1", language.value, float(np.mean(lost)), len(lost))
+                )
+        return figures
+
+    def _hit(self, text: str, language: Language) -> bool:
+        """Whether both stages together would flag a text."""
+        scores = self.classifier.without_exit(text)
+        limits = {head: self.classifier.limits(head, language) for head in scores}
+        return any(
+            chance >= limit.controversial for head, chance in scores.items() if (limit := limits[head]) is not None
+        )
+
     def _first(self, text: str) -> object:
         return self.classifier.linear.logits(fold(text))
 
@@ -250,7 +274,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     figures += [f for name in NEVER_TRAINED for f in measurement.source(name, dev=False)]
     labelled = sorted({r.source for r in rows if r.labels.get(Category.TOXICITY) == 1} - set(NEVER_TRAINED))
     figures += [f for name in labelled for f in measurement.source(name, dev=True)]
-    for part in ("pooled_dev", "ordinary", "identity", "own_patterns", "attacks", "disguises", "cost"):
+    for part in ("pooled_dev", "ordinary", "identity", "own_patterns", "attacks", "disguises", "cascade", "cost"):
         figures += getattr(measurement, part)()
     for figure in figures:
         spread = f" ± {figure.spread:.3f}" if figure.spread else ""

@@ -44,7 +44,7 @@ from guard.training.linear import LinearRecipe, LinearTraining
 from guard.training.rows import HEADS, Row, read_rows
 from haechi.base.text import Language
 
-VERSION = "2026.11-1"
+VERSION = "2026.11-2"
 MOST_DEV_ROWS = 500
 """Dev rows per source and label that stage 2 is asked about; more would add minutes and no precision."""
 LOST_AIM = 0.01
@@ -140,12 +140,10 @@ def write_stage_one(out: Path, rows: Sequence[Row], seed: int) -> None:
 
 def write_stage_two(out: Path, run: Path, start: Path) -> None:
     """Export the encoder of a run beside stage 1."""
-    from guard.training.encoder import load_start
     from guard.training.export import write_embeddings, write_encoder
-    from guard.training.fine_tune import load_run
+    from guard.training.fine_tune import finished
 
-    encoder = load_start(start, len(HEADS))
-    load_run(encoder, run)
+    encoder, _ = finished(start, run)
     write_encoder(out, encoder.eval())
     write_embeddings(out, start, encoder)
     shutil.copyfile(start / TOKENIZER_FILE, out / TOKENIZER_FILE)

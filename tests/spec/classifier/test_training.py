@@ -227,3 +227,27 @@ def test_fine_tuning_tells_two_kinds_of_sentences_apart(tmp_path: Path) -> None:
         scores += run.model(batch.ids, batch.mask)[:, 0].tolist()
         labels += batch.labels[:, 0].tolist()
     assert auroc(scores, labels) > 0.9
+
+
+def test_a_pupil_that_judges_like_its_teacher_has_less_to_learn() -> None:
+    """The teaching loss is lowest for the teacher's own answers, is 0 where nothing is taught, and moves the pupil only."""
+    import torch
+
+    from guard.training.distil import teacher_of
+
+    torch.manual_seed(1)
+    deep = Encoder(SHAPE, 8)
+    teacher = teacher_of(deep, heads=6)
+    ids = torch.randint(4, 90, (5, 7))
+    mask, taught = torch.ones_like(ids), torch.ones(5)
+    with torch.no_grad():
+        picture = teacher.encoder.pooled(ids, mask)
+        logits = teacher.encoder.head(picture)
+    same = teacher.loss(ids, mask, taught, picture, logits)
+    other = (picture + torch.randn_like(picture)).requires_grad_(True)
+    apart = teacher.loss(ids, mask, taught, other, logits + 1)
+    assert apart > same
+    assert teacher.loss(ids, mask, 0 * taught, other, logits) == 0
+    apart.backward()
+    assert other.grad is not None
+    assert all(p.grad is None for p in teacher.encoder.parameters())
