@@ -18,6 +18,8 @@ from haechi.base.clock import Clock, SystemClock
 from haechi.base.errors import HaechiError
 
 _LOG = logging.getLogger("haechi.guard.reload")
+_CLASSIFIER = "classifier"
+"""The built-in detector that takes a second or two to load."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,26 @@ class ReloadingChecker:
         return self._checker
 
     def _reload(self) -> None:
+        """Take up the changed file; where a model may have to be loaded for it, on a thread, with the old one meanwhile."""
         try:
-            self._checker = SafetyChecker(Policy.load(self._path))
+            policy = Policy.load(self._path)
+        except HaechiError as error:
+            _LOG.error("the changed policy is not used, the one before stays: %s", error)  # no trace needed
+            return
+        if policy.document.models or _CLASSIFIER in policy.detectors:
+            threading.Thread(
+                target=self._take_up, args=(policy, self._stamp), name="haechi-policy", daemon=True
+            ).start()
+        else:
+            self._take_up(policy, self._stamp)
+
+    def _take_up(self, policy: Policy, stamp: _Stamp | None) -> None:
+        """Load what the policy names and use it, unless the file has changed once more meanwhile."""
+        try:
+            checker = SafetyChecker(policy)
+            if stamp == self._stamp:
+                self._checker = checker
         except HaechiError as error:
             _LOG.error("the changed policy is not used, the one before stays: %s", error)  # no trace needed
         else:
-            _LOG.info("policy %s reloaded, digest %s", self._checker.policy.name, self._checker.policy.digest)
+            _LOG.info("policy %s reloaded, digest %s", policy.name, policy.digest)

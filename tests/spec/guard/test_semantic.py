@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from guard.classify import Classifier, Role, Stretch, Turn
 from guard.conversation import Conversation, ScoreMemory
 from guard.policy import FailMode, Policy, PolicyDocument, RuleDocument, SemanticDocument, StreamMode
 from guard.registry import Detector
+from guard.reload import ReloadingChecker
 from guard.verdict import Action, Category, Direction, Severity
 from haechi.base.clock import FixedClock
 
@@ -376,3 +378,30 @@ def test_signs_alone_are_not_judged_but_emoji_are() -> None:
     assert judge.seen == []
     guard.check("😀😀")
     assert judge.seen == ["😀😀"]
+
+
+def test_a_policy_that_needs_a_model_is_taken_up_without_stopping_anybody(tmp_path: Path) -> None:
+    """The checker before it answers until the new one is there; a model that is not there changes nothing."""
+    file = tmp_path / "policy.yaml"
+    words = "schema: 1\nname: words\nversion: 2026-11\ndetectors: [lexicon]\nboth:\n  toxicity: {}\n"
+    file.write_text(words, "utf-8")
+    clock = FixedClock()
+    reloading = ReloadingChecker(file, clock=clock)
+    file.write_text(words.replace("words", "judged").replace("[lexicon]", "[lexicon, classifier]"), "utf-8")
+    clock.advance(2.0)
+    assert reloading.current().policy.name == "words"
+    wait_for(lambda: reloading.current().policy.name == "judged")
+    gone = "models:\n  gone: {kind: qwen3guard-stream, path: gone, sha256: {a: " + "a" * 64 + "}}\n"
+    file.write_text(words.replace("[lexicon]", "[lexicon, gone]") + gone, "utf-8")
+    clock.advance(2.0)
+    reloading.current()
+    wait_for(lambda: not any(thread.name == "haechi-policy" for thread in threading.enumerate()))
+    assert reloading.current().policy.name == "judged"
+
+
+def wait_for(what: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Wait until something holds."""
+    until = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < until
+        time.sleep(0.01)
