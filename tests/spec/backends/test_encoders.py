@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -252,3 +254,47 @@ def test_a_policy_file_names_its_model_and_pins_it(tmp_path: Path) -> None:
     assert verdict.scores[Category.TOXICITY] > 0
     changed = parse(file.read_text("utf-8").replace("kind: detoxify", "kind: detoxify\n    precision: bf16"), "p")
     assert Policy(changed).digest != Policy.load(file).digest
+
+
+def test_many_threads_get_the_scores_of_one(both: tuple[str, TextModel, Detoxify]) -> None:
+    """A tokenizer that is asked by several at once gives each its own pieces."""
+    _, ours, _ = both
+    texts = [f"{'one two three four five ' * (i * 40)}six" for i in range(6)]
+    alone = [ours.score(text) for text in texts]
+    wrong: list[int] = []
+
+    def ask(i: int) -> None:
+        if ours.score(texts[i]) != pytest.approx(alone[i], abs=1e-6):
+            wrong.append(i)
+
+    threads = [threading.Thread(target=ask, args=(i % 6,)) for i in range(18)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+@pytest.mark.slow
+def test_a_revision_in_the_cache_is_the_one_that_is_read(tmp_path: Path) -> None:
+    """By its commit, from where the hub's client keeps it; another commit is not taken instead."""
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    snapshot = tmp_path / "hub/models--some--judge/snapshots" / commit
+    tiny_judges.save_sequence(snapshot, "bert", ["clean", "toxic", "hate"])
+    code = (
+        "from pathlib import Path; from guard.backends import sequence; from guard.backends.document import *;"
+        "from guard.verdict import Category;"
+        "labels = {'toxic': Category.TOXICITY, 'hate': Category.HATE};"
+        "document = ModelDocument(ModelKind.SEQUENCE, hub='some/judge', revision=REVISION, labels=labels, ignored=('clean',));"
+        "print(len(sequence.load('one', document, Path()).score('hello')))"
+    )
+    for asked, found in ((commit, "2"), (commit[::-1], "")):
+        done = subprocess.run(
+            [sys.executable, "-c", code.replace("REVISION", repr(asked))],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"},
+        )
+        assert done.stdout.strip() == found
+        assert bool(found) or "HAE-S502" in done.stderr
