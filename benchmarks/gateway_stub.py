@@ -12,9 +12,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import uvicorn
@@ -53,6 +53,7 @@ class Script:
     deltas: whole deltas instead of pieces. choices: how many choices say the same.
     delay_s: before every chunk. status, error: an error answer instead. raw: bytes of a stream instead of chunks.
     stop_after: break the connection after that many chunks. extra: merged into every chunk and completion.
+    reply: the deltas of an answer to a request, instead of the same for every request.
     """
 
     pieces: list[str] = field(default_factory=lambda: plain_pieces(60))
@@ -68,6 +69,7 @@ class Script:
     finish: str = "stop"
     extra: dict[str, Any] = field(default_factory=dict)
     usage: bool = True
+    reply: Callable[[dict[str, Any]], list[dict[str, Any]]] | None = None
 
     def all_deltas(self) -> list[dict[str, Any]]:
         """The deltas of one choice, without the first that names the role."""
@@ -110,6 +112,8 @@ class Stub:
         self.bodies.append(body)
         self.headers.append({k.decode(): v.decode("latin-1") for k, v in scope["headers"]})
         script = self.script
+        if script.reply is not None:
+            script = replace(script, deltas=script.reply(body))
         if script.status != 200:
             await _send_json(send, script.error, script.status, script.headers)
             return

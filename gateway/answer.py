@@ -20,6 +20,7 @@ from gateway.in_force import InForce
 from gateway.logprobs import Logprobs
 from gateway.openai.usage import estimate, usage_object
 from gateway.openai.walk import Path, at_path, rewrite
+from gateway.substitution import MASKS, Substitution
 from gateway.tally import Tally
 from gateway.upstream.ports import Json
 from guard.conversation import ALONE, Conversation
@@ -106,6 +107,7 @@ class AnswerTerms:
     expected: how many choices were asked for. keep_usage: the client sees the token counts.
     refusal: what stands in the place of a blocked answer.
     conversation: what the answer answers to, for classifiers that read it.
+    substitution: what stands in the place of data, and what is put back.
     """
 
     names: frozenset[str]
@@ -115,6 +117,7 @@ class AnswerTerms:
     keep_usage: bool
     refusal: str
     conversation: Conversation = ALONE
+    substitution: Substitution = MASKS
 
 
 class AnswerGuard:
@@ -256,8 +259,9 @@ class AnswerGuard:
     def field(self, path: Path) -> Field:
         """The kind of field that a path needs."""
         if path[-1] == "arguments" or (self._terms.structured and path == ("content",)):
-            return Whole(self._checker, longest=self._terms.longest, conversation=self._terms.conversation)
-        return Prose(self._checker, self._terms.conversation)
+            terms = self._terms
+            return Whole(self._checker, terms.conversation, terms.substitution, longest=terms.longest)
+        return Prose(self._checker, self._terms.conversation, self._terms.substitution)
 
     def word(self, text: str, choice: Choice | None = None, *, remember: bool = True) -> str:
         """A short string that comes whole; one worth remembering is read once under a policy."""

@@ -192,6 +192,18 @@ class UnusableModelName(GatewayError):
     reason = "model_not_found"
 
 
+class MapsUnavailable(GatewayError):
+    """What stands for the user's data in this conversation cannot be had, so nothing is sent to the model."""
+
+    code = "HAE-G118"
+    exit_code = ExitCode.CANNOT_TELL
+    status = 503
+    kind = "server_error"
+    reason = "guard_unavailable"
+    outcome = "guard_unavailable"
+    retry = False
+
+
 class EncodedBody(GatewayError):
     """The request body is compressed, which the gateway does not accept."""
 

@@ -8,11 +8,15 @@ Rules of this file
 
 from __future__ import annotations
 
+import json
 from typing import Protocol
 
+from gateway.openai.walk import rename_keys, rewrite, unknown_keys
+from gateway.substitution import MASKS, Substitution
 from gateway.text_check import TextCheck
 from guard.checker import SafetyChecker
 from guard.conversation import ALONE, Conversation
+from guard.placeholders import Placeholders
 from guard.verdict import Action, Coverage, Direction, Severity, Verdict
 
 
@@ -39,10 +43,14 @@ class Field(Protocol):
 class Prose:
     """A text that a reader reads as it comes."""
 
-    __slots__ = ("_end", "_stream", "blocked", "received", "released")
+    __slots__ = ("_end", "_restoring", "_stream", "blocked", "received", "released")
 
-    def __init__(self, checker: SafetyChecker, conversation: Conversation = ALONE) -> None:
-        self._stream = checker.stream(Direction.OUTPUT, conversation=conversation)
+    def __init__(
+        self, checker: SafetyChecker, conversation: Conversation = ALONE, substitution: Substitution = MASKS
+    ) -> None:
+        self._stream = checker.stream(Direction.OUTPUT, conversation=conversation, replace=substitution.output)
+        placeholders = substitution.placeholders
+        self._restoring = placeholders.restoring() if placeholders else None
         self._end: Verdict | None = None
         self.received: list[str] = []
         self.released: list[str] = []
@@ -52,6 +60,8 @@ class Prose:
         self.received.append(text)
         out = self._stream.feed(text)
         self.blocked = self._stream.blocked
+        if self._restoring is not None and out:
+            out = self._restoring.feed(out)
         if out:
             self.released.append(out)
         return out
@@ -62,9 +72,12 @@ class Prose:
         end = self._stream.finish()
         self._end = end.verdict
         self.blocked = end.verdict.blocked
-        if end.text:
-            self.released.append(end.text)
-        return end.text
+        rest = end.text
+        if self._restoring is not None and not self.blocked:
+            rest = self._restoring.feed(rest) + self._restoring.finish()
+        if rest:
+            self.released.append(rest)
+        return rest
 
     def verdicts(self) -> tuple[Verdict, ...]:
         if self._end is None:
@@ -75,11 +88,21 @@ class Prose:
 class Whole:
     """A text that is checked and released only when it is complete."""
 
-    __slots__ = ("_check", "_finished", "_longest", "_policy", "_verdicts", "blocked", "received", "released")
+    __slots__ = (
+        "_check", "_finished", "_longest", "_placeholders", "_policy", "_verdicts", "blocked", "received", "released",
+    )  # fmt: skip
 
-    def __init__(self, checker: SafetyChecker, *, longest: int, conversation: Conversation = ALONE) -> None:
+    def __init__(
+        self,
+        checker: SafetyChecker,
+        conversation: Conversation = ALONE,
+        substitution: Substitution = MASKS,
+        *,
+        longest: int,
+    ) -> None:
         """longest: characters; a longer text is blocked, because it is neither checked nor kept."""
-        self._check = TextCheck(checker, Direction.OUTPUT, conversation)
+        self._check = TextCheck(checker, Direction.OUTPUT, conversation, substitution.output)
+        self._placeholders = substitution.placeholders
         self._policy = checker.policy
         self._longest = longest
         self._verdicts: tuple[Verdict, ...] = ()
@@ -106,8 +129,9 @@ class Whole:
         self.blocked = checked.blocked
         if self.blocked or not checked.text:
             return ""
-        self.released.append(checked.text)
-        return checked.text
+        text = checked.text if not self._placeholders else restored_json(checked.text, self._placeholders)
+        self.released.append(text)
+        return text
 
     def verdicts(self) -> tuple[Verdict, ...]:
         if not self._verdicts and self.received:
@@ -115,6 +139,23 @@ class Whole:
             total = sum([len(piece) for piece in self.received])
             return (unread(total, self._policy.name, self._policy.digest, blocked=self.blocked),)
         return self._verdicts
+
+
+def restored_json(text: str, placeholders: Placeholders) -> str:
+    """A text that ought to be JSON with the values put back; what is JSON stays JSON, whatever a value holds."""
+
+    def leaf(path: object, inner: str) -> str:
+        return placeholders.restore(inner, agree=True)
+
+    try:
+        value = json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        return placeholders.restore(text, agree=True)
+    new = rewrite(value, leaf)
+    names = {key: placeholders.restore(key) for key in unknown_keys(value) if "<" in key}
+    if names:
+        new = rename_keys(new, names)
+    return text if new is value else json.dumps(new, ensure_ascii=False)
 
 
 def unread(total: int, policy: str, digest: str, *, blocked: bool) -> Verdict:

@@ -12,6 +12,7 @@ from typing import Final
 from gateway.openai.walk import PROTOCOL_WORDS
 from gateway.text_check import TextCheck
 from guard.checker import SafetyChecker
+from guard.policy import Operator
 from guard.reload import ReloadingChecker
 from guard.verdict import Direction
 
@@ -40,9 +41,12 @@ class KnownWords:
 
 
 class InForce:
-    """A checker and what belongs to it. input, output: whole texts in that direction. label: `name@digest`, cut."""
+    """A checker and what belongs to it.
 
-    __slots__ = ("checker", "input", "known", "label", "output")
+    input, output: whole texts in that direction. label: `name@digest`, cut. hides: data is replaced by more than masks.
+    """
+
+    __slots__ = ("checker", "hides", "input", "known", "label", "output")
 
     def __init__(self, checker: SafetyChecker) -> None:
         self.checker = checker
@@ -50,6 +54,7 @@ class InForce:
         self.known = KnownWords()
         self.input = TextCheck(checker, Direction.INPUT)
         self.output = TextCheck(checker, Direction.OUTPUT)
+        self.hides = any(set(checker.policy.operators(d).values()) != {Operator.MASK} for d in Direction)
 
 
 class PolicySource:

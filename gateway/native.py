@@ -64,7 +64,8 @@ class Native:
         async with visit.exchange:
             verdict = await self._verdict(visit, text, direction, conversation)
             await self._recorded(visit, caller, "guard.check", raw, verdict)
-        await self._answer(visit, verdict_json(verdict, visit.request), verdict.action)
+        answer = {**verdict_json(verdict, visit.request), "not_looked_for": list(verdict.not_looked_for)}
+        await self._answer(visit, answer, verdict.action)
 
     async def scrub(self, visit: Visit) -> None:
         """`POST /v1/guard/scrub`: the text without personal data and secrets, whatever the policy says of them."""
@@ -76,7 +77,8 @@ class Native:
             await self._recorded(visit, caller, "guard.scrub", raw, verdict)
         entities = [{"type": e.type, "start": e.start, "end": e.end, "score": e.score} for e in scrubbed.entities]
         done = Action.REDACT if entities else Action.ALLOW
-        await self._answer(visit, {"id": visit.request, "text": scrubbed.text, "entities": entities}, done)
+        answer = {"id": visit.request, "text": scrubbed.text, "entities": entities}
+        await self._answer(visit, {**answer, "not_looked_for": list(scrubber.missing)}, done)
 
     async def moderate(self, visit: Visit) -> None:
         """`POST /v1/moderations`: OpenAI's question, answered by our guard."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import enum
+import secrets
 from dataclasses import dataclass, field
 
 from audit.log import AuditLog
 from gateway.keys import KeyStore
 from gateway.limits import Limits
+from gateway.placeholder_maps import KEY_BYTES, MapStore
 from gateway.upstream.ports import Upstream
 from guard.checker import SafetyChecker
 from guard.reload import ReloadingChecker
@@ -29,6 +31,7 @@ class GatewayParts:
     checker: one policy, or a policy file that may change while it is used.
     default_model: what the model name `default` stands for; "" means the first model that the upstream lists.
     blocked_prompt: how a blocked prompt is answered.
+    maps: what placeholders stand for; without one given, only until this process ends.
     """
 
     checker: SafetyChecker | ReloadingChecker
@@ -38,3 +41,4 @@ class GatewayParts:
     default_model: str = ""
     limits: Limits = field(default_factory=Limits)
     blocked_prompt: BlockedPrompt = BlockedPrompt.ERROR
+    maps: MapStore = field(default_factory=lambda: MapStore(secrets.token_bytes(KEY_BYTES)))

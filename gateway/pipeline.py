@@ -47,9 +47,10 @@ from gateway.openai.moderation import AskedModeration, ModerationMode, asked_mod
 from gateway.openai.refusal import refusal_text, refused_completion, refused_stream
 from gateway.openai.sse import DONE_FRAME, frame, frames
 from gateway.parts import BlockedPrompt, GatewayParts
-from gateway.prompt import Screened, screen
-from gateway.reception import Reception
+from gateway.prompt import Screened, screen, screen_hiding
+from gateway.reception import Reception, conversation_of, made_up_conversation
 from gateway.records import RequestRecord, durable
+from gateway.substitution import Hiding
 from gateway.upstream.ports import Json, UpstreamError
 from gateway.visit import Visit
 from guard.verdict import Direction
@@ -110,6 +111,7 @@ class Pipeline:
         """Close what the parts hold open, once no request is under way."""
         self.lane.close()
         await self._parts.upstream.aclose()
+        self._parts.maps.close()
         self._parts.log.close()  # may wait for the disk; nothing else is left to do on this loop
 
     async def chat(self, visit: Visit) -> None:
@@ -139,10 +141,15 @@ class Pipeline:
                 await self._complete(visit, screened, asked)
 
     async def _guard_input(self, visit: Visit, request: ChatRequest, tenant: str) -> Screened:
-        checker = visit.policy.checker
+        checker, waits = visit.policy.checker, visit.policy.checker.waits(Direction.INPUT)
         work = partial(screen, checker, request.body, tenant)
+        if visit.policy.hides:
+            name = conversation_of(visit.exchange, request.conversation, visit.request)
+            lasting = name != made_up_conversation(visit.request)
+            work = partial(screen_hiding, checker, request.body, Hiding(self._parts.maps, tenant, name, lasting))
+            waits = True
         try:
-            screened = await self.lane.run(len(request.raw), work, waits=checker.waits(Direction.INPUT))
+            screened = await self.lane.run(len(request.raw), work, waits=waits)
         except RecursionError as error:
             raise MalformedBody("the body is nested too deeply") from error
         visit.verdict = screened.verdict
@@ -159,6 +166,7 @@ class Pipeline:
             keep_usage=request.wants_usage or not request.stream,
             refusal=refusal_text(visit.request),
             conversation=screened.conversation,
+            substitution=screened.substitution,
         )
         return AnswerGuard(visit.policy, terms)
 

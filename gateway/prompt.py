@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.openai.walk import PROTOCOL_WORDS, Path, rename_keys, rewrite, unknown_keys
+from gateway.substitution import MASKS, Hiding, Substitution
 from gateway.tally import Tally
 from gateway.text_check import EMPTY_OBJECT, Checked, TextCheck
 from gateway.upstream.ports import Json
@@ -50,6 +51,7 @@ class Screened:
     forwarded: the body for the upstream; the same object as was given when nothing changed.
     blocked: nothing may be forwarded. silent: it is blocked only because a detector could not answer.
     conversation: the turns as they are forwarded, for classifiers that read them; empty where the policy has none.
+    substitution: what stands in the place of data, for the answer.
     """
 
     forwarded: Json
@@ -57,24 +59,40 @@ class Screened:
     blocked: bool
     silent: bool
     conversation: Conversation = ALONE
+    substitution: Substitution = MASKS
 
 
-def screen(checker: SafetyChecker, body: Json, tenant: str = "") -> Screened:
+def screen(checker: SafetyChecker, body: Json, tenant: str = "", substitution: Substitution = MASKS) -> Screened:
     """Read a (well-shaped) chat request and say what may be forwarded. tenant: whose it is."""
-    return _Screening(checker, tenant).run(body)
+    return _Screening(checker, tenant, substitution).run(body)
+
+
+def screen_hiding(checker: SafetyChecker, body: Json, hiding: Hiding) -> Screened:
+    """The same for a policy that replaces data by more than masks.
+
+    Raises:
+        MapsUnavailable: the conversation's placeholders cannot be had or kept.
+    """
+    substitution = hiding.begin(checker)
+    known = len(substitution.placeholders or ())
+    screened = screen(checker, body, hiding.tenant, substitution)
+    if not screened.blocked:
+        hiding.keep(substitution, known)
+    return screened
 
 
 class _Screening:
     """One request being read."""
 
-    __slots__ = ("_check", "_drops", "_keeps_turns", "_tally", "_tenant", "_turns")
+    __slots__ = ("_check", "_drops", "_keeps_turns", "_substitution", "_tally", "_tenant", "_turns")
 
-    def __init__(self, checker: SafetyChecker, tenant: str) -> None:
+    def __init__(self, checker: SafetyChecker, tenant: str, substitution: Substitution) -> None:
+        self._substitution = substitution
         self._tenant = tenant
         self._turns: list[Turn] = []
         self._keeps_turns = any(checker.waits(direction) for direction in Direction)
         self._drops = checker.policy.document.history is HistoryMode.DROP
-        self._check = TextCheck(checker, Direction.INPUT, Conversation(tenant=tenant))
+        self._check = TextCheck(checker, Direction.INPUT, Conversation(tenant=tenant), substitution.input)
         self._tally = Tally(checker.policy.name, checker.policy.digest)
 
     def run(self, body: Json) -> Screened:
@@ -92,6 +110,7 @@ class _Screening:
             blocked=tally.action is Action.BLOCK,
             silent=tally.blocked_by_silence(),
             conversation=self._check.conversation,
+            substitution=self._substitution,
         )
 
     def _messages(self, messages: list[Json]) -> list[Json]:

@@ -118,4 +118,9 @@ def conversation_of(exchange: Exchange, from_body: str, request: RequestId) -> C
     given = exchange.header(b"x-haechi-conversation") or from_body[:_LONGEST_ID]
     if given and _CONVERSATION.fullmatch(given):
         return ConversationId(given)
+    return made_up_conversation(request)
+
+
+def made_up_conversation(request: RequestId) -> ConversationId:
+    """The conversation of a request whose client named none."""
     return ConversationId("conv_" + request.removeprefix("req_"))

@@ -104,6 +104,15 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "audit_spill_dir", "", "", "Folder of spill files, best on another disk; empty for `spill` in the audit folder."
     ),
+    Setting(
+        "placeholder_hours",
+        24.0,
+        "hours",
+        "How long what placeholders of a conversation stand for is kept after it last grew.",
+        Kind.NUMBER,
+        0.01,
+        8_760,
+    ),
     Setting("guard_threads", 2, "threads", "Threads that check long texts, in each worker.", Kind.INTEGER, 1, 256),
     Setting("api_key", "", "", "First API key, 20 characters or more, instead of a generated one.", Kind.SECRET),
     Setting("audit_passphrase", "", "", "Passphrase that locks the audit log's key file.", Kind.SECRET),
@@ -168,6 +177,7 @@ class GatewaySettings:
     audit_mode: str
     audit_modes: str
     audit_spill_dir: str
+    placeholder_hours: float
     guard_threads: int
     api_key: str = field(repr=False)
     audit_passphrase: str = field(repr=False)

@@ -17,6 +17,7 @@ from typing import Any, Final
 from gateway.openai.walk import rename_keys, rewrite
 from guard.checker import SafetyChecker
 from guard.conversation import ALONE, Conversation
+from guard.mask import Replace
 from guard.verdict import Action, Direction, Verdict
 
 EMPTY_OBJECT: Final = "{}"
@@ -39,10 +40,17 @@ class Checked:
 class TextCheck:
     """A policy applied to whole texts that travel in one direction."""
 
-    __slots__ = ("_checker", "_direction", "conversation")
+    __slots__ = ("_checker", "_direction", "_replace", "conversation")
 
-    def __init__(self, checker: SafetyChecker, direction: Direction, conversation: Conversation = ALONE) -> None:
-        """conversation: what was said before the texts; may be set anew between two of them."""
+    def __init__(
+        self,
+        checker: SafetyChecker,
+        direction: Direction,
+        conversation: Conversation = ALONE,
+        replace: Replace | None = None,
+    ) -> None:
+        """conversation: what was said before the texts; may be set anew. replace: for data that is redacted."""
+        self._replace = replace
         self._checker = checker
         self._direction = direction
         self.conversation = conversation
@@ -60,7 +68,9 @@ class TextCheck:
     def _masked_by(self, text: str, verdict: Verdict) -> Checked:
         if verdict.action is Action.ALLOW or not verdict.findings:
             return Checked(text, (verdict,))
-        return Checked(self._checker.redact(text, verdict), (verdict,))
+        return Checked(
+            self._checker.redact(text, verdict, direction=self._direction, replace=self._replace), (verdict,)
+        )
 
     def any(self, text: str) -> Checked:
         """A text that may be JSON. Told by its first character and by whether it parses."""

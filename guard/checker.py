@@ -8,9 +8,11 @@ from pathlib import Path
 
 from guard.conversation import ALONE, Conversation, ScoreMemory
 from guard.engine import Plan, make_plan, without_classifiers
-from guard.mask import apply
-from guard.policy import Policy
+from guard.mask import Replace, apply
+from guard.placeholders import Placeholders
+from guard.policy import Operator, Policy
 from guard.registry import Detector, load_detector, load_model
+from guard.replacing import ReplacingKeys, replacing
 from guard.scoring import ScoringDesk
 from guard.semantic import SemanticLane
 from guard.stream import GuardStream
@@ -36,6 +38,7 @@ class SafetyChecker:
         self._words: dict[Direction, Plan] = {d: without_classifiers(plan) for d, plan in self._plans.items()}
         terms = policy.document.semantic
         self._desk = ScoringDesk()
+        self._replace: dict[Direction, Replace | None] = {d: self.replacing(d, ReplacingKeys()) for d in Direction}
         self.memory = ScoreMemory(terms.cache, terms.cache_s) if terms.cache else None
 
     @classmethod
@@ -57,6 +60,19 @@ class SafetyChecker:
         """Whether judging a text may take longer than an event loop can stand still: a classifier is asked."""
         return bool(self._plans[Direction(direction)].classifiers)
 
+    def replacing(
+        self, direction: Direction, keys: ReplacingKeys, placeholders: Placeholders | None = None
+    ) -> Replace | None:
+        """What the policy puts in the place of data; None where it only masks. placeholders: of the conversation."""
+        operators = self.policy.operators(direction)
+        if set(operators.values()) == {Operator.MASK}:
+            return None
+        return replacing(operators, keys, placeholders)
+
+    def uses_placeholders(self) -> bool:
+        """Whether something that the user wrote goes to the model under another name and has to be put back."""
+        return Operator.PLACEHOLDER in self.policy.operators(Direction.INPUT).values()
+
     def check(
         self, text: str, *, direction: Direction | str = Direction.INPUT, conversation: Conversation = ALONE
     ) -> Verdict:
@@ -70,20 +86,37 @@ class SafetyChecker:
         return GuardStream(self._words[Direction(direction)], self.policy).check(word)
 
     def stream(
-        self, direction: Direction | str = Direction.OUTPUT, *, conversation: Conversation = ALONE
+        self,
+        direction: Direction | str = Direction.OUTPUT,
+        *,
+        conversation: Conversation = ALONE,
+        replace: Replace | None = None,
     ) -> GuardStream:
-        """A guard for one text that arrives in pieces."""
-        plan = self._plans[Direction(direction)]
+        """A guard for one text that arrives in pieces. replace: from `replacing`; else random keys of this process."""
+        direction = Direction(direction)
+        plan = self._plans[direction]
         lane = SemanticLane(plan, self._desk, self.memory, conversation) if plan.classifiers else None
-        return GuardStream(plan, self.policy, lane)
+        return GuardStream(plan, self.policy, lane, replace or self._replace[direction])
 
     def wrap(self, pipeline: object) -> GuardedPipeline:
         """A text-generation pipeline of transformers behind this guard; called like the pipeline, or streamed."""
         return GuardedPipeline(self, pipeline)
 
-    def redact(self, text: str, verdict: Verdict) -> str:
-        """The text with every finding masked that the verdict wants masked; `verdict` must be of this text."""
-        return apply(text, verdict.findings, base=0, removed=self.policy.document.replacement)
+    def redact(
+        self,
+        text: str,
+        verdict: Verdict,
+        *,
+        direction: Direction | str = Direction.INPUT,
+        replace: Replace | None = None,
+    ) -> str:
+        """The text with everything replaced that the verdict wants replaced; `verdict` must be of this text.
+
+        replace: as for `stream`.
+        """
+        removed = self.policy.document.replacement
+        chosen = replace or self._replace[Direction(direction)]
+        return apply(text, verdict.findings, base=0, removed=removed, replace=chosen)
 
 
 def is_identifier(text: str) -> bool:

@@ -9,14 +9,15 @@ Rules of this file
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from guard.classify import Classifier, SelfCalibrated
 from guard.decide import judge
 from guard.errors import NoDetector
 from guard.language import language_of
-from guard.policy import Calibrated, Policy, Rule, StreamMode, Thresholds
+from guard.pii.kinds import NAME_KINDS
+from guard.policy import Calibrated, Policy, Rule, SemanticDocument, StreamMode, Thresholds
 from guard.registry import Detector
 from guard.scanner import Look, Scanner
 from guard.verdict import Action, Category, Direction, Finding, Severity, Unavailable
@@ -38,6 +39,7 @@ class Observation:
     end: int
     source: str
     entity: str = ""
+    text: str | None = None  # what a classifier judged; for scanners, whatever stands around the match
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,10 @@ class Plan:
     looked_for: frozenset[Category]
     suspicious: Mapping[Category, float] = field(default_factory=dict)
     calibrated: Mapping[str, SelfCalibrated] = field(default_factory=dict)
+    semantic: SemanticDocument = field(default_factory=SemanticDocument)
+    direction: Direction = Direction.INPUT
+    digest: str = ""
+    not_looked_for: tuple[str, ...] = ()
 
     def rules_of(self, detector: str) -> tuple[Rule, ...]:
         """The rules that name a detector."""
@@ -179,7 +185,27 @@ def make_plan(policy: Policy, direction: Direction, detectors: Mapping[str, Dete
         frozenset(rules),
         {rule.category: _suspicious(rule, calibrated.values()) for rule in judged},
         calibrated,
+        policy.document.semantic,
+        direction,
+        policy.digest,
+        _not_looked_for(scanners) if Category.PII in rules else (),
     )
+
+
+def _not_looked_for(scanners: Iterable[ScannerSeat]) -> tuple[str, ...]:
+    """Kinds of names that no scanner finds, and languages in which one that does has no tagger."""
+    found = [seat.scanner for seat in scanners if NAME_KINDS[0] in getattr(seat.scanner, "entities", ())]
+    if not found:
+        return NAME_KINDS
+    missing = {language for scanner in found for language in getattr(scanner, "missing", ())}
+    return tuple(sorted(f"{kind}:{language.value}" for language in missing for kind in NAME_KINDS))
+
+
+def without_classifiers(plan: Plan) -> Plan:
+    """The part of a plan that costs next to nothing; for ids and names, which are words and not sentences."""
+    served = {seat.detector for seat in plan.scanners}
+    rules = {category: rule for category, rule in plan.rules.items() if served.intersection(rule.detectors)}
+    return replace(plan, rules=rules, classifiers=(), looked_for=frozenset(rules), suspicious={})
 
 
 def _suspicious(rule: Rule, calibrated: Iterable[SelfCalibrated]) -> float:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import assert_never
 
 from guard.registry import load_mask
 from guard.verdict import Action, Category, Finding
 
+Replace = Callable[[str, str], str]
 
-def replacement(finding: Finding, original: str, removed: str) -> str:
-    """What stands in the text instead of a finding. removed: the policy's word for what has no entity."""
+
+def replacement(finding: Finding, original: str, removed: str, replace: Replace | None = None) -> str:
+    """What stands in the text instead of a finding.
+
+    removed: the policy's word for what has no entity. replace: from entity and original; a mask without it.
+    """
     if finding.entity and finding.category in (Category.PII, Category.SECRETS):
-        return load_mask()(finding.entity, original)
+        return (replace or load_mask())(finding.entity, original)
     return removed
 
 
@@ -27,8 +32,8 @@ def is_masked(action: Action) -> bool:
             assert_never(unreachable)
 
 
-def apply(text: str, findings: Iterable[Finding], *, base: int, removed: str) -> str:
-    """The text with every masked finding replaced. base: position of `text[0]` in the whole text.
+def apply(text: str, findings: Iterable[Finding], *, base: int, removed: str, replace: Replace | None = None) -> str:
+    """The text with every masked finding replaced. base: position of `text[0]` in the whole text. replace: as above.
 
     Overlapping findings become one mask, that of the one that begins first (the longest of those).
     """
@@ -45,7 +50,7 @@ def apply(text: str, findings: Iterable[Finding], *, base: int, removed: str) ->
         begin, stop = max(at, first.start - base), min(len(text), end - base)
         if stop > begin:
             out.append(text[at:begin])
-            out.append(replacement(first, text[begin:stop], removed))
+            out.append(replacement(first, text[begin:stop], removed, replace))
             at = stop
         if finding is not None:
             first, end = finding, finding.end

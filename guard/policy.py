@@ -22,6 +22,7 @@ from guard.backends.document import ModelDocument
 from guard.verdict import Action, Category, Direction, Severity
 from haechi.base.text import Language
 
+DEFAULT_OPERATOR = "default"
 Probability = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
 Version = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}-[0-9]{2}(\.[0-9]+)?$")]
@@ -85,6 +86,27 @@ class Calibrated(enum.StrEnum):
     CALIBRATED = "calibrated"
 
 
+class Operator(enum.StrEnum):
+    """What stands in a text instead of a piece of personal data or a secret that is redacted.
+
+    Mask keeps the format; pseudonym is made up, of the same script and length, one for one value in a conversation; hash
+    is keyed for the tenant; placeholder goes to the model and comes back as what it stands for.
+    """
+
+    MASK = "mask"
+    PSEUDONYM = "pseudonym"
+    HASH = "hash"
+    REMOVE = "remove"
+    PLACEHOLDER = "placeholder"
+
+
+class OperatorsDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Operators by kind of data, for either direction; `default` stands for every other kind, and is a mask if absent."""
+
+    input: dict[str, Operator] = {}
+    output: dict[str, Operator] = {}
+
+
 class LanguageRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What differs for text in one language; what is absent stays as the rule says."""
 
@@ -118,6 +140,7 @@ class PolicyDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fail: FailMode = FailMode.CLOSED
     streaming: StreamMode = StreamMode.BALANCED
     replacement: str = "[removed]"
+    operators: OperatorsDocument = OperatorsDocument()
     history: HistoryMode = HistoryMode.MASK
     semantic: SemanticDocument = SemanticDocument()
     models: dict[Name, ModelDocument] = {}
@@ -233,6 +256,11 @@ class Policy:
     def rules(self) -> Mapping[Direction, Mapping[Category, Rule]]:
         """The rules of either direction."""
         return {direction: _resolve(self.document, direction) for direction in Direction}
+
+    def operators(self, direction: Direction) -> Mapping[str, Operator]:
+        """Operators by kind of data; `default` is always there."""
+        own = self.document.operators.input if direction is Direction.INPUT else self.document.operators.output
+        return {DEFAULT_OPERATOR: Operator.MASK, **own}
 
     @property
     def detectors(self) -> tuple[str, ...]:

@@ -24,8 +24,9 @@ from guard.errors import (
     UnknownDetector,
     UnknownPolicyKey,
 )
-from guard.policy import Calibrated, Policy, PolicyDocument, RuleDocument, Thresholds
-from guard.registry import DETECTORS
+from guard.policy import DEFAULT_OPERATOR, Calibrated, Operator, Policy, PolicyDocument, RuleDocument, Thresholds
+from guard.registry import DETECTORS, entities
+from guard.verdict import Direction
 from haechi.base.errors import nearest
 from haechi.base.resources import policies_dir
 
@@ -182,6 +183,7 @@ def _check_detectors(document: PolicyDocument, where: str) -> None:
     if not document.detectors:
         raise NoDetector(f"{where}: the policy names no detector", hint=f"known: {', '.join(sorted(DETECTORS))}")
     _check_models(document, where)
+    _check_operators(document, where)
     known = {*DETECTORS, *document.models}
     _check_names(document.detectors, known, where)
     _check_order(document.thresholds, where)
@@ -198,6 +200,22 @@ def _check_models(document: PolicyDocument, where: str) -> None:
         wrong = check(model, {*document.models, *DETECTORS}, ensembles)
         if wrong:
             raise InvalidPolicyValue(f"{where}: models.{name}: {wrong}", hint="see docs/backends.md")
+
+
+def _check_operators(document: PolicyDocument, where: str) -> None:
+    """Each is for a kind of data that exists, and nothing is hidden from the client that nobody puts back."""
+    for direction in Direction:
+        own = document.operators.input if direction is Direction.INPUT else document.operators.output
+        kinds = {DEFAULT_OPERATOR, *entities()} if own else set()
+        for kind, operator in own.items():
+            place = f"{where}: operators.{direction.value}.{kind}"
+            if kind not in kinds:
+                raise InvalidPolicyValue(f"{place}: there is no such kind of data", hint=nearest(kind, kinds))
+            if operator is Operator.PLACEHOLDER and direction is Direction.OUTPUT:
+                raise InvalidPolicyValue(
+                    f"{place}: a placeholder in an answer would never become a value again",
+                    hint="placeholder is for input; use mask, pseudonym, hash or remove",
+                )
 
 
 def _check_names(names: Iterable[str], known: Collection[str], where: str) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from guard.backends.document import ModelDocument, ModelKind
-from guard.backends.ensemble import Ensemble
+from guard.backends.ensemble import ensemble
 from guard.classify import Classifier
 from guard.errors import DetectorNotLoaded
 from guard.scanner import Scanner
@@ -104,7 +104,7 @@ def load_model(name: str, models: Mapping[str, ModelDocument], base: Path) -> De
     if mute:
         raise DetectorNotLoaded(f"{name!r}: {', '.join(mute)} gives no scores", hint="an ensemble is of classifiers")
     asked = {one: detector.classifiers for one, detector in members.items()}
-    return Detector(name, (), (Ensemble(name, asked, document.rule, document.votes),))
+    return Detector(name, (), (ensemble(name, asked, document.rule, document.votes),))
 
 
 @lru_cache(maxsize=8)
@@ -126,3 +126,10 @@ def load_mask() -> Callable[[str, str], str]:
     """`mask(entity, original) -> str` of the personal data part: what stands in a text instead of a value."""
     mask: Callable[[str, str], str] = import_module("guard.pii").mask
     return mask
+
+
+@cache
+def entities() -> frozenset[str]:
+    """Every kind of personal data and secrets that some detector looks for."""
+    found = [import_module(name).entities() for name in ("guard.pii", "guard.secrets", "guard.pii.names.scanner")]
+    return frozenset[str]().union(*found)

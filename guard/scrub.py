@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from guard import pii, secrets
 from guard.fold import build_views
 from guard.pii.errors import UnknownEntity
-from guard.pii.names.scanner import NAME_KINDS, NameScanner
+from guard.pii.kinds import NAME_KINDS
+from guard.pii.names.scanner import NameScanner
 from guard.pii.operators import Mode, operator
 from guard.scanner import Match, Scanner
 from haechi.base.text import Language

@@ -18,7 +18,7 @@ from guard.decide import on_unavailable, strictest, worst
 from guard.engine import Observation, Plan, guarded
 from guard.errors import StreamClosed
 from guard.fold import build_views
-from guard.mask import apply
+from guard.mask import Replace, apply
 from guard.policy import Policy, Rule
 from guard.scanner import Look, Scanner
 from guard.semantic import SemanticLane
@@ -48,11 +48,14 @@ class GuardStream:
 
     __slots__ = (
         "_base", "_blocked", "_checked", "_ended", "_findings", "_late", "_masks", "_open", "_plan", "_policy", "_released",
-        "_scores", "_semantic", "_shadow", "_silence", "_unavailable",
+        "_replace", "_scores", "_semantic", "_shadow", "_silence", "_unavailable",
     )  # fmt: skip
 
-    def __init__(self, plan: Plan, policy: Policy, semantic: SemanticLane | None = None) -> None:
-        """semantic: the lane of the plan's classifiers, made for this text."""
+    def __init__(
+        self, plan: Plan, policy: Policy, semantic: SemanticLane | None = None, replace: Replace | None = None
+    ) -> None:
+        """semantic: the lane of the plan's classifiers, made for this text. replace: for data that is redacted."""
+        self._replace = replace
         self._plan = plan
         self._policy = policy
         self._semantic = semantic
@@ -122,6 +125,7 @@ class GuardStream:
             tuple(self._unavailable.values()),
             tuple(self._shadow),
             self._late,
+            self._plan.not_looked_for,
         )
 
     def _advance(self, delta: str, *, final: bool) -> str:
@@ -236,7 +240,9 @@ class GuardStream:
             masks = [*settled, *self._masks]
             if self._plan.by_sentence:
                 masks = [self._whole_sentence(f, text, self._released) for f in masks]
-            text = apply(text, masks, base=self._released, removed=self._policy.document.replacement)
+            text = apply(
+                text, masks, base=self._released, removed=self._policy.document.replacement, replace=self._replace
+            )
             self._masks = [f for f in self._masks if f.end > self._base + cut]
         self._released = self._base + cut
         keep = max(0, cut - self._plan.lookbehind)

@@ -124,6 +124,8 @@ class Verdict:
     scores: highest score per category looked for, each in [0, 1]; a category nobody looked for is absent.
     released: characters already sent on behind the first violating offset when a stream was cut (0 if none).
     shadow: findings of rules that are evaluated and not enforced.
+    not_looked_for: kinds of personal data that the policy wants found and that nothing here can find: `PERSON`, or
+        `PERSON:ko` where only a language is missing.
     policy, policy_digest: name and `sha256:<hex>` of the policy that decided.
     """
 
@@ -137,6 +139,7 @@ class Verdict:
     unavailable: tuple[Unavailable, ...] = ()
     shadow: tuple[Finding, ...] = ()
     released: int = field(default=0)
+    not_looked_for: tuple[str, ...] = ()
 
     @property
     def blocked(self) -> bool:

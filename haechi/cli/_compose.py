@@ -32,6 +32,7 @@ def build_app(settings: GatewaySettings) -> Callable[..., Any]:
     from gateway.app import create_app
     from gateway.keys import KeyStore
     from gateway.parts import BlockedPrompt, GatewayParts
+    from gateway.placeholder_maps import MapStore
     from guard.reload import ReloadingChecker
 
     with ExitStack() as opened:
@@ -46,6 +47,8 @@ def build_app(settings: GatewaySettings) -> Callable[..., Any]:
             modes=modes_of(settings),
         )
         opened.callback(log.close)
+        maps = MapStore.open(settings.data_dir, keep_s=settings.placeholder_hours * 3600)
+        opened.callback(maps.close)
         app = create_app(
             GatewayParts(
                 checker=checker,
@@ -55,6 +58,7 @@ def build_app(settings: GatewaySettings) -> Callable[..., Any]:
                 default_model=settings.model if settings.upstream else "",
                 limits=limits_of(settings),
                 blocked_prompt=BlockedPrompt(settings.blocked_prompt),
+                maps=maps,
             )
         )
         opened.pop_all()

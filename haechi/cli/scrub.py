@@ -146,7 +146,7 @@ def _scrub_text(scrubber: Scrubber, source: IO[bytes], target: IO[str], args: ar
         ) from error
     scrubbed = scrubber.scrub(text)
     if args.json:
-        _write(target, _result(scrubbed, text, explain=args.explain))
+        _write(target, {**_result(scrubbed, text, explain=args.explain), "not_looked_for": list(scrubber.missing)})
         return ExitCode.OK
     target.write(scrubbed.text)
     if args.explain:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 
+from guard.pii.kinds import NAME_KINDS
 from guard.pii.names.rules import by_rule, plausible_english, plausible_korean
 from guard.pii.names.tagger import SCRIPTS, WINDOW, Name, Tagger, load
 from guard.scanner import Match
@@ -19,7 +20,6 @@ from guard.views import TextViews
 from haechi.base.text import Language
 
 HOLD = 48
-NAME_KINDS = ("PERSON", "ORGANIZATION", "LOCATION")
 _LEAST_SCORE = 0.5
 _MOST_SCORE = 0.74  # below every pattern's, so that a number inside an address stays what it is
 
@@ -127,3 +127,8 @@ def _mostly_korean(text: str) -> bool:
 def scanners() -> tuple[NameScanner, ...]:
     """The detectors named `names`, made once."""
     return (NameScanner(),)
+
+
+def entities() -> frozenset[str]:
+    """The kinds of names that are looked for."""
+    return frozenset(NAME_KINDS)
