@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final, assert_never
 
 from guard.backends.document import EnsembleRule
-from guard.classify import Classifier
-from guard.verdict import Category
+from guard.classify import Classifier, Conversational, Turn
+from guard.verdict import Category, Direction
 
 VOTE: Final = 0.5
 """A member's vote where the policy names none: more likely than not."""
@@ -35,7 +35,9 @@ class Ensemble:
 
     def score(self, text: str, context: str = "") -> Mapping[Category, float]:
         """One score per category that a member answers for. Raises what a member raises."""
-        answers = [(key, member.score(text, context)) for key, member in self._members]
+        return self._together([(key, member.score(text, context)) for key, member in self._members])
+
+    def _together(self, answers: list[tuple[str, Mapping[Category, float]]]) -> Mapping[Category, float]:
         return {
             category: self._joined([(key, scores[category]) for key, scores in answers if category in scores])
             for category in sorted(self.categories)
@@ -55,3 +57,29 @@ class Ensemble:
                 return float(all(score >= self._votes.get(key, VOTE) for key, score in scores))
             case _ as unreachable:
                 assert_never(unreachable)
+
+
+class ReadingEnsemble(Ensemble):
+    """An ensemble of which a member reads conversations: that one gets the turns, the others the text."""
+
+    def judge(self, text: str, context: str, turns: Sequence[Turn], direction: Direction) -> Mapping[Category, float]:
+        """As `score`. Raises what a member raises."""
+        return self._together(
+            [
+                (
+                    key,
+                    member.judge(text, context, turns, direction)
+                    if isinstance(member, Conversational)
+                    else member.score(text, context),
+                )
+                for key, member in self._members
+            ]
+        )
+
+
+def ensemble(
+    name: str, members: Mapping[str, Sequence[Classifier]], rule: EnsembleRule, votes: Mapping[str, float]
+) -> Ensemble:
+    """The kind of ensemble that its members need. See Ensemble."""
+    reads = any(isinstance(member, Conversational) for several in members.values() for member in several)
+    return (ReadingEnsemble if reads else Ensemble)(name, members, rule, votes)
