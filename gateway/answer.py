@@ -162,6 +162,19 @@ class AnswerGuard:
                     characters += self._waiting
         return characters
 
+    def asks(self, chunks: list[Json]) -> bool:
+        """Whether `chunks` would ask a classifier: not for most pieces in the midst of a sentence. In doubt it would."""
+        return len(chunks) > 1 or any(self._asks(raw) for chunk in chunks for raw in _choices_of(chunk))
+
+    def _asks(self, raw: Json) -> bool:
+        choice = self._choices.get(raw.get("index", 0))
+        delta = raw.get("delta") or {}
+        if choice is None or len(delta) != 1 or raw.get("finish_reason"):
+            return True
+        ((key, text),) = delta.items()
+        field = choice.fields.get((key,))
+        return field is None or not isinstance(text, str) or field.asks(text)
+
     def chunks(self, chunks: list[Json]) -> list[Json]:
         """The chunks to send for some chunks of the upstream."""
         sent = []

@@ -31,6 +31,10 @@ class Field(Protocol):
         """Take the next piece, answer what may be released; "" once blocked."""
         ...
 
+    def asks(self, text: str) -> bool:
+        """Whether taking this piece would ask a classifier."""
+        ...
+
     def finish(self) -> str:
         """The rest that may be released; the text is complete. Asked again, "" ."""
         ...
@@ -55,6 +59,9 @@ class Prose:
         self.received: list[str] = []
         self.released: list[str] = []
         self.blocked = False
+
+    def asks(self, text: str) -> bool:
+        return self._stream.asks(text)
 
     def feed(self, text: str) -> str:
         self.received.append(text)
@@ -110,6 +117,9 @@ class Whole:
         self.received: list[str] = []
         self.released: list[str] = []
         self.blocked = False
+
+    def asks(self, text: str) -> bool:
+        return False  # only when it is whole
 
     def feed(self, text: str) -> str:
         self._longest -= len(text)

@@ -214,7 +214,8 @@ class Pipeline:
             ready: Callable[[], list[Json]] = getattr(chunks, "ready", list)
             async for first in chunks:
                 batch = merged([first, *ready()])
-                out = await self.lane.run(answer.work(batch), partial(answer.chunks, batch), waits=waits)
+                asks = waits and answer.asks(batch)
+                out = await self.lane.run(answer.work(batch), partial(answer.chunks, batch), waits=asks)
                 if last or answer.complete or answer.blocked:
                     last += out
                     if answer.blocked:

@@ -121,6 +121,15 @@ class SemanticLane:
             self._peek()
         return seen
 
+    def asks(self, delta: str) -> bool:
+        """Whether taking this text would ask a classifier, so that it may take a while."""
+        pending = self._pending + delta
+        if self._followers and len(self._unfollowed) + len(delta) >= _FOLLOW_LEAST:
+            return True
+        if self._plan.streaming is StreamMode.BALANCED and len(pending) - self._peeked >= PEEK:
+            return True
+        return len(pending) >= self._terms.window or last_end(pending) > 0
+
     def limit(self) -> int:
         """The position behind which nothing may be released yet."""
         judged = min(

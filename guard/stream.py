@@ -90,6 +90,10 @@ class GuardStream:
             return ""
         return self._advance(delta, final=False)
 
+    def asks(self, delta: str) -> bool:
+        """Whether feeding this piece would ask a classifier; if not, it costs next to nothing."""
+        return self._semantic is not None and self._semantic.asks(delta)
+
     def finish(self) -> StreamEnd:
         """The text is complete: the rest that may be released, and the verdict."""
         if self._ended:
