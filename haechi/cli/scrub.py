@@ -33,7 +33,9 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         epilog='With --jsonl each line is {"id": ..., "text": ...}; other fields are left out of the output. A line '
         "that cannot be read keeps its place as an error; the exit code is then 2.",
     )
-    parser.add_argument("file", nargs="?", default="-", metavar="FILE", help="file to read, - for standard input [-]")
+    parser.add_argument(
+        "file", nargs="?", default="-", metavar="FILE", help="file or folder to read, - for standard input [-]"
+    )
     parser.add_argument("--jsonl", action="store_true", help="one JSON object a line in and out")
     parser.add_argument("--mode", choices=_MODES, default="mask", help="what stands instead of a value [mask]")
     parser.add_argument(
@@ -43,7 +45,11 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "--key-file", type=Path, metavar="FILE", help="key of hashes and pseudonyms; random for each run without it"
     )
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write there instead of standard output")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write there; needed for a folder and for tables")
+    parser.add_argument(
+        "--columns", metavar="LIST", help="of .csv, .tsv, .jsonl and .parquet files: only these fields [every text]"
+    )
+    parser.add_argument("--resume", action="store_true", help="of a folder: leave alone what is in the output already")
     parser.add_argument("--explain", action="store_true", help="say which pattern found each entity, and why")
     parser.add_argument("--json", action="store_true", help="one JSON object with text and entities")
     parser.set_defaults(run=run)
@@ -52,6 +58,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def run(args: argparse.Namespace) -> int:
     """Scrub a file or standard input."""
     from guard.scrub import Scrubber
+    from haechi.cli._scrub_files import is_structured
 
     scrubber = Scrubber(
         args.mode,
@@ -61,12 +68,30 @@ def run(args: argparse.Namespace) -> int:
     )
     if scrubber.missing:
         print(f"haechi: warning: not looked for: {', '.join(scrubber.missing)}", file=sys.stderr)
+    if args.file != "-" and not args.jsonl and (is_structured(Path(args.file)) or args.columns):
+        return _scrub_files(scrubber, args)
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(_opened(args.file))
         target = stack.enter_context(_target(args.output))
         if args.jsonl:
             return _scrub_rows(scrubber, source, target, explain=args.explain)
         return _scrub_text(scrubber, source, target, args)
+
+
+def _scrub_files(scrubber: Scrubber, args: argparse.Namespace) -> int:
+    """A folder, or a file with rows and columns, into another of its kind."""
+    from haechi.base.errors import InvalidSetting
+    from haechi.cli._scrub_files import Work, scrub_tree
+
+    if args.output is None:
+        raise InvalidSetting(f"{args.file} needs --output", hint="name a file, or a folder for a folder")
+    columns = tuple(name.strip() for name in args.columns.split(",")) if args.columns else ()
+
+    def explain(where: str, kind: str, rule: str, score: float) -> None:
+        print(f"{where}: {kind} {score:.2f} {rule}", file=sys.stderr)
+
+    work = Work(scrubber, columns, explain=explain if args.explain else None)
+    return scrub_tree(work, Path(args.file), args.output, resume=args.resume)
 
 
 @dataclass
