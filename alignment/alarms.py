@@ -18,7 +18,7 @@ def of_dpo(recipe: Recipe, history: History, drift: Drift | None) -> tuple[str, 
     """Alarms of a DPO run. drift: how far held-out answers moved; None when that was not measured."""
     alarms: list[str] = []
     last = history[-10:]
-    mean = sum(entry["displacement"] for entry in last) / max(len(last), 1)
+    mean = sum(entry.get("displacement", 0.0) for entry in last) / max(len(last), 1)
     if mean < -recipe.dpo.displacement_alarm:
         alarms.append(
             f"likelihood displacement: chosen answers lost {-mean:.2f} nats per token against the reference; "

@@ -73,8 +73,8 @@ def load_tokenizer(path: str, *, chat_template: str = "") -> Any:
     return tokenizer
 
 
-def load_policy(path: str, *, dtype: torch.dtype) -> Any:
-    """A causal language model in training precision.
+def load_policy(path: str, *, dtype: torch.dtype, bits: int = 0) -> Any:
+    """A causal language model in training precision. bits: 4 or 8 quantises its frozen weights with bitsandbytes.
 
     Raises:
         UnusableModel: the folder or name cannot be loaded as one.
@@ -84,10 +84,23 @@ def load_policy(path: str, *, dtype: torch.dtype) -> Any:
 
     try:
         # "sdpa" takes the explicit masks of prefix sharing; other kernels ignore them.
-        model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, attn_implementation="sdpa")
+        model = AutoModelForCausalLM.from_pretrained(
+            path, dtype=dtype, attn_implementation="sdpa", **_quantised(bits, dtype)
+        )
     except (OSError, ValueError) as error:
         raise _not_loadable(path, "causal language model", error) from error
     return model
+
+
+def _quantised(bits: int, dtype: torch.dtype) -> dict[str, Any]:
+    if not bits:
+        return {}
+    from transformers import BitsAndBytesConfig
+
+    config = BitsAndBytesConfig(
+        load_in_4bit=bits == 4, load_in_8bit=bits == 8, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
+    )
+    return {"quantization_config": config}
 
 
 def new_tokenizer(texts: Iterable[str], *, vocab: int) -> Any:

@@ -46,6 +46,9 @@ class RunValues:
     device: str = _value(
         "auto", "where to compute; auto takes a GPU when there is one", choices=("auto", "cpu", "cuda")
     )
+    backend: str = _value(
+        "own", "who trains: our trainers, or TRL's (sft, reward, dpo; also several processes)", choices=("own", "trl")
+    )
     save_every: int = _value(100, "a checkpoint after so many steps; the last step always has one", unit="steps", low=1)
     keep: int = _value(2, "finished checkpoints to keep", low=1, high=1000)
 
@@ -78,6 +81,9 @@ class LoraValues:
     rank: int = _value(0, "rank of the adapter; 0 trains all weights", low=0, high=1024)
     alpha: int = _value(16, "scale of the adapter, divided by the rank", low=1, high=4096)
     dropout: float = _value(0.0, "dropout before the adapter", low=0, high=0.9)
+    bits: int = _value(
+        0, "bits of the frozen weights: 4 or 8 with bitsandbytes (QLoRA), 0 keeps them whole", low=0, high=8
+    )
     targets: str = _value("all-linear", "comma-separated module names, or all-linear")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 
 from alignment.data.encode import Encoder, TooLong
 from alignment.data.rows import Demonstration, Pair
+from alignment.errors import UnusableBackend
 from alignment.forward import Arithmetic
 from alignment.models import LoraShape, Shape, add_adapter, load_policy, load_tokenizer, new_policy, new_tokenizer
 from alignment.recipe import ModelValues, Recipe
@@ -50,6 +52,25 @@ def tokenizer_for(recipe: Recipe, rows: Iterable[Pair | Demonstration]) -> Any:
     return new_tokenizer(texts, vocab=recipe.model.vocab)
 
 
+def check_bits(recipe: Recipe) -> None:
+    """QLoRA needs bitsandbytes, an adapter, and a model to load.
+
+    Raises:
+        UnusableBackend: one of them is missing; the message says which.
+    """
+    bits = recipe.lora.bits
+    if not bits:
+        return
+    if bits not in (4, 8):
+        raise UnusableBackend(f"lora.bits={bits}: frozen weights have 4 or 8 bits", hint="or 0, which keeps them whole")
+    if not recipe.lora.rank or recipe.model.path == NEW:
+        raise UnusableBackend(
+            "lora.bits needs an adapter on a model that exists", hint="set lora.rank=16 and model.path"
+        )
+    if find_spec("bitsandbytes") is None:
+        raise UnusableBackend("lora.bits needs bitsandbytes", hint="pip install bitsandbytes, or lora.bits=0")
+
+
 def policy_for(recipe: Recipe, tokenizer: Any) -> Any:
     """The causal language model, with its adapter if the recipe has one, on its device, in training precision."""
     values = recipe.model
@@ -57,7 +78,9 @@ def policy_for(recipe: Recipe, tokenizer: Any) -> Any:
         shape = Shape(values.family, values.hidden, values.layers, values.heads, values.vocab, values.experts)
         model = new_policy(shape, tokenizer, seed=recipe.run.seed)
     else:
-        model = load_policy(model_path(values), dtype=torch.float32)
+        model = load_policy(model_path(values), dtype=torch.float32, bits=recipe.lora.bits)
+    if recipe.lora.bits:
+        return adapted(model, recipe)  # bitsandbytes has placed it
     return adapted(model.to(device_of(recipe)), recipe)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,14 +23,25 @@ from alignment.optimiser import Stepper, batch_rows, trainable
 from alignment.ppo import PpoTrainer, Prompt, critic_from, frozen_copy
 from alignment.recipe import Recipe
 from alignment.reward import RewardObjective, heads_of, measured_scale, new_reward_model, write_scale
-from alignment.runs.folder import RunFolder
-from alignment.runs.loop import Metrics, Progress, run_loop, seed_step
+from alignment.runs.folder import RunFolder, line_of
+from alignment.runs.loop import Metrics, Progress, Trainer, run_loop, seed_step
 from alignment.scorers import ModelScorer, scorer_named
 from alignment.sft import AnswerLikelihood
-from alignment.start import NEW, adapted, arithmetic_for, device_of, encoder_for, policy_for, settle, tokenizer_for
+from alignment.start import (
+    NEW,
+    adapted,
+    arithmetic_for,
+    check_bits,
+    device_of,
+    encoder_for,
+    policy_for,
+    settle,
+    tokenizer_for,
+)
 from alignment.supervised import SupervisedTrainer
 from alignment.teacher import GuardScorer, guard_policy
 from alignment.tensor.preference import PairLoss
+from alignment.trl_backend import check_backend, is_main, learn
 from alignment.watch import Drift, drift
 
 
@@ -53,6 +64,8 @@ def train(recipe: Recipe, *, resume: bool = False, show_progress: bool = False) 
     Raises:
         HaechiError: see alignment.errors; nothing is half done on disk whatever happens.
     """
+    check_backend(recipe, resume=resume)
+    check_bits(recipe)
     settle(recipe)
     match recipe.kind:
         case "sft":
@@ -79,7 +92,7 @@ def _sft(recipe: Recipe, resume: bool, show: bool) -> Outcome:
     _demand_end_gradient(model, tokenizer)
     objective = AnswerLikelihood(model, arithmetic_for(recipe, tokenizer), recipe)
     trainer = SupervisedTrainer(objective, items, _stepper(model, recipe), recipe)
-    run_loop(run, recipe, trainer, progress=_progress(recipe, run, show))
+    _learn(recipe, run, trainer, show, lambda: learn(recipe, run.path / ".trl", model, tokenizer, items, ()))
     measured = trainer.measure(held)
     return finish(run, model, tokenizer, measured, ())
 
@@ -100,7 +113,7 @@ def _reward(recipe: Recipe, resume: bool, show: bool) -> Outcome:
     trainer = SupervisedTrainer(
         RewardObjective(model, arithmetic, recipe, heads), items, _stepper(model, recipe), recipe
     )
-    run_loop(run, recipe, trainer, progress=_progress(recipe, run, show))
+    _learn(recipe, run, trainer, show, lambda: learn(recipe, run.path / ".trl", model, tokenizer, items, ()))
     measured = trainer.measure(held)
     write_scale(model, measured_scale(model, held or items, arithmetic, recipe, heads))
     return finish(run, model, tokenizer, measured, ())
@@ -119,13 +132,13 @@ def _dpo(recipe: Recipe, resume: bool, show: bool) -> Outcome:
     model = policy_for(recipe, tokenizer)
     arithmetic = arithmetic_for(recipe, tokenizer)
     reference: Reference = {}
-    if PairLoss(recipe.dpo.loss).needs_reference:
-        seen = _seen(recipe, len(items))
+    if PairLoss(recipe.dpo.loss).needs_reference and is_main(recipe):
+        seen = _seen(recipe, len(items)) if recipe.run.backend == "own" else []
         needed = [*(items[i] for i in seen), *held]
         reference = reference_logps(model, needed, arithmetic, recipe, run.path / "reference")
     objective = PreferenceObjective(model, arithmetic, recipe, reference)
     trainer = SupervisedTrainer(objective, items, _stepper(model, recipe), recipe)
-    run_loop(run, recipe, trainer, progress=_progress(recipe, run, show))
+    _learn(recipe, run, trainer, show, lambda: learn(recipe, run.path / ".trl", model, tokenizer, items, data.train))
     measured = trainer.measure(held)
     moved = _drift(recipe, model, tokenizer, [item.prompt for item in held], encoder.end)
     if moved is not None:
@@ -180,6 +193,19 @@ def _ppo(recipe: Recipe, resume: bool, show: bool) -> Outcome:
     return finish(run, policy, tokenizer, measured, of_ppo(recipe, run.history()))
 
 
+def _learn(
+    recipe: Recipe, run: RunFolder, trainer: Trainer, show: bool, by_trl: Callable[[], list[dict[str, float]]]
+) -> None:
+    """Train with the back-end of the recipe; either way run.history() tells how it went."""
+    if recipe.run.backend == "own":
+        run_loop(run, recipe, trainer, progress=_progress(recipe, run, show))
+        return
+    history = by_trl()
+    with run.log_from(0) as log:
+        log.writelines(line_of(entry) for entry in history)
+    shutil.rmtree(run.path / ".trl", ignore_errors=True)
+
+
 def open_run(recipe: Recipe, data: RunData[Any], resume: bool, *, guard: Mapping[str, str] | None = None) -> RunFolder:
     """The folder of this run, new or continued; it remembers the hashes of its rows. guard: policies that judge.
 
@@ -187,6 +213,8 @@ def open_run(recipe: Recipe, data: RunData[Any], resume: bool, *, guard: Mapping
         TaintedRun: the run learned from somebody who was erased since.
     """
     refuse_tainted(recipe.output)
+    if not is_main(recipe):
+        return RunFolder(recipe.output)
     begin = RunFolder.resume if resume else RunFolder.create
     run = begin(recipe, data=data.digest, guard=guard)
     if not (run.path / ROWS).exists():
