@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from audit.errors import KeysUnavailable
 from audit.kms import Kms
+from audit.reader_key import SEALED_BYTES, ReaderKey, write_only
 from audit.seal import KEY_BYTES, SubjectKey
 from audit.store_keys import KeyDatabase, KeyFile
 from audit.store_port import PUT_STATE
@@ -75,9 +76,10 @@ def _month_of_day(day: int) -> str:
 class SubjectKeys:
     """The key store of one audit folder. Safe for several threads and processes."""
 
-    def __init__(self, where: Path | KeyDatabase, kms: Kms) -> None:
+    def __init__(self, where: Path | KeyDatabase, kms: Kms, *, reader: ReaderKey | None = None) -> None:
         self._db = KeyFile(where) if isinstance(where, Path) else where
         self._kms = kms
+        self._reader = reader
         self._lock = threading.Lock()
         self._tenants: dict[tuple[str, str], bytes] = {}
         self._rotations = 0
@@ -297,17 +299,22 @@ class SubjectKeys:
     def _find(self, place: KeyPlace) -> SubjectKey | None:
         if not self._has_keys(place.tenant):
             return None
-        row = self._db.execute(
+        rows = self._db.execute(
             "select kid, wrapped from subject_key where tenant = ? and tag = ? and class = ? and epoch = ?",
             (place.tenant, self._tag(place.tenant, place.subject), place.retention, place.epoch),
-        ).fetchone()
-        return None if row is None else SubjectKey(row[0], self._open(place.tenant, row[0], row[1]))
+        ).fetchall()
+        for kid, wrapped in rows:
+            inner = self._open_outer(place.tenant, kid, wrapped)
+            if self._reader is None and len(inner) == KEY_BYTES:
+                return SubjectKey(kid, inner)
+        return None  # a sealed key is not opened for writing: another one is made, and `entries` finds both
 
     def _make(self, place: KeyPlace) -> SubjectKey:
         if not self._has_keys(place.tenant):
             self._make_tenant(place.tenant)
         kid, key = secrets.token_hex(16), os.urandom(KEY_BYTES)
-        wrapped = _wrap(self._tenant_key(place.tenant, WRAP), key, kid)
+        inner = key if self._reader is None else self._reader.seal(key, kid)
+        wrapped = _wrap(self._tenant_key(place.tenant, WRAP), inner, kid)
         row = (kid, place.tenant, self._tag(place.tenant, place.subject), place.retention, place.epoch, wrapped)
         self._db.execute(
             "insert into subject_key (kid, tenant, tag, class, epoch, wrapped) values (?, ?, ?, ?, ?, ?)", row
@@ -320,6 +327,14 @@ class SubjectKeys:
         return hmac.digest(index, b"subject\0" + subject.encode("utf-8", "surrogatepass"), "sha256")
 
     def _open(self, tenant: str, kid: str, wrapped: bytes) -> bytes:
+        inner = self._open_outer(tenant, kid, wrapped)
+        if len(inner) != SEALED_BYTES:
+            return inner
+        if self._reader is None:
+            raise write_only()
+        return self._reader.open(inner, kid)
+
+    def _open_outer(self, tenant: str, kid: str, wrapped: bytes) -> bytes:
         try:
             return _unwrap(self._tenant_key(tenant, WRAP), wrapped, kid)
         except InvalidTag as error:

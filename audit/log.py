@@ -30,6 +30,7 @@ from audit.modes import Modes
 from audit.overflow import Overflow, from_bytes
 from audit.pins import Pins
 from audit.publisher import SYSTEM, Publisher
+from audit.reader_key import ReaderKey
 from audit.seal import Sealed, unseal
 from audit.spill import DAMAGED, left_behind, read, wipe
 from audit.store_place import SQLITE, Place
@@ -57,7 +58,7 @@ class AuditLog:
 
     def __init__(
         self, place: Place, origin: str, kms: Kms, pins: Pins, clock: Clock, opener: Callable[[], Store],
-        modes: Modes,
+        modes: Modes, reader: ReaderKey | None,
     ) -> None:  # fmt: skip
         self.folder = place.folder
         self.place = place
@@ -70,7 +71,7 @@ class AuditLog:
             self._alive = place.liveness()
             opened.callback(self._alive.close)
             self._alive.announce(self._id)
-            self.keys = place.keys(kms)
+            self.keys = place.keys(kms, reader)
             opened.callback(self.keys.close)
             self._store = opener()
             opened.callback(self._store.close)
@@ -78,7 +79,7 @@ class AuditLog:
             recover.check_ends(self._store, pins)
             published = opener()
             opened.callback(published.close)
-            self._publisher = Publisher(published, pins, kms, origin=origin, clock=clock, alive=self._alive.keep)
+            self._publisher = Publisher(published, pins, kms, origin=origin, clock=clock, tidy=self._tidy)
             self.modes = modes
             self._spills = modes.folder or place.folder / "spill"
             self._overflow = Overflow(modes, self._spills, kms) if modes.may_spill else None
@@ -102,6 +103,7 @@ class AuditLog:
         database: str = SQLITE,
         kms: Kms | None = None,
         modes: Modes | None = None,
+        reader: ReaderKey | None = None,
     ) -> AuditLog:
         """Open or make the log in a folder.
 
@@ -109,7 +111,8 @@ class AuditLog:
         last signed checkpoints are remembered; outside the folder, default `<folder>-pins` beside it. database: `sqlite`
         for a file in the folder, or a `postgresql://` URL; the folder then holds the keys of this machine. kms: who keeps
         the root keys, default a file in the folder. store: how a database in the folder is opened. modes: what happens to
-        records that the log does not take in time, default an error for everybody.
+        records that the log does not take in time, default an error for everybody. reader: to whom subject keys are sealed;
+        with its public half only, this process writes and cannot read.
 
         Raises:
             LogUnavailable: the folder or the database cannot be used.
@@ -121,9 +124,17 @@ class AuditLog:
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             root: Kms = kms or recover.open_keys(folder, passphrase)
+            recover.check_signer(folder, root)
             origin = recover.keep_origin(folder, origin, root)
             log = cls(
-                place, origin, root, Pins(pins or Pins.beside(folder)), clock or SystemClock(), opener, modes or Modes()
+                place,
+                origin,
+                root,
+                Pins(pins or Pins.beside(folder)),
+                clock or SystemClock(),
+                opener,
+                modes or Modes(),
+                reader,
             )
         except OSError as error:
             raise LogUnavailable(
@@ -146,6 +157,12 @@ class AuditLog:
             Eraser(log).recover()
             log._alive.forget_gone()
         return log
+
+    def _tidy(self) -> None:
+        """What is due now and then; in the publishing thread."""
+        self._alive.keep()
+        if self.keys.is_shred_due():
+            self.shred()
 
     def _recover_spills(self, kms: Kms) -> list[Event]:
         """Drain what processes that died have spilled. Returns what is to be recorded about it; before the writer starts."""

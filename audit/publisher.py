@@ -3,7 +3,7 @@
 Rules of this file
 1. Never sign backwards: sign only an extension of what the pin outside the folder remembers, and hold the pin meanwhile.
 2. Before a tenant's log is signed, the system log says how large it is and what its root is.
-3. Its own hold on the store: signing must not make appends wait for longer than one commit.
+3. Its own hold on the store, and no signature under the store's lock: a key service may take its time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from audit.errors import AuditError, LogUnavailable
 from audit.events import Event, EventType
 from audit.header import build, complete, context_bytes
 from audit.kms import Kms
-from audit.note import Checkpoint, sign
+from audit.note import Checkpoint, VerifierKey, parse, public_key, sign, verify
 from audit.pins import Pins, check
 from audit.store_port import INSERT_LEAF, PUT_EDGE, Rows, Store
 from audit.tree import Frontier, leaf_hash
@@ -41,16 +41,17 @@ class Publisher:
     """Signs what grew. One a process; several processes take turns."""
 
     def __init__(
-        self, store: Store, pins: Pins, kms: Kms, *, origin: str, clock: Clock, alive: Callable[[], None]
+        self, store: Store, pins: Pins, kms: Kms, *, origin: str, clock: Clock, tidy: Callable[[], None]
     ) -> None:
         self._store = store
         self._pins = pins
         self._signer = kms.signer()
         self._system = f"{origin}/{SYSTEM}"
         self._clock = clock
-        self._alive = alive
+        self._tidy = tidy
         self._numbering = Numbering()
         self._failures = 0
+        self._may_lag = True
         self._grown = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="haechi-audit-publisher", daemon=True)
@@ -78,6 +79,8 @@ class Publisher:
             LogUnavailable: the store or the pins cannot be written.
         """
         with self._pins.exclusive():
+            if self._may_lag:
+                self._catch_up()
             used = 0
             with self._store.writing() as db:
                 grown = [name for name in self._store.logs() if self._is_unsigned(name)]
@@ -90,10 +93,26 @@ class Publisher:
                 for at in range(0, len(tenants), HEADS_A_RECORD):
                     used += 1
                     self._append_heads(db, tenants[at : at + HEADS_A_RECORD], self._numbering.used + used)
-                notes = [(name, self._sign(db, name)) for name in (*tenants, self._system)]
+                edges = {name: self._store.edge(name).frontier for name in (*tenants, self._system)}
             self._numbering.used += used
-            for name, note in notes:
+            notes = {name: self._sign(name, frontier) for name, frontier in edges.items()}  # not while appends wait
+            with self._store.writing() as db:
+                for name, note in notes.items():
+                    self._keep(db, name, edges[name], note)
+            for name, note in notes.items():
                 self._pins.remember(name, note)
+
+    def _catch_up(self) -> None:
+        """Remember checkpoints whose commit was kept although it reported a failure, or whose process died before this."""
+        for name in self._store.logs():
+            pinned, found = self._pins.note(name), self._store.last_checkpoint(name)
+            if found is not None and (pinned is None or parse(pinned)[0].size < found[0]):
+                if pinned is not None:
+                    check(pinned, self._store)
+                verify(found[2], VerifierKey(name, public_key(name, self._signer).public))
+                check(found[2], self._store)
+                self._pins.remember(name, found[2])
+        self._may_lag = False
 
     def _run(self) -> None:
         stopping = False
@@ -104,14 +123,18 @@ class Publisher:
                 continue  # another process signed just now
             self._grown.clear()
             self._try_publish()
+        if self._failures:
+            self._try_publish()  # once more: a connection that broke is opened again
 
     def _try_publish(self) -> None:
         try:
-            self._alive()
             self.publish()
+            if not self._stopping.is_set():
+                self._tidy()
         except (AuditError, OSError, ValueError, sqlite3.Error) as error:
             self._numbering.renew()
             self._failures += 1
+            self._may_lag = True
             said = error if isinstance(error, AuditError) else LogUnavailable(f"signing failed: {error}")
             logger.error("no checkpoint was signed: %s", said)  # noqa: TRY400  # a traceback says nothing more
             if not self._stopping.is_set():
@@ -123,14 +146,14 @@ class Publisher:
         found = self._store.last_checkpoint(name)
         return self._store.edge(name).frontier.size > (found[0] if found else 0)
 
-    def _sign(self, db: Rows, name: str) -> bytes:
-        frontier: Frontier = self._store.edge(name).frontier
-        note = sign(Checkpoint(name, frontier.size, frontier.root()), self._signer)
-        put = "insert into checkpoint (log, size, hashes, note) values (?, ?, ?, ?)"
+    def _sign(self, name: str, frontier: Frontier) -> bytes:
+        return sign(Checkpoint(name, frontier.size, frontier.root()), self._signer)
+
+    def _keep(self, db: Rows, name: str, frontier: Frontier, note: bytes) -> None:
+        put = "insert into checkpoint (log, size, hashes, note) values (?, ?, ?, ?) on conflict (log, size) do nothing"
         db.execute(put, (name, frontier.size, frontier.to_bytes(), note))
         if self._store.may_thin:
             self._thin(db, name)
-        return note
 
     def _thin(self, db: Rows, name: str) -> None:
         """Drop the newest of the old checkpoints when a newer one stands for it; roots can be computed again from leaves."""

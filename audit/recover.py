@@ -44,16 +44,23 @@ def open_keys(folder: Path, passphrase: bytes | None) -> FileKms:
             f"the key file {path} is missing, and {used[0]} was made with it",
             hint="restore it from its backup; without it no content can be read and nothing can be signed",
         )
-    kms = FileKms.open(path, passphrase)
+    return FileKms.open(path, passphrase)
+
+
+def check_signer(folder: Path, kms: Kms) -> None:
+    """Whether the root keys are those that the folder was made with, before anything is signed with them.
+
+    Raises:
+        KeysUnavailable: they are another folder's.
+    """
     public = folder / "public.key"
     if public.exists():
         line = VerifierKey.parse(public.read_text("ascii"))
         if line.public != public_key(line.name, kms.signer()).public:
             raise KeysUnavailable(
-                f"the key file {path} does not belong to {public}",
-                hint="use the key file that was made with this folder",
+                f"the key that signs here does not belong to {public}",
+                hint="use the key file or service that the folder was made with",
             )
-    return kms
 
 
 def keep_origin(folder: Path, origin: str, kms: Kms) -> str:

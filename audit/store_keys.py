@@ -20,15 +20,24 @@ from audit.postgres import Database
 from audit.store import make_private
 from audit.store_postgres import lock_number
 
-VERSION = 1
+VERSION = 2
+"""1 had one key for each subject, class and month; of a gateway that cannot read its keys there may be more."""
 _SQLITE = """
 create table if not exists tenant_key (tenant text, use text, wrapped blob not null, primary key (tenant, use)) without rowid;
 create table if not exists subject_key (
     kid text primary key, tenant text not null, tag blob not null, class text not null, epoch text not null,
-    wrapped blob not null, unique (tenant, tag, class, epoch)) without rowid;
+    wrapped blob not null) without rowid;
+create index if not exists subject_key_place on subject_key (tenant, tag, class, epoch);
 create table if not exists state (name text primary key, value integer not null) without rowid;
 create table if not exists hold (id text primary key, tenant text not null, tag blob, placed_us integer not null) without rowid;
 """
+_FROM_1 = (
+    "alter table subject_key rename to subject_key_1",
+    "create table subject_key (kid text primary key, tenant text not null, tag blob not null, class text not null,"
+    " epoch text not null, wrapped blob not null) without rowid",
+    "insert into subject_key select kid, tenant, tag, class, epoch, wrapped from subject_key_1",
+    "drop table subject_key_1",
+)
 _POSTGRES = Path(__file__).with_name("postgres_keys.sql")
 
 
@@ -127,6 +136,9 @@ class KeyFile(KeyDatabase):
         self._db.execute("begin immediate")
         try:
             self._refuse_other_versions()
+            if self._db.execute("pragma user_version").fetchone()[0] == 1:
+                for statement in _FROM_1:
+                    self._db.execute(statement)
             for statement in _SQLITE.split(";\n"):
                 self._db.execute(statement)
             self._db.execute(f"pragma user_version={VERSION}")
@@ -138,7 +150,7 @@ class KeyFile(KeyDatabase):
     def _refuse_other_versions(self) -> None:
         (version,) = self._db.execute("pragma user_version").fetchone()
         (tables,) = self._db.execute("select count(*) from sqlite_master").fetchone()
-        if version != VERSION and tables:
+        if version not in {1, VERSION} and tables:
             raise _other_version(str(self._path), version)
 
 

@@ -10,6 +10,7 @@ from audit.errors import NothingToVerify
 from audit.keys import SubjectKeys
 from audit.kms import Kms
 from audit.postgres import SCHEMES
+from audit.reader_key import ReaderKey
 from audit.store import SqliteStore
 from audit.store_keys import KeySchema
 from audit.store_port import Store
@@ -62,9 +63,9 @@ class Place:
             raise NothingToVerify("the PostgreSQL schema holds no audit log", hint="is search_path the right one?")
         return store
 
-    def keys(self, kms: Kms) -> SubjectKeys:
+    def keys(self, kms: Kms, reader: ReaderKey | None = None) -> SubjectKeys:
         """The key store of this place."""
-        return SubjectKeys(KeySchema(self.database) if self.is_shared else self.folder / "keys.db", kms)
+        return SubjectKeys(KeySchema(self.database) if self.is_shared else self.folder / "keys.db", kms, reader=reader)
 
     def liveness(self) -> Liveness:
         """How writers of this place know of each other."""
