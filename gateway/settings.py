@@ -117,6 +117,19 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("api_key", "", "", "First API key, 20 characters or more, instead of a generated one.", Kind.SECRET),
     Setting("audit_passphrase", "", "", "Passphrase that locks the audit log's key file.", Kind.SECRET),
     Setting(
+        "audit_kms",
+        "file",
+        "",
+        "Who keeps the log's root keys: file, or OpenBao or Vault at vault+https://HOST:8200/transit/NAME.",
+    ),
+    Setting("audit_kms_token", "", "", "Token for that key service.", Kind.SECRET),
+    Setting(
+        "audit_reader_key",
+        "",
+        "",
+        "File of a reader's key: with its public half the gateway writes content that it cannot read.",
+    ),
+    Setting(
         "drain_s", 30, "seconds", "On shutdown, how long running answers may take to finish.", Kind.INTEGER, 0, 3_600
     ),
     Setting(
@@ -181,6 +194,9 @@ class GatewaySettings:
     guard_threads: int
     api_key: str = field(repr=False)
     audit_passphrase: str = field(repr=False)
+    audit_kms: str
+    audit_kms_token: str = field(repr=False)
+    audit_reader_key: str
     drain_s: int
     log_level: str
     log_json: bool

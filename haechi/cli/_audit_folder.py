@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from haechi.base.errors import UnreadableInput
+from haechi.cli._audit_open import open_audit
 from haechi.cli._options import DATA_OPTIONS, add_settings, settings_of
 
 if TYPE_CHECKING:
@@ -16,12 +17,15 @@ if TYPE_CHECKING:
     from audit.store_port import Store
 
 
+LOG_OPTIONS = ("audit_passphrase", "audit_kms", "audit_kms_token", "audit_reader_key", "database")
+
+
 def add_folder(parser: argparse.ArgumentParser, *, tenant: str = "only this tenant's log") -> None:
     """The options that every verb takes."""
     parser.add_argument("folder", nargs="?", type=Path, help="audit folder (default: `audit` in the data folder)")
     parser.add_argument("--tenant", default=None, help=tenant)
     parser.add_argument("--json", action="store_true", help="JSON on standard output")
-    add_settings(parser, (*DATA_OPTIONS, "audit_passphrase", "database"))
+    add_settings(parser, (*DATA_OPTIONS, *LOG_OPTIONS))
 
 
 def chosen_folder(args: argparse.Namespace) -> Path:
@@ -36,12 +40,8 @@ def open_log(args: argparse.Namespace) -> AuditLog:
     Raises:
         NothingToVerify: there is none; a wrong path must not make a new one.
     """
-    from audit.log import AuditLog
-
     open_reader(args).close()
-    settings = settings_of(args)
-    passphrase = settings.audit_passphrase.encode() or None
-    return AuditLog.open(chosen_folder(args), passphrase=passphrase, database=settings.database)
+    return open_audit(settings_of(args), chosen_folder(args))
 
 
 def open_reader(args: argparse.Namespace) -> Store:

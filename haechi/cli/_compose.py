@@ -6,20 +6,14 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gateway.settings import GatewaySettings, tenant_modes
+from gateway.settings import GatewaySettings
+from haechi.cli._audit_open import modes_of, open_audit
 
 if TYPE_CHECKING:
-    from audit.modes import Modes
     from gateway.limits import Limits
     from gateway.upstream.ports import Upstream
-
-
-SPILL_AT = 0.4
-"""Of the time that a request waits for its record: the rest is for the sync of the spill file."""
-BALLAST_BYTES = 16 << 20
 
 
 def build_app(settings: GatewaySettings) -> Callable[..., Any]:
@@ -28,7 +22,6 @@ def build_app(settings: GatewaySettings) -> Callable[..., Any]:
     Raises:
         HaechiError: whatever a part says when it cannot be had; what was opened before is closed again.
     """
-    from audit.log import AuditLog
     from gateway.app import create_app
     from gateway.keys import KeyStore
     from gateway.parts import BlockedPrompt, GatewayParts
@@ -40,12 +33,7 @@ def build_app(settings: GatewaySettings) -> Callable[..., Any]:
         upstream = _upstream(settings)
         keys = KeyStore.open(settings.key_place)
         opened.callback(keys.close)
-        log = AuditLog.open(
-            settings.audit_dir,
-            passphrase=settings.audit_passphrase.encode() or None,
-            database=settings.database,
-            modes=modes_of(settings),
-        )
+        log = open_audit(settings, modes=modes_of(settings))
         opened.callback(log.close)
         maps = MapStore.open(settings.data_dir, keep_s=settings.placeholder_hours * 3600)
         opened.callback(maps.close)
@@ -63,19 +51,6 @@ def build_app(settings: GatewaySettings) -> Callable[..., Any]:
         )
         opened.pop_all()
     return app
-
-
-def modes_of(settings: GatewaySettings) -> Modes:
-    """What happens to records that the log does not take in time."""
-    from audit.modes import Mode, Modes
-
-    return Modes(
-        default=Mode(settings.audit_mode),
-        tenants={tenant: Mode(mode) for tenant, mode in tenant_modes(settings.audit_modes).items()},
-        after_s=settings.audit_timeout_s * SPILL_AT,
-        folder=Path(settings.audit_spill_dir) if settings.audit_spill_dir else None,
-        ballast_bytes=BALLAST_BYTES,
-    )
 
 
 def limits_of(settings: GatewaySettings) -> Limits:

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from audit import AuditLog, Event, EventType, Segment
+from audit.kms_transit import open_transit
 from gateway.keys import Caller, KeyStore
 from haechi.base.clock import FixedClock
 from haechi.base.errors import UnusableKeyStore
 from haechi.base.ids import TenantId
 from haechi.cli.main import main
 from tests.postgres_server import base_url, execute, fresh_database
+from tests.transit_server import TOKEN, transit
 
 
 @pytest.fixture
@@ -104,3 +106,38 @@ def test_nobody_is_let_in_while_the_server_is_away(url: str) -> None:
 
 def _name(url: str) -> str:
     return url.split("/")[3].split("?")[0]
+
+
+def test_shredding_and_a_reader_from_the_command_line(
+    data: Path, url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`audit keys`: keys are wrapped again; a log opened with a reader's key writes what only its secret reads."""
+    assert main(["audit", "keys", "shred", "--data-dir", str(data), "--database", url, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["keys_wrapped_again"] >= 1
+    assert main(["audit", "keys", "new-reader", str(tmp_path / "r")]) == 0
+    assert main(["audit", "keys", "new-reader", str(tmp_path / "r")]) == 3
+    place = ["--data-dir", str(data), "--database", url]
+    who = ["req_1", "--decrypt", "--who", "a", "--purpose", "incident", "--ticket", "T"]
+    public, secret = (["--audit-reader-key", str(tmp_path / "r" / name)] for name in ("reader.key", "reader.secret"))
+    assert main(["audit", "show", str(data / "audit"), *who, *place, *public]) == 0  # older content is not sealed to it
+    capsys.readouterr()
+    assert main(["audit", "show", str(data / "audit"), "--tenant", "_system", *place, *secret]) == 0
+    shown = capsys.readouterr().out
+    assert "keys.rotated" in shown
+
+
+def test_a_transit_engine_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--audit-kms vault+http://...`: the folder holds no root key, and without the service nothing is opened."""
+    with transit() as engine:
+        url = engine.url.replace("http", "vault+http", 1) + "/transit/haechi"
+        with AuditLog.open(tmp_path / "audit", kms=open_transit(url, TOKEN)) as log:
+            part = Segment("prompt", "안녕".encode(), "u")
+            log.append(Event(EventType.RESPONSE_COMPLETED, "default", "req_1", segments=(part,))).durable.result(10)
+        assert not (tmp_path / "audit" / "root.key").exists()
+        words = ["audit", "show", str(tmp_path / "audit"), "req_1", "--decrypt", "--who", "a", "--purpose", "p"]
+        words += ["--ticket", "T", "--audit-kms", url, "--audit-kms-token"]
+        assert main([*words, TOKEN]) == 0
+        assert "안녕" in capsys.readouterr().out
+        assert main([*words, "wrong"]) == 3
+        assert "HAE-A103" in capsys.readouterr().err
+    assert main(["audit", "verify", str(tmp_path / "audit")]) == 0  # needs the public key only

@@ -1,0 +1,49 @@
+"""`haechi audit keys shred|new-reader`: make copies of destroyed keys worthless; let a gateway write and not read."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from haechi.base.errors import ExitCode, UnwritableOutput
+from haechi.cli._audit_folder import add_folder, open_log
+
+
+def register_keys(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the verb and its actions."""
+    keys = verbs.add_parser("keys", help="shred copies of destroyed keys; make a reader's key")
+    actions = keys.add_subparsers(metavar="ACTION", required=True)
+    shred = actions.add_parser(
+        "shred",
+        help="wrap every key again under a new generation, and destroy the old one",
+        description="Copies of deleted keys in write-ahead logs, replicas, snapshots and backups then open with nothing. "
+        "PostgreSQL needs it after each erasure, and a running gateway does it by itself; with key files it is of use "
+        "where the file system keeps copies. No content is touched.",
+    )
+    add_folder(shred)
+    shred.set_defaults(run=run_shred)
+    new = actions.add_parser("new-reader", help="make reader.key for gateways and reader.secret for who may read")
+    new.add_argument("home", type=Path, metavar="DIR")
+    new.set_defaults(run=run_new_reader)
+
+
+def run_shred(args: argparse.Namespace) -> int:
+    """Shred once."""
+    with open_log(args) as log:
+        count = log.shred()
+    print(json.dumps({"keys_wrapped_again": count}) if args.json else f"{count} keys were wrapped again")
+    return ExitCode.OK
+
+
+def run_new_reader(args: argparse.Namespace) -> int:
+    """Make the pair once."""
+    from audit.reader_key import ReaderKey
+
+    try:
+        ReaderKey.make(args.home)
+    except OSError as error:
+        raise UnwritableOutput(f"{args.home}: {error.strerror}", hint="a folder without a reader's key") from error
+    print(f"{args.home / 'reader.key'}: give it to gateways, --audit-reader-key")
+    print(f"{args.home / 'reader.secret'}: keep it where content may be read, and nowhere else")
+    return ExitCode.OK
