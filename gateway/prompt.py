@@ -11,6 +11,7 @@ Rules of this file
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -84,7 +85,7 @@ def screen_hiding(checker: SafetyChecker, body: Json, hiding: Hiding) -> Screene
 class _Screening:
     """One request being read."""
 
-    __slots__ = ("_check", "_drops", "_keeps_turns", "_substitution", "_tally", "_tenant", "_turns")
+    __slots__ = ("_check", "_drops", "_keeps_turns", "_substitution", "_tally", "_tenant", "_turns", "_until")
 
     def __init__(self, checker: SafetyChecker, tenant: str, substitution: Substitution) -> None:
         self._substitution = substitution
@@ -92,7 +93,8 @@ class _Screening:
         self._turns: list[Turn] = []
         self._keeps_turns = any(checker.waits(direction) for direction in Direction)
         self._drops = checker.policy.document.history is HistoryMode.DROP
-        self._check = TextCheck(checker, Direction.INPUT, Conversation(tenant=tenant), substitution.input)
+        self._until = time.monotonic() + checker.policy.document.semantic.text_ms / 1000
+        self._check = TextCheck(checker, Direction.INPUT, self._so_far(), substitution.input)
         self._tally = Tally(checker.policy.name, checker.policy.digest)
 
     def run(self, body: Json) -> Screened:
@@ -109,7 +111,7 @@ class _Screening:
             verdict=tally.verdict(),
             blocked=tally.action is Action.BLOCK,
             silent=tally.blocked_by_silence(),
-            conversation=self._check.conversation,
+            conversation=Conversation(tuple(self._turns), self._tenant),
             substitution=self._substitution,
         )
 
@@ -133,7 +135,10 @@ class _Screening:
         role = _TURNS.get(message["role"])
         if said and role is not None:
             self._turns.append(Turn(role, said))
-            self._check.conversation = Conversation(tuple(self._turns), self._tenant)
+            self._check.conversation = self._so_far()
+
+    def _so_far(self) -> Conversation:
+        return Conversation(tuple(self._turns), self._tenant, self._until)
 
     def _newest(self, message: Json) -> Json:
         """A message that can block the request."""

@@ -9,6 +9,7 @@ Rules of this file
 from __future__ import annotations
 
 import hmac
+import math
 import secrets
 import threading
 from collections import OrderedDict
@@ -25,10 +26,14 @@ Scores = Mapping[Category, float]
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """What was said before a text, oldest first, and whose conversation it is."""
+    """What was said before a text, oldest first, and whose conversation it is.
+
+    until: a time on the monotonic clock after which nobody waits for a classifier any more; none where it is infinite.
+    """
 
     turns: tuple[Turn, ...] = ()
     tenant: str = ""
+    until: float = math.inf
 
     def recent(self, turns: int, longest: int) -> str:
         """The last turns of the user as one text of at most so many code points; "" when there are none."""

@@ -56,7 +56,8 @@ class SemanticDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     window: code points judged at once. context: code points before them that a classifier may read.
     debounce: how many windows running must look unsafe before that counts; fewer are controversial, unless the text ends.
     turns: earlier turns of the user that are read together with a new one; 0 for none.
-    window_ms: time for one window. text_ms: time for one text. Past either, the classifier has not answered.
+    window_ms: time for one window. text_ms: time for one text, and for all texts of a request together. Past either, the
+        classifier has not answered.
     cache: windows whose scores are remembered; 0 for none. cache_s: seconds for which they are.
     """
 

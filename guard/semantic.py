@@ -270,7 +270,8 @@ class SemanticLane:
         return answer
 
     def _until(self) -> float:
-        return time.monotonic() + max(0.0, min(self._terms.window_ms / 1000, self._budget))
+        now = time.monotonic()
+        return now + max(0.0, min(self._terms.window_ms / 1000, self._budget, self._conversation.until - now))
 
     def _judge_with_turns(self, window: Window) -> list[tuple[str, Observation]]:
         """Read a short new turn once more behind the turns before it: something may have been asked for in pieces."""

@@ -99,7 +99,7 @@ class GuardedPipeline:
 
     def _checked(self, ready: _Ready, text: str, full: bool) -> dict[str, Any]:
         verdict = self._checker.check(text, direction=Direction.OUTPUT, conversation=ready.conversation)
-        said = REFUSAL if verdict.blocked else self._checker.redact(text, verdict)
+        said = REFUSAL if verdict.blocked else self._checker.redact(text, verdict, direction=Direction.OUTPUT)
         return _record(ready.prompt, said, full, verdict)
 
     def _ready(self, prompt: Prompt) -> _Ready:

@@ -127,6 +127,16 @@ def test_a_classifier_past_its_deadline_closes_the_door(stream: bool) -> None:
         gate.set()
 
 
+def test_a_prompt_of_many_texts_has_one_time() -> None:
+    """Each message is quick enough, all of them together are not."""
+    judge = Judge(lambda text: time.sleep(0.02))
+    with judged(judge, text_ms=150) as gateway:
+        gateway.says("Fine.")
+        texts = [f"Turn number {i}." for i in range(60)]
+        assert gateway.post(talk(*texts)).status_code == 503
+        assert len(judge.asked) < 30
+
+
 def test_with_an_open_policy_the_silence_is_a_flag() -> None:
     """Allowed, and said."""
     gate = threading.Event()
