@@ -5,12 +5,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import sys
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -19,9 +15,6 @@ from haechi.base.errors import ExitCode, UnreadableInput, UnwritableOutput
 if TYPE_CHECKING:
     from guard.checker import SafetyChecker
     from guard.verdict import Verdict
-
-_AHEAD = 64
-"""Lines that are judged ahead of the one that is written next."""
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -122,48 +115,24 @@ def parse_record(line: str, where: str) -> dict[str, Any]:
 
 
 def _check_lines(checker: SafetyChecker, lines: Iterable[str], out: IO[str], args: argparse.Namespace) -> int:
+    from haechi.cli._judging import in_order
     from haechi.cli._progress import Progress
 
     worst = ExitCode.OK
     with Progress("lines checked", _size(args.file)) as progress:
-        for identity, size, verdict in _judged(checker, lines, args):
+        for (identity, size), verdict in in_order(checker, args.direction, _records(lines, args.file)):
             out.write(_dump(as_entry(identity, verdict, scores=args.scores)) + "\n")
             worst = max(worst, exit_code([verdict]))
             progress.step(size)
     return int(worst)
 
 
-def _judged(
-    checker: SafetyChecker, lines: Iterable[str], args: argparse.Namespace
-) -> Iterator[tuple[object, int, Verdict]]:
-    """Id, bytes and verdict of each line, in order. Where a model is asked, some lines are judged at the same time."""
-    judge = partial(checker.check, direction=args.direction)
-    records = _records(lines, args.file)
-    if not checker.waits(args.direction):
-        for identity, size, text in records:
-            yield identity, size, judge(text)
-        return
-    threads = os.cpu_count() or 1
-    under_way: deque[tuple[object, int, Future[Verdict]]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="haechi-check") as pool:
-        try:
-            for identity, size, text in records:
-                under_way.append((identity, size, pool.submit(judge, text)))
-                while len(under_way) > _AHEAD or (under_way and under_way[0][2].done()):
-                    first, length, verdict = under_way.popleft()
-                    yield first, length, verdict.result()
-            for first, length, verdict in under_way:
-                yield first, length, verdict.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _records(lines: Iterable[str], name: str) -> Iterator[tuple[object, int, str]]:
-    """Id, bytes and text of each line that is not blank."""
+def _records(lines: Iterable[str], name: str) -> Iterator[tuple[tuple[object, int], str]]:
+    """Id and bytes, and the text, of each line that is not blank."""
     for number, line in enumerate(lines, start=1):
         if line.strip():
             record = parse_record(line, f"{name}:{number}")
-            yield record.get("id", number), len(line.encode("utf-8", "surrogatepass")), record["text"]
+            yield (record.get("id", number), len(line.encode("utf-8", "surrogatepass"))), record["text"]
 
 
 def _size(name: str) -> int:

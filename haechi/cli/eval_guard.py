@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from haechi.base.errors import ExitCode, MissingExtra, UnreadableInput, UnwritableOutput
 
 if TYPE_CHECKING:
-    from guard.checker import SafetyChecker
-    from guard.evaluation import Judged, Result
+    from guard.evaluation import Result
+    from guard.verdict import Category
+    from haechi.base.text import Language
 
 
 def add_parser(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -45,18 +46,19 @@ def add_parser(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 def run(args: argparse.Namespace) -> int:
     """Judge every row and print the figures; 3 when not one figure could be made."""
     from guard.checker import SafetyChecker
-    from guard.evaluation import evaluate
+    from guard.evaluation import Judged, evaluate
+    from haechi.cli._judging import in_order
     from haechi.cli._progress import Progress
 
     if args.plots:
         _check_drawing(Path(args.plots))
     checker = SafetyChecker.load(args.policy)
+    rows = ((_truth(row), str(row["text"])) for name in args.data for row in _rows(Path(name), args.limit))
     judged = []
     with Progress("rows judged") as progress:
-        for name in args.data:
-            for row in _rows(Path(name), args.limit):
-                judged.append(_judged(checker, row, args.direction))
-                progress.step()
+        for (language, truth), verdict in in_order(checker, args.direction, rows):
+            judged.append(Judged(language, truth, verdict.scores, available=not verdict.unavailable))
+            progress.step()
     results = evaluate(judged)
     silent = sum(not j.available for j in judged)
     if args.json:
@@ -116,20 +118,22 @@ def _rows(path: Path, limit: int) -> Iterator[Mapping[str, object]]:
         raise UnreadableInput(f"{path}: {error}", hint="give JSONL in UTF-8, plain or .gz") from error
 
 
-def _judged(checker: SafetyChecker, row: Mapping[str, object], direction: str) -> Judged:
-    from guard.evaluation import Judged
+def _truth(row: Mapping[str, object]) -> tuple[Language, dict[Category, bool]]:
+    """The language of a row's text, and what is known of it.
+
+    Raises:
+        UnreadableInput: it names a category that does not exist.
+    """
     from guard.language import language_of
     from guard.verdict import Category
 
-    text = str(row["text"])
     labels = row.get("labels")
     said = labels if isinstance(labels, Mapping) else {"toxicity": row["toxic"]}
     try:
         truth = {Category(name): bool(value) for name, value in said.items() if value is not None}
     except ValueError as error:
         raise UnreadableInput(f"a row names an unknown category: {error}", hint=", ".join(Category)) from error
-    verdict = checker.check(text, direction=direction)
-    return Judged(language_of(text), truth, verdict.scores, available=not verdict.unavailable)
+    return language_of(str(row["text"])), truth
 
 
 def _entry(result: Result) -> dict[str, object]:
