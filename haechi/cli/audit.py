@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from haechi.base.errors import ExitCode
+from haechi.cli._audit_anchor import register_anchor
 from haechi.cli._audit_console import register_console
 from haechi.cli._audit_export import register_export
 from haechi.cli._audit_folder import add_folder, chosen_folder, open_log, open_reader, printable, read_text
 from haechi.cli._audit_keys import register_keys
 from haechi.cli._audit_proofs import register_prove
+from haechi.cli._audit_request import register_request
 from haechi.cli._audit_rights import register_rights
 from haechi.cli._audit_witness import register_witness
 from haechi.cli._options import settings_of
@@ -49,9 +51,11 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     show.add_argument("--ticket", default="", help="the ticket that asks for it (with --decrypt)")
     show.set_defaults(run=run_show)
     register_export(verbs)
+    register_anchor(verbs)
     register_keys(verbs)
     register_prove(verbs)
     register_rights(verbs)
+    register_request(verbs)
     register_witness(verbs)
     register_console(verbs)
 
