@@ -33,6 +33,14 @@ class EventType(enum.StrEnum):
     MODE_CHOSEN = "mode.chosen"
     DISK_FULL = "disk.full"
     CHECKPOINT_ANCHORED = "checkpoint.anchored"
+    RIGHTS_STEP = "rights.step"
+    RECORD_CORRECTED = "record.corrected"
+    RESTRICTION_PLACED = "restriction.placed"
+    RESTRICTION_LIFTED = "restriction.lifted"
+    ACCESS_APPROVED = "access.approved"
+    ACCESS_EXPORTED = "access.exported"
+    BREACH_STEP = "breach.step"
+    REPORT_MADE = "report.made"
 
     @property
     def begins(self) -> bool:

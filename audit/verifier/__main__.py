@@ -28,7 +28,8 @@ TEXTS = {
     "req": r"[A-Za-z0-9_.:@/+-]{0,128}", "rsn": WORD, "ten": WORD, "w": ID,
     "typ": r"request\.(received|orphaned)|response\.(completed|blocked|aborted|failed)|log\.(opened|closed)|heads|access\.read"
     r"|erasure\.(intent|done|deferred|replayed)|retention\.done|hold\.(placed|lifted)|keys\.rotated"
-    r"|spill\.(drained|damaged)|records\.lost|mode\.chosen|disk\.full|checkpoint\.anchored",
+    r"|spill\.(drained|damaged)|records\.lost|mode\.chosen|disk\.full|checkpoint\.anchored"
+    r"|rights\.step|record\.corrected|restriction\.(placed|lifted)|access\.(approved|exported)|breach\.step|report\.made",
 }  # fmt: skip
 LISTS = {"fin": {"c", "p"}, "segs": {"ch", "kc", "kid", "len", "n"}, "heads": {"log", "root", "size"}, "kids": set()}
 FIELDS = (NUMBERS | TEXTS.keys() | LISTS.keys()) - {"cc", "cl", "ct", "heads", "kids", "n", "until"}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from haechi.base.errors import ExitCode, InvalidSetting, UnwritableOutput
-from haechi.cli._audit_folder import add_folder, chosen_folder, open_reader, read_text
+from haechi.cli._audit_folder import add_folder, chosen_folder, open_log, open_reader, read_text
 
 if TYPE_CHECKING:
     from audit.sample import Filter
@@ -48,12 +48,21 @@ def register_export(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) 
     sample.set_defaults(run=run_sample)
     export = verbs.add_parser(
         "export",
-        help="write logs as static files (c2sp.org/tlog-tiles): checkpoint, tiles, headers; no content",
-        description="One folder a log, with its checkpoint, and the public key. Any tlog client can read them; "
-        "`python -m audit.verifier --tiles DIR` verifies them offline.",
+        help="write logs as static files, their headers for a SIEM, or everything of one person",
+        description="tiles: one folder a log (c2sp.org/tlog-tiles) with its checkpoint, and the public key; any tlog client can "
+        "read them, `python -m audit.verifier DIR --tiles` verifies them offline. ocsf, otel: headers as JSON lines. With "
+        "--subject: a ZIP file of everything of one person, with proofs, which `python -m audit.verifier FILE --bundle` verifies.",
     )
     add_folder(export)
-    export.add_argument("--output", type=Path, required=True, metavar="DIR")
+    export.add_argument("--output", type=Path, required=True, metavar="PATH", help="a folder; a file with --subject")
+    export.add_argument("--format", choices=["tiles", "ocsf", "otel"], default="tiles", help="form of headers [tiles]")
+    export.add_argument("--subject", metavar="NAME|-", help="everything of this person; - reads the name")
+    export.add_argument("--who", default="", help="who exports (with --subject)")
+    export.add_argument("--purpose", default="", help="why (with --subject)")
+    export.add_argument("--ticket", default="", help="the ticket that asks for it (with --subject)")
+    export.add_argument("--to", default="", metavar="age1...", help="encrypt to this age public key (with --subject)")
+    export.add_argument("--passphrase", action="store_true", help="encrypt under a passphrase that is asked for")
+    export.add_argument("--headers", action="store_true", help="put all headers in, so that completeness proves itself")
     export.set_defaults(run=run_export)
 
 
@@ -104,7 +113,59 @@ def run_sample(args: argparse.Namespace) -> int:
 
 
 def run_export(args: argparse.Namespace) -> int:
-    """Write every log that was asked for."""
+    """Write what was asked for."""
+    if args.subject:
+        return _export_subject(args)
+    return _export_tiles(args) if args.format == "tiles" else _export_headers(args)
+
+
+def _export_subject(args: argparse.Namespace) -> int:
+    from audit.rights.bundle import export_subject
+    from haechi.cli._audit_request import ask_passphrase, read_subject, write_bundle
+
+    passphrase = ask_passphrase(args)
+    with open_log(args) as log:
+        bundle = export_subject(
+            log, args.tenant or "default", read_subject(args.subject), who=args.who, purpose=args.purpose,
+            ticket=args.ticket, headers=args.headers,
+        )  # fmt: skip
+    write_bundle(args, bundle.data, passphrase)
+    said = {
+        "records": bundle.records,
+        "segments": bundle.segments,
+        "left_out": bundle.left_out,
+        "sha256": bundle.digest,
+    }
+    text = f"{bundle.records} records, {bundle.segments} segments, {bundle.left_out} segments of others left out: {args.output}"
+    print(json.dumps(said) if args.json else text)
+    return ExitCode.OK
+
+
+def _export_headers(args: argparse.Namespace) -> int:
+    """Headers of every log as JSON lines; they hold no content."""
+    from audit import canonical
+    from audit.errors import NothingToVerify
+    from audit.reports.shapes import to_ocsf, to_otel
+
+    shape, done = (to_ocsf if args.format == "ocsf" else to_otel), 0
+    with _store(args) as store, store.snapshot():
+        logs = [log for log in store.logs() if args.tenant in {None, log.rsplit("/", 1)[-1]}]
+        if not logs:
+            raise NothingToVerify(f"no log of tenant {args.tenant!r}", hint="haechi audit verify lists the logs")
+        try:
+            with args.output.open("w", encoding="utf-8") as file:
+                for log in logs:
+                    for seq, leaf in store.headers(log):
+                        file.write(json.dumps(shape(seq, canonical.decode(leaf))) + "\n")
+                        done += 1
+        except OSError as error:
+            raise UnwritableOutput(f"{args.output}: {error.strerror}", hint="--output names a file") from error
+    print(json.dumps({"records": done}) if args.json else f"{done} records: {args.output}")
+    return ExitCode.OK
+
+
+def _export_tiles(args: argparse.Namespace) -> int:
+    """Every log that was asked for."""
     from audit.errors import NothingToVerify
     from audit.note import VerifierKey
     from audit.tiles import write_tiles

@@ -20,6 +20,7 @@ from haechi.cli._audit_export import register_export
 from haechi.cli._audit_folder import add_folder, chosen_folder, open_log, open_reader, printable, read_text
 from haechi.cli._audit_keys import register_keys
 from haechi.cli._audit_proofs import register_prove
+from haechi.cli._audit_request import register_request
 from haechi.cli._audit_rights import register_rights
 from haechi.cli._audit_witness import register_witness
 from haechi.cli._options import settings_of
@@ -54,6 +55,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     register_keys(verbs)
     register_prove(verbs)
     register_rights(verbs)
+    register_request(verbs)
     register_witness(verbs)
     register_console(verbs)
 

@@ -1,0 +1,1 @@
+"""What persons may ask for: requests with clocks, exports, restriction, correction, consultation log."""
