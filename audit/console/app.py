@@ -15,9 +15,10 @@ from starlette.types import ASGIApp
 from audit.console.errors import FormRefused, NotAllowed
 from audit.console.hardening import LOOPBACK, Hardened
 from audit.console.parts import ConsoleParts
-from audit.console.screens import entrance, histories, integrity, keeping, records, sampling
+from audit.console.screens import entrance, histories, integrity, keeping, records, requests, sampling
 from audit.console.visit import COOKIE, Visit
 from audit.errors import AccessRefused, InvalidRecord, NothingToVerify, NotProvable
+from audit.rights.errors import IdentityNotVerified, InvalidPack, StepRefused, UnknownRequest
 from haechi.base.errors import HaechiError
 
 logger = logging.getLogger("haechi.console")
@@ -46,6 +47,10 @@ SIGNED_IN: tuple[tuple[str, str, Screen], ...] = (
     ("GET", "/keys", keeping.show_keys),
     ("GET", "/access", histories.show_access),
     ("GET", "/policies", histories.show_policies),
+    ("GET", "/requests", requests.show_requests),
+    ("POST", "/requests", requests.open_request),
+    ("GET", "/requests/{tenant}/{id}", requests.show_request),
+    ("POST", "/requests/{tenant}/{id}", requests.take_step),
     ("GET", "/settings", entrance.show_settings),
     ("POST", "/settings", entrance.change_password),
     ("POST", "/sign-out", entrance.sign_out),
@@ -56,6 +61,10 @@ _STATUS: dict[type[HaechiError], int] = {
     NotProvable: 404,
     AccessRefused: 400,
     InvalidRecord: 400,
+    InvalidPack: 400,
+    StepRefused: 400,
+    IdentityNotVerified: 403,
+    UnknownRequest: 404,
     FormRefused: 403,
     NotAllowed: 403,
 }
