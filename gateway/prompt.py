@@ -194,6 +194,7 @@ class _Screening:
         keys = [key for key in unknown_keys(body) if not (key.isdigit() and len(key) <= _TOKEN_ID_DIGITS)]
         if not keys:
             return body
+        self._check.conversation = Conversation(tenant=self._tenant, until=self._until)  # keys are not said by anybody
         together = self._check.plain("\n".join(keys))
         self._tally.add_all(together.verdicts)
         if together.text == "\n".join(keys):

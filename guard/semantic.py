@@ -24,7 +24,7 @@ from guard.engine import ClassifierSeat, Observation, Plan
 from guard.language import language_of
 from guard.policy import StreamMode
 from guard.scoring import DEADLINE, NOT_COVERED, Job, ScoringDesk
-from guard.sentences import last_end, segments
+from guard.sentences import ends, last_end, segments
 from guard.verdict import Category, Direction, Severity, Unavailable
 
 OVERLAP: Final = 150
@@ -97,6 +97,8 @@ class SemanticLane:
         self._budget = plan.semantic.text_ms / 1000  # seconds that may still be waited
         self._suspicious = False
         self._silent: list[tuple[str, Unavailable]] = []
+        self._answered: set[Category] = set()  # by some classifier, in the text that is being judged
+        self._uncovered: list[tuple[_Seat, Unavailable]] = []
         self.scores: dict[Category, float] = {}
         seats = [_Seat(seat) for seat in plan.classifiers]
         follows = [s for s in seats if plan.direction is Direction.OUTPUT and isinstance(s.seat.classifier, TokenWise)]
@@ -110,7 +112,7 @@ class SemanticLane:
         seen = self._follow(final=final) if self._followers else []
         ready = self._ready(final=final)
         if ready and self._judges:
-            seen += self._judge_all(list(self._windows(self._pending[:ready])))
+            seen += self._judge_ready(self._pending[:ready])
         if ready:
             self._pending = self._pending[ready:]
             self._scored += ready
@@ -167,11 +169,34 @@ class SemanticLane:
         blank = self._pending.rfind(" ", self._terms.window // 2, self._terms.window)
         return blank + 1 if blank > 0 else self._terms.window
 
-    def _windows(self, text: str) -> Iterator[Window]:
-        """The windows of text that is ready. Nothing but signs and blanks is no window."""
+    def _judge_ready(self, text: str) -> list[tuple[str, Observation]]:
+        """Have text that is ready judged by every classifier, in the windows that suit it.
+
+        One that reads conversations gets as many sentences at once as fit: it is the costlier kind, and reads them as one
+        message. Any other gets each sentence, unless much text came at once.
+        """
         longest = self._terms.window
-        together = min(GROUP, longest) if len(text) > longest else 0
-        for span in segments(text, longest, together=together):
+        stand = (self._context, self._inside)
+        readers = [seat for seat in self._judges if isinstance(seat.seat.classifier, Conversational)]
+        others = [seat for seat in self._judges if seat not in readers]
+        seen: list[tuple[str, Observation]] = []
+        suspicious = False
+        self._answered, self._uncovered = set(), []
+        for seats, together in ((readers, longest), (others, min(GROUP, longest) if len(text) > longest else 0)):
+            if seats:
+                self._context, self._inside = stand
+                seen += self._judge_all(list(self._windows(text, together)), seats)
+                suspicious = suspicious or self._suspicious
+        self._suspicious = suspicious
+        for seat, silent in self._uncovered:
+            if self._wanted(seat) - self._answered:
+                self._note_silence(seat, silent)
+        return seen
+
+    def _windows(self, text: str, together: int) -> Iterator[Window]:
+        """The windows of text that is ready. Nothing but signs and blanks is no window."""
+        complete = set(ends(text))
+        for span in segments(text, self._terms.window, together=together):
             piece = text[span.start : span.end]
             shared = self._context[-OVERLAP:] if self._inside else ""
             if says_something(piece):
@@ -179,39 +204,34 @@ class SemanticLane:
                 before = before[-self._terms.context :] if self._terms.context else ""
                 yield Window(shared + piece, self._scored + span.start - len(shared), before)
             self._context = (self._context + piece)[-max(self._terms.context, OVERLAP) :]
-            self._inside = last_end(piece) < len(piece)
+            self._inside = span.end not in complete
 
-    def _judge_all(self, windows: Sequence[Window]) -> list[tuple[str, Observation]]:
-        """Have every window judged by every classifier, some windows at a time."""
+    def _judge_all(self, windows: Sequence[Window], seats: Sequence[_Seat]) -> list[tuple[str, Observation]]:
+        """Have every window judged by these classifiers, some windows at a time."""
         seen: list[tuple[str, Observation]] = []
         for at in range(0, len(windows), IN_FLIGHT):
             some = windows[at : at + IN_FLIGHT]
-            asked = [(w, [(s, self._ask(s, w)) for s in self._judges if not s.silent]) for w in some]
+            asked = [(w, [(s, self._ask(s, w)) for s in seats if not s.silent]) for w in some]
             for window, jobs in asked:
                 seen += self._settle(window, jobs)
         whole = windows[0] if len(windows) == 1 and self._scored == 0 else None
         if whole is not None and self._plan.direction is Direction.INPUT:
-            seen += self._judge_with_turns(whole)
+            seen += self._judge_with_turns(whole, seats)
         return seen
 
     def _settle(self, window: Window, jobs: list[tuple[_Seat, Scores | _Asked]]) -> list[tuple[str, Observation]]:
         """Wait for the answers about one window and note them."""
         seen: list[tuple[str, Observation]] = []
-        uncovered: list[tuple[_Seat, Unavailable]] = []
-        answered: set[Category] = set()
         self._suspicious = False
         for seat, job in jobs:
             answer = self._wait(seat, job)
             if not isinstance(answer, Unavailable):
-                answered |= set(answer)
+                self._answered |= set(answer)
                 seen += self._observe(seat, answer, window.start, window.end, window.text)
             elif answer.reason == NOT_COVERED:
-                uncovered.append((seat, answer))
+                self._uncovered.append((seat, answer))
             else:
                 self._note_silence(seat, answer)
-        for seat, silent in uncovered:
-            if self._wanted(seat) - answered:
-                self._note_silence(seat, silent)
         return seen
 
     def _wanted(self, seat: _Seat) -> set[Category]:
@@ -273,14 +293,14 @@ class SemanticLane:
         now = time.monotonic()
         return now + max(0.0, min(self._terms.window_ms / 1000, self._budget, self._conversation.until - now))
 
-    def _judge_with_turns(self, window: Window) -> list[tuple[str, Observation]]:
+    def _judge_with_turns(self, window: Window, seats: Sequence[_Seat]) -> list[tuple[str, Observation]]:
         """Read a short new turn once more behind the turns before it: something may have been asked for in pieces."""
         before = self._conversation.recent(self._terms.turns, self._terms.context)
         if not before:
             return []
         joined = Window(f"{before}\n{window.text}", 0, "")
         seen: list[tuple[str, Observation]] = []
-        for seat in self._judges:
+        for seat in seats:
             if seat.silent or isinstance(seat.seat.classifier, Conversational) or not self._wanted(seat) & PIECEMEAL:
                 continue
             answer = self._wait(seat, self._ask(seat, joined))

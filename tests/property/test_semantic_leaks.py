@@ -62,7 +62,7 @@ def streamed(checker: SafetyChecker, text: str, cuts: list[int]) -> tuple[str, A
     return out + end.text, end.verdict.action, end.verdict.released
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(texts, st.sampled_from(BAD), texts, sizes)
 def test_strict_lets_nothing_of_a_bad_sentence_out(before: str, bad: str, after: str, cuts: list[int]) -> None:
     """Not one character of the window that holds it; the verdict is that on the whole text."""
@@ -73,7 +73,7 @@ def test_strict_lets_nothing_of_a_bad_sentence_out(before: str, bad: str, after:
     assert CHECKERS[StreamMode.STRICT].check(before + bad + after, direction="output").action is action
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(texts, st.sampled_from(BAD), texts, sizes)
 def test_what_balanced_and_async_leak_is_what_they_count(before: str, bad: str, after: str, cuts: list[int]) -> None:
     """The count is from where the finding begins to the last character that was out."""
@@ -87,7 +87,7 @@ def test_what_balanced_and_async_leak_is_what_they_count(before: str, bad: str, 
 
 
 @pytest.mark.parametrize("mode", list(StreamMode))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(text=texts, cuts=sizes)
 def test_harmless_text_comes_out_as_it_is(mode: StreamMode, text: str, cuts: list[int]) -> None:
     """Every mode, every cut."""

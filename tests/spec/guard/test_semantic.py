@@ -329,6 +329,23 @@ def test_a_classifier_that_reads_conversations_gets_the_turns() -> None:
     assert reader.asked[-1] == ("An answer.", ("the answer", "why?"), Direction.OUTPUT)
 
 
+def test_a_classifier_that_reads_conversations_reads_a_message_as_one() -> None:
+    """As many sentences as fit a window at once, where they are there; the others get each sentence."""
+    reader, other = Reader(), Judge(name="other")
+    reader.name = "reader"
+    guard = checker(reader, other, window=64)
+    text = "One here. Two here. Three here. Four here. Five here. Six here. Seven."
+    assert guard.check(text).action is Action.ALLOW
+    assert "".join(asked for asked, _, _ in reader.asked) == text
+    assert len(reader.asked) == 2
+    reader.asked.clear()
+    guard.check("One. Two. Three.")
+    assert [asked for asked, _, _ in reader.asked] == ["One. Two. Three."]
+    assert other.seen[-3:] == ["One. ", "Two. ", "Three."]
+    streamed(guard, "One. Two. Three.")
+    assert [asked for asked, _, _ in reader.asked[1:]] == ["One. ", "Two. ", "Three."]
+
+
 class Tokens(Judge):
     """A classifier that follows an answer word by word."""
 
