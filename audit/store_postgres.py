@@ -101,9 +101,9 @@ class PostgresStore(Store):
             cursor = db.cursor(f"haechi_{self._streams}", binary=True)
         try:
             with translated():
-                cursor.itersize = _FETCHED
                 cursor.execute(sql.replace("?", "%s"), parameters)
-                yield from cursor
+                while rows := cursor.fetchmany(_FETCHED):
+                    yield from rows
         finally:
             with translated():
                 if not db.closed and not db.broken:
