@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from haechi.base.errors import ExitCode
 from haechi.cli._audit_anchor import register_anchor
+from haechi.cli._audit_approve import register_approve
 from haechi.cli._audit_console import register_console
 from haechi.cli._audit_export import register_export
 from haechi.cli._audit_folder import add_folder, chosen_folder, open_log, open_reader, printable, read_text
@@ -49,6 +50,10 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     show.add_argument("--who", default="", help="who reads (with --decrypt)")
     show.add_argument("--purpose", default="", help="why (with --decrypt)")
     show.add_argument("--ticket", default="", help="the ticket that asks for it (with --decrypt)")
+    show.add_argument(
+        "--break-glass", action="store_true", help="read what your role does not allow (needs --approval)"
+    )
+    show.add_argument("--approval", type=Path, metavar="FILE", help="a second person's, from `haechi audit approve`")
     show.set_defaults(run=run_show)
     register_export(verbs)
     register_anchor(verbs)
@@ -56,6 +61,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     register_prove(verbs)
     register_rights(verbs)
     register_request(verbs)
+    register_approve(verbs)
     register_witness(verbs)
     register_console(verbs)
 
@@ -147,8 +153,18 @@ def _print_row(row: dict[str, Any], *, as_json: bool) -> None:
 
 
 def _decrypt(rows: list[dict[str, Any]], args: argparse.Namespace) -> None:
+    from audit.access import Approval, Wanted, read_content
+    from audit.rights.errors import ApprovalRefused
+
+    if args.break_glass != bool(args.approval):
+        raise ApprovalRefused(
+            "--break-glass and --approval come together", hint="haechi audit approve makes an approval"
+        )
+    approval = Approval.parse(read_text(args.approval)) if args.approval else None
     with open_log(args) as log:
         for row in rows:
-            for part in log.read(row["ten"], row["seq"], who=args.who, purpose=args.purpose, ticket=args.ticket):
+            tenant = row["log"].rsplit("/", 1)[-1]
+            wanted = Wanted(tenant, row["seq"], args.who, args.purpose, args.ticket)
+            for part in read_content(log, wanted, approval):
                 text = "(erased)" if part.content is None else part.content.decode("utf-8", "replace")
                 print(printable({"seq": row["seq"], "segment": part.name, "content": text}))
