@@ -51,7 +51,7 @@ def judged(judge: Judge, **terms: Any) -> Iterator[Running]:
         history=history,
         streaming=mode,
         fail=fail,
-        semantic=SemanticDocument(**terms),
+        semantic=SemanticDocument(**{"window_ms": 60_000, **terms}),
         both={Category.TOXICITY: RuleDocument(), Category.PII: RuleDocument(detectors=("pii",))},
     )
     detectors = {name: load_detector(name) for name in ("lexicon", "pii")}
