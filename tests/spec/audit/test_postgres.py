@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -197,6 +198,7 @@ class TestRoles:
 
 WRITER = """
 import sys
+import time
 from pathlib import Path
 from audit import AuditLog, Event, EventType
 folder, database, name, count = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
@@ -302,4 +304,54 @@ def test_a_connection_that_breaks_in_a_commit_leaves_no_doubt(folder: Path, url:
     assert acknowledged <= set(found)
     assert len(found) == len(set(found))
     assert set(found) - acknowledged == set()
+    assert verify_folder(folder, database=url).outcome is Outcome.INTACT
+
+
+FAIR = """
+import sys, time
+from pathlib import Path
+from audit import AuditLog, Event, EventType
+folder, database, name, until = Path(sys.argv[1]), sys.argv[2], sys.argv[3], float(sys.argv[4])
+log = AuditLog.open(folder, database=database)
+count, worst = 0, 0.0
+while time.time() < until:
+    began = time.monotonic()
+    log.append(Event(EventType.RESPONSE_COMPLETED, "default", f"{name}_{count}")).durable.result(30)
+    worst = max(worst, time.monotonic() - began)
+    count += 1
+log.close()
+print(count, worst)
+"""
+
+
+@pytest.mark.slow
+def test_four_processes_get_equal_shares_of_the_lock(folder: Path, url: str) -> None:
+    """Fewest and most commits within a factor of two, no wait of a second (bar B6); nothing lost."""
+    AuditLog.open(folder, database=url).close()
+    words = [sys.executable, "-c", FAIR, str(folder), url]
+    until = str(time.time() + 8)
+    writers = [subprocess.Popen([*words, f"w{n}", until], stdout=subprocess.PIPE, text=True) for n in range(4)]
+    said = [writer.communicate(timeout=60)[0].split() for writer in writers]
+    counts = [int(count) for count, _ in said]
+    assert min(counts) >= 0.5 * max(counts), counts
+    assert max(float(worst) for _, worst in said) < 1
+    assert verify_folder(folder, database=url).outcome is Outcome.INTACT
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_nothing_acknowledged_is_lost_in_sixty_kills(folder: Path, url: str) -> None:
+    """The long form of the kills above (bar B7), at different moments of the work."""
+    acknowledged: set[str] = set()
+    for number in range(60):
+        with start(folder, url, f"k{number}", 100_000) as writer:
+            assert writer.stdout is not None
+            acknowledged.add(writer.stdout.readline().strip())
+            time.sleep(0.003 * (number % 23))
+            writer.kill()
+            acknowledged |= {line.strip() for line in writer.stdout if line.endswith("\n")}
+    AuditLog.open(folder, database=url).close()
+    kept = requests_in(url)
+    assert acknowledged - set(kept) == set()
+    assert len(kept) == len(set(kept))
     assert verify_folder(folder, database=url).outcome is Outcome.INTACT
