@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from gateway.errors import GatewayError, UpstreamRefused, WrongMethod
+from gateway.errors import AuditUnavailable, GatewayError, UpstreamRefused, WrongMethod
 from gateway.upstream.ports import Json, UpstreamError
 from haechi.base.errors import HaechiError
 
@@ -36,6 +36,8 @@ def error_headers(error: HaechiError) -> list[tuple[bytes, bytes]]:
         headers.append((b"x-should-retry", b"true" if error.retry else b"false"))
     if isinstance(error, UpstreamRefused) and re.fullmatch(r"[\w ,:]{1,64}", error.retry_after, re.ASCII):
         headers.append((b"retry-after", error.retry_after.encode()))
+    if isinstance(error, AuditUnavailable):
+        headers.append((b"retry-after", b"1"))  # a person or a proxy may; a client library is told not to by itself
     if isinstance(error, WrongMethod):
         headers.append((b"allow", error.allow.encode()))
     if error_status(error) == 401:
