@@ -17,6 +17,7 @@ from haechi.base.errors import ExitCode
 from haechi.cli._audit_anchor import register_anchor
 from haechi.cli._audit_approve import register_approve
 from haechi.cli._audit_console import register_console
+from haechi.cli._audit_copy import register_copy
 from haechi.cli._audit_export import register_export
 from haechi.cli._audit_folder import add_folder, chosen_folder, open_log, open_reader, printable, read_text
 from haechi.cli._audit_keys import register_keys
@@ -57,6 +58,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     show.set_defaults(run=run_show)
     register_export(verbs)
     register_anchor(verbs)
+    register_copy(verbs)
     register_keys(verbs)
     register_prove(verbs)
     register_rights(verbs)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from audit import AuditLog, Event, EventType, Segment
+from audit.erase import Eraser, Why
 from audit.kms_transit import open_transit
 from gateway.keys import Caller, KeyStore
 from haechi.base.clock import FixedClock
@@ -141,3 +145,23 @@ def test_a_transit_engine_from_the_command_line(tmp_path: Path, capsys: pytest.C
         assert main([*words, "wrong"]) == 3
         assert "HAE-A103" in capsys.readouterr().err
     assert main(["audit", "verify", str(tmp_path / "audit")]) == 0  # needs the public key only
+
+
+def test_a_copy_out_of_the_server_convinces_the_independent_verifier(
+    data: Path, url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The copy verifies by both programs, holds no key, and what is changed in it is found."""
+    place = ["--data-dir", str(data), "--database", url]
+    with AuditLog.open(data / "audit", database=url) as log:
+        Eraser(log).erase("default", "u", Why("ann", "T"))
+    assert main(["audit", "copy", *place, "--to", str(tmp_path / "copy"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["records"] >= 6
+    assert main(["audit", "copy", *place, "--to", str(tmp_path / "copy")]) == 3
+    assert sorted(path.name for path in (tmp_path / "copy").iterdir()) == ["log.db", "public.key"]
+    assert main(["audit", "verify", str(tmp_path / "copy")]) == 0
+    words = [sys.executable, "-m", "audit.verifier", str(tmp_path / "copy")]
+    assert subprocess.run(words, capture_output=True, check=False).returncode == 0
+    with sqlite3.connect(tmp_path / "copy" / "log.db") as db:
+        db.execute("delete from body where rowid = (select min(rowid) from body)")
+    db.close()
+    assert subprocess.run(words, capture_output=True, check=False).returncode == 1
