@@ -24,12 +24,13 @@ Version {version}. Written by `python -m guard.training.train`; do not edit by h
 of a policy. **Not for**: other languages (it refuses), decisions about people without a human, or proof that a text is
 harmless.
 
-**How**: folded text, hashed character n-grams, one linear score per head and window, a logistic curve per head and
-language. Weights are 8-bit integers; a score depends on the text alone.
+**How**: folded text; stage 1: hashed character n-grams, one linear score per head and window; stage 2: a six-layer
+encoder in int8, taught by a twelve-layer one; a logistic curve per head and language over both. Weights are 8-bit
+integers; a score depends on the text alone.
 
 **Limits.** The public labels are of social media and forums of 2012 to 2022 and disagree between sources. Figures on
 dev rows flatter: they come from the platforms that training saw. `python -m guard.training.unseen` measures
-sources left out of training. Heads marked "own sentences" have learnt from sentences written for this project and know
+sources left out of training; docs/classifier.md has the figures. Heads marked "own sentences" have learnt from sentences written for this project and know
 little beyond their patterns. Irony, implicit hate, quotation and counter-speech are often misjudged.
 """
 

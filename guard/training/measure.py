@@ -164,6 +164,17 @@ class Measurement:
                     figures.append(Figure(f"{kind} {word}", language.value, share, len(mine)))
         return figures
 
+    def contrasts(self) -> list[Figure]:
+        """AUROC of hate on own sentences from patterns never trained on: the same claims asserted, denied, quoted."""
+        figures = []
+        for language in LANGUAGES:
+            rows = [r for r in generated_rows(7) if r.dev and r.language is language and Category.HATE in r.labels]
+            labels = [r.labels[Category.HATE] for r in rows]
+            chances = [self.chance(r.text, Category.HATE) for r in rows]
+            spread = auroc_interval(chances, labels)
+            figures.append(Figure("contrasts AUROC hate", language.value, auroc(chances, labels), len(rows), spread))
+        return figures
+
     def attacks(self) -> list[Figure]:
         """Recall of prompt attacks at 1 % false positives on ordinary prompts and text, on dev rows."""
         figures = []
@@ -274,7 +285,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     figures += [f for name in NEVER_TRAINED for f in measurement.source(name, dev=False)]
     labelled = sorted({r.source for r in rows if r.labels.get(Category.TOXICITY) == 1} - set(NEVER_TRAINED))
     figures += [f for name in labelled for f in measurement.source(name, dev=True)]
-    for part in ("pooled_dev", "ordinary", "identity", "own_patterns", "attacks", "disguises", "cascade", "cost"):
+    for part in (
+        "pooled_dev",
+        "ordinary",
+        "identity",
+        "own_patterns",
+        "contrasts",
+        "attacks",
+        "disguises",
+        "cascade",
+        "cost",
+    ):
         figures += getattr(measurement, part)()
     for figure in figures:
         spread = f" ± {figure.spread:.3f}" if figure.spread else ""

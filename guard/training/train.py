@@ -50,9 +50,17 @@ MOST_DEV_ROWS = 500
 LOST_AIM = 0.01
 """Share of unseen toxic rows that stage 1 may settle as harmless: half of what is allowed at most."""
 LOOK_ALIKES = frozenset(
-    {"own_look_alike", "own_attack_look_alike", "own_harm_talk", "own_self_directed", "en_benign_cyber"}
+    {
+        "own_look_alike",
+        "own_attack_look_alike",
+        "own_harm_talk",
+        "own_self_directed",
+        "own_counter_claim",
+        "own_denied",
+        "en_benign_cyber",
+    }
 )
-"""Harmless texts with dangerous words in them."""
+"""Harmless texts with dangerous words in them: requests that sound like others, quotations, denials."""
 WINDOW, GROUP = 600, 300
 """Code points of the longest piece that the guard shows to a classifier, and up to which it joins sentences of long texts."""
 log = logging.getLogger("haechi.guard.training")
