@@ -16,8 +16,9 @@ _LINE_S: Final = 5.0
 class Progress:
     """Counts what is done. total: bytes of the input, 0 where nobody knows. Nothing is shown for short work."""
 
-    def __init__(self, what: str, total: int = 0) -> None:
-        """what: plural of what is counted."""
+    def __init__(self, what: str, total: int = 0, *, shown: bool = True) -> None:
+        """what: plural of what is counted. shown: false where the answers themselves go to the terminal."""
+        self._shown = shown
         self._what = what
         self._total = total
         self._bytes = 0
@@ -35,7 +36,7 @@ class Progress:
         self.done += 1
         self._bytes += size
         now = time.monotonic()
-        if now - self._told >= (_REDRAW_S if self._live else _LINE_S):
+        if self._shown and now - self._told >= (_REDRAW_S if self._live else _LINE_S):
             self._told = now
             self._tell(now)
 

@@ -119,7 +119,8 @@ def _check_lines(checker: SafetyChecker, lines: Iterable[str], out: IO[str], arg
     from haechi.cli._progress import Progress
 
     worst = ExitCode.OK
-    with Progress("lines checked", _size(args.file)) as progress:
+    apart = args.output is not None or not sys.stdout.isatty()
+    with Progress("lines checked", _size(args.file), shown=apart) as progress:
         for (identity, size), verdict in in_order(checker, args.direction, _records(lines, args.file)):
             out.write(_dump(as_entry(identity, verdict, scores=args.scores)) + "\n")
             worst = max(worst, exit_code([verdict]))
