@@ -95,13 +95,14 @@ class Roles:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What somebody wants to read, and why. tenant `_system` and its numbers are meant as well."""
+    """What somebody wants to read, and why. tenant `_system` and its numbers are meant as well. place: where they sit."""
 
     tenant: str
     seq: int
     who: str
     purpose: str
     ticket: str
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +212,8 @@ def read_content(log: AuditLog, wanted: Wanted, approval: Approval | None = None
         raise RestrictedContent(
             f"restriction {restriction} forbids this purpose", hint=f"purposes that stay: {', '.join(sorted(ALLOWED))}"
         )
-    return log.read(wanted.tenant, wanted.seq, who=wanted.who, purpose=wanted.purpose, ticket=wanted.ticket)
+    ticket = f"{wanted.ticket}\n{wanted.place}" if wanted.place else wanted.ticket  # the third line of the entry
+    return log.read(wanted.tenant, wanted.seq, who=wanted.who, purpose=wanted.purpose, ticket=ticket)
 
 
 def _use(log: AuditLog, roles: Roles, wanted: Wanted, header: Mapping[str, Any], approval: Approval) -> None:

@@ -195,10 +195,11 @@ def _wanted(args: argparse.Namespace) -> Filter:
     from audit.sample import Filter
 
     words = {name: getattr(args, name) for name in _FIELDS}
-    return Filter(**words, since_us=_time(args.since), until_us=_time(args.until))
+    return Filter(**words, since_us=time_us(args.since), until_us=time_us(args.until))
 
 
-def _time(text: str) -> int:
+def time_us(text: str) -> int:
+    """Microseconds of an ISO 8601 time, UTC unless it says otherwise; 0 for an empty one."""
     if not text:
         return 0
     try:

@@ -62,7 +62,7 @@ def printable(entry: object) -> str:
 
 
 def read_text(path: Path) -> str:
-    """A key file's text.
+    """The text of a small file that an option names.
 
     Raises:
         UnreadableInput: there is none, or it cannot be read.
@@ -71,4 +71,4 @@ def read_text(path: Path) -> str:
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not text"
-        raise UnreadableInput(f"{path}: {reason}", hint="name a key file") from error
+        raise UnreadableInput(f"{path}: {reason}", hint="the option names a text file that you may read") from error

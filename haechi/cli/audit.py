@@ -11,6 +11,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from platform import node
 from typing import TYPE_CHECKING, Any
 
 from haechi.base.errors import ExitCode
@@ -22,6 +23,7 @@ from haechi.cli._audit_export import register_export
 from haechi.cli._audit_folder import add_folder, chosen_folder, open_log, open_reader, printable, read_text
 from haechi.cli._audit_keys import register_keys
 from haechi.cli._audit_proofs import register_prove
+from haechi.cli._audit_report import register_report
 from haechi.cli._audit_request import register_request
 from haechi.cli._audit_rights import register_rights
 from haechi.cli._audit_witness import register_witness
@@ -63,6 +65,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     register_prove(verbs)
     register_rights(verbs)
     register_request(verbs)
+    register_report(verbs)
     register_approve(verbs)
     register_witness(verbs)
     register_console(verbs)
@@ -166,7 +169,7 @@ def _decrypt(rows: list[dict[str, Any]], args: argparse.Namespace) -> None:
     with open_log(args) as log:
         for row in rows:
             tenant = row["log"].rsplit("/", 1)[-1]
-            wanted = Wanted(tenant, row["seq"], args.who, args.purpose, args.ticket)
+            wanted = Wanted(tenant, row["seq"], args.who, args.purpose, args.ticket, f"console of {node()}")
             for part in read_content(log, wanted, approval):
                 text = "(erased)" if part.content is None else part.content.decode("utf-8", "replace")
                 print(printable({"seq": row["seq"], "segment": part.name, "content": text}))
