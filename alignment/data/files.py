@@ -81,8 +81,8 @@ def _rows_of_jsonl(path: Path) -> Iterator[Row]:
 
 def _rows_of_parquet(path: Path) -> Iterator[Row]:
     try:
-        import pyarrow as arrow  # type: ignore[import-untyped]
-        import pyarrow.parquet as parquet  # type: ignore[import-untyped]
+        import pyarrow as arrow
+        import pyarrow.parquet as parquet
     except ImportError as error:
         raise MissingExtra("reading parquet", "train") from error
     try:

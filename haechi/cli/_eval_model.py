@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from haechi.base.errors import ExitCode, InvalidSetting, MissingExtra
+from haechi.cli._audit_folder import read_text
 from haechi.cli.release import add_data, data_of
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--judge", default="", metavar="RUN|URL", help="who compares: a reward run, or an OpenAI-like /v1"
     )
     parser.add_argument("--judge-model", default="default", metavar="NAME", help="the model at the URL [default]")
+    parser.add_argument("--judge-key", type=Path, metavar="FILE", help="file with the API key for the URL")
     parser.add_argument(
         "--prompts",
         type=Path,
@@ -135,7 +136,8 @@ def _compare(args: argparse.Namespace, examinee: Examinee, found: Found) -> None
         )  # fmt: skip
         found.kl = mean_of(moved.each)
     if args.judge:
-        judge = judge_named(args.judge, model=args.judge_model, key=os.environ.get("HAECHI_JUDGE_KEY", ""))
+        key = read_text(args.judge_key).strip() if args.judge_key else ""
+        judge = judge_named(args.judge, model=args.judge_model, key=key)
         own, others = (side.answers(prompts, tokens=args.answer_tokens) for side in (examinee, other))
         found.versus = versus(prompts, own, others, judge)
         if found.versus.inconsistent.low > 0.2:

@@ -19,7 +19,21 @@ from haechi.cli.eval import spelled_out
 
 Run = Callable[[argparse.Namespace], int]
 
-COMMANDS = ("serve", "chat", "check", "scrub", "policy", "audit", "key", "data", "train", "eval", "bias", "release", "doctor")
+COMMANDS = (
+    "serve",
+    "chat",
+    "check",
+    "scrub",
+    "policy",
+    "audit",
+    "key",
+    "data",
+    "train",
+    "eval",
+    "bias",
+    "release",
+    "doctor",
+)
 
 
 def build_parser() -> argparse.ArgumentParser:
