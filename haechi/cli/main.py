@@ -27,6 +27,7 @@ COMMANDS = (
     "policy",
     "audit",
     "key",
+    "knowledge",
     "data",
     "train",
     "eval",
