@@ -23,8 +23,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from guard.pii.errors import SealBroken, SealExpired
 
 _TAG_BYTES = 4
+# Letters alone: eight digits, one tag in forty as hexadecimal, would be masked as a number on their way back.
+_TAG_LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
 # Models write it with the brackets of their language, and with the backslashes of Markdown.
-_FORM = "(?P<mark>\\\\)?[<＜〈《](?P<kind>[A-Z]{1,12}(?:\\\\?_[A-Z0-9]{1,12}){0,3})\\\\?_(?P<number>[0-9]{1,6})\\\\?_(?P<tag>[0-9a-f]{8})(?(mark)\\\\)[>＞〉》]"
+_FORM = "(?P<mark>\\\\)?[<＜〈《](?P<kind>[A-Z]{1,12}(?:\\\\?_[A-Z0-9]{1,12}){0,3})\\\\?_(?P<number>[0-9]{1,6})\\\\?_(?P<tag>[a-p]{8})(?(mark)\\\\)[>＞〉》]"
 PLACEHOLDER = re.compile(_FORM)
 _BEGUN = regex.compile(_FORM)
 _OPENING = re.compile("\\\\?[<＜〈《]|\\\\\\Z")
@@ -68,7 +70,8 @@ class Placeholders:
             return known
         number = len(self._values) + 1
         message = f"{kind}\0{number}\0{value}".encode("utf-8", "surrogatepass")
-        made = f"<{kind}_{number}_{hmac.digest(self._secret, message, 'sha256').hex()[: 2 * _TAG_BYTES]}>"
+        tag = hmac.digest(self._secret, message, "sha256")[:_TAG_BYTES].hex().translate(_TAG_LETTERS)
+        made = f"<{kind}_{number}_{tag}>"
         self._by_value[kind, value] = made
         self._values[made] = value
         return made
