@@ -15,10 +15,20 @@ from starlette.types import ASGIApp
 from audit.console.errors import FormRefused, NotAllowed
 from audit.console.hardening import LOOPBACK, Hardened
 from audit.console.parts import ConsoleParts
-from audit.console.screens import entrance, histories, integrity, keeping, records, requests, sampling
+from audit.console.screens import (
+    entrance,
+    histories,
+    incidents,
+    integrity,
+    keeping,
+    records,
+    reports,
+    requests,
+    sampling,
+)
 from audit.console.visit import COOKIE, Visit
 from audit.errors import AccessRefused, InvalidRecord, NothingToVerify, NotProvable
-from audit.rights.errors import IdentityNotVerified, InvalidPack, StepRefused, UnknownRequest
+from audit.rights.errors import IdentityNotVerified, InvalidPack, InvalidReport, StepRefused, UnknownRequest
 from haechi.base.errors import HaechiError
 
 logger = logging.getLogger("haechi.console")
@@ -51,6 +61,12 @@ SIGNED_IN: tuple[tuple[str, str, Screen], ...] = (
     ("POST", "/requests", requests.open_request),
     ("GET", "/requests/{tenant}/{id}", requests.show_request),
     ("POST", "/requests/{tenant}/{id}", requests.take_step),
+    ("GET", "/incidents", incidents.show_incidents),
+    ("POST", "/incidents", incidents.open_incident),
+    ("GET", "/incidents/{tenant}/{id}", incidents.show_incident),
+    ("POST", "/incidents/{tenant}/{id}", incidents.take_step),
+    ("GET", "/reports", reports.show_reports),
+    ("POST", "/reports", reports.make),
     ("GET", "/settings", entrance.show_settings),
     ("POST", "/settings", entrance.change_password),
     ("POST", "/sign-out", entrance.sign_out),
@@ -62,6 +78,7 @@ _STATUS: dict[type[HaechiError], int] = {
     AccessRefused: 400,
     InvalidRecord: 400,
     InvalidPack: 400,
+    InvalidReport: 400,
     StepRefused: 400,
     IdentityNotVerified: 403,
     UnknownRequest: 404,

@@ -13,7 +13,8 @@ from audit.console.accounts import Accounts
 from audit.console.errors import NotAllowed
 from audit.console.sessions import Sessions
 from audit.log import AuditLog
-from audit.store import SqliteStore
+from audit.store_place import SQLITE, Place
+from audit.store_port import Store
 from audit.verify import FolderProof
 
 
@@ -27,20 +28,24 @@ class LastProof:
 
 @dataclass(slots=True)
 class ConsoleParts:
-    """folder: of the log. log: opened with its keys; None when the console shows a copy and has none."""
+    """folder: of the log. log: opened with its keys; None when the console shows a copy and has none.
+
+    database: `sqlite` for the file in the folder, or the URL of a PostgreSQL database.
+    """
 
     folder: Path
     pins: Path
     accounts: Accounts
     sessions: Sessions
     log: AuditLog | None = None
+    database: str = field(default=SQLITE, repr=False)
     last_proof: LastProof | None = None
     verifying: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
-    def store(self) -> Iterator[SqliteStore]:
+    def store(self) -> Iterator[Store]:
         """A reading hold on the log."""
-        store = SqliteStore(self.folder / "log.db", read_only=True)
+        store = Place(self.folder, self.database).open(read_only=True)
         try:
             yield store
         finally:

@@ -71,7 +71,9 @@ def run_console(args: argparse.Namespace) -> int:
         from audit.console.sessions import Sessions
         from audit.pins import Pins
 
-        parts = ConsoleParts(folder, args.pins or Pins.beside(folder), accounts, Sessions(time.monotonic), log)
+        pins = args.pins or Pins.beside(folder)
+        database = settings_of(args).database
+        parts = ConsoleParts(folder, pins, accounts, Sessions(time.monotonic), log, database)
         app = create_console(parts, hosts={*LOOPBACK, args.host, *args.allow_host}, over_tls=tls)
         _announce(args, accounts, tls=tls)
         uvicorn.run(

@@ -36,7 +36,7 @@ async def show_about(visit: Visit) -> Response:
 def _verify(parts: ConsoleParts) -> None:
     with parts.verifying:
         try:
-            proof = verify_folder(parts.folder, pins=parts.pins)
+            proof = verify_folder(parts.folder, pins=parts.pins, database=parts.database)
         except (TamperedLog, NothingToVerify) as error:
             proof = FolderProof((), (f"{error.message}; {error.hint}",))
         parts.last_proof = LastProof(proof, datetime.now(UTC))

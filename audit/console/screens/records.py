@@ -21,7 +21,7 @@ from audit.log import Content
 from audit.prove import prove
 from audit.publisher import SYSTEM
 from audit.sample import Filter, population
-from audit.store import SqliteStore
+from audit.store_port import Store
 
 MOST_SHOWN = 200
 FIELDS = ("type", "decision", "category", "request", "reason", "policy", "model")
@@ -165,7 +165,7 @@ def _record(visit: Visit) -> tuple[Found, list[Found]]:
         return found, list(islice(around, MOST_SHOWN))
 
 
-def _one(store: SqliteStore, log: str, seq: int) -> Found:
+def _one(store: Store, log: str, seq: int) -> Found:
     leaf = next((data for at, data in store.headers(log, seq, 1) if at == seq), None) if log else None
     if leaf is None:
         raise NothingToVerify(f"there is no record {seq} in this log", hint="search lists the records")
