@@ -1,0 +1,106 @@
+"""Knowledge bases: recall of the right passage, speed of the index and of the search.
+
+`python -m benchmarks.knowledge --data DATA` takes a folder of `*.jsonl.gz` files with `text` and `lang`; without it, the
+texts are made of invented words, which measures the speed and hardly the recall. Documents are cut
+into passages; those of the languages asked about come first, and their words shuffled by sentence fill the index up to
+50,000. A claim is a passage's sentence in other words: a third of its words are dropped, endings stay as they are, and it
+stands in a template of its language. The right passage is the one it was made from. Times are CPU time of one process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import random  # noqa: TID251 - a seeded generator
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.figures import report
+from guard.knowledge import About, KnowledgeWriter, open_base
+from guard.knowledge.passages import Section, passages
+
+TOTAL = 50_000
+ASKED = 300
+TEMPLATES = {"en": "It is said that {}. Is that so?", "ko": "{}라고 들었는데 맞나요?", "zh": "听说{}，是真的吗？"}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, help="folder of *.jsonl.gz files")
+    args = parser.parse_args()
+    dice = random.Random(5)
+    texts = {
+        lang: list(dict.fromkeys(_texts(args.data, lang) if args.data else _invented(lang, dice))) for lang in TEMPLATES
+    }
+    kept = _filled(texts, dice)
+    print({lang: len(of) for lang, of in texts.items()}, "distinct passages;", len(kept), "in all", file=sys.stderr)
+    with tempfile.TemporaryDirectory() as folder:
+        begun = time.process_time()
+        with KnowledgeWriter("bench", Path(folder), make=True) as writer:
+            for number, (lang, text) in enumerate(kept):
+                writer.put("/", f"{lang}-{number}", [Section("", text, 0)], About(), "")
+        report("knowledge index build", len(kept) / (time.process_time() - begun), "1/s", bar=500, better="higher")
+        base = open_base("bench", Path(folder))
+        times: list[float] = []
+        for lang, of in texts.items():
+            asked = [text for text in dice.sample(of, min(len(of), 4 * ASKED)) if len(text) > 60][:ASKED]
+            hits = 0
+            for text in asked:
+                claim = _claim(text, lang, dice)
+                begun = time.process_time()
+                found = base.search(claim)
+                times.append(1000 * (time.process_time() - begun))
+                hits += any(one.evidence.text == text for one in found)
+            report(f"knowledge recall@5 {lang} (n={len(asked)})", hits / len(asked), "", bar=0.85, better="higher")
+        times.sort()
+        report("knowledge search p50", times[len(times) // 2], "ms")
+        report("knowledge search p99", times[len(times) * 99 // 100], "ms", bar=20)
+    return 0
+
+
+def _texts(data: Path, lang: str) -> Iterator[str]:
+    """Distinct passages of a language."""
+    for path in sorted(data.glob("*.jsonl.gz")):
+        with gzip.open(path, "rt", encoding="utf-8") as file:
+            for row in map(json.loads, file):
+                if row.get("lang") == lang and isinstance(row.get("text"), str):
+                    yield from (p.text for p in passages([Section("", row["text"], 0)]) if len(p.text) > 20)
+
+
+def _invented(lang: str, dice: random.Random) -> Iterator[str]:
+    """Passages of invented words whose frequencies fall as those of a language do."""
+    first, last, longest = {"en": (97, 122, 9), "ko": (0xAC00, 0xB600, 4), "zh": (0x4E00, 0x5600, 2)}[lang]
+    words = ["".join(chr(dice.randint(first, last)) for _ in range(dice.randint(2, longest))) for _ in range(20_000)]
+    weights = [1 / (rank + 3) for rank in range(len(words))]
+    for _ in range(8_000):
+        yield ("" if lang == "zh" else " ").join(dice.choices(words, weights, k=70)) + "."
+
+
+def _filled(texts: dict[str, list[str]], dice: random.Random) -> list[tuple[str, str]]:
+    """All passages, up to TOTAL; what is missing is mixed from the words of two passages of a language."""
+    kept = [(lang, text) for lang, of in texts.items() for text in of[: TOTAL // len(texts)]]
+    texts.update({lang: of[: TOTAL // len(texts)] for lang, of in texts.items()})
+    while len(kept) < TOTAL:
+        lang = dice.choice(list(texts))
+        one, other = dice.sample(texts[lang], 2)
+        kept.append((lang, one[: len(one) // 2] + other[len(other) // 2 :]))
+    return kept
+
+
+def _claim(text: str, lang: str, dice: random.Random) -> str:
+    """A part of the passage with a third of its words dropped, in a template."""
+    words = list(text[: len(text) * 2 // 3]) if lang == "zh" else text.split()
+    begin = dice.randrange(max(1, len(words) - (30 if lang == "zh" else 14)))
+    part = words[begin : begin + (30 if lang == "zh" else 14)]
+    if lang == "zh":  # words of two characters are dropped whole
+        part = ["".join(part[i : i + 2]) for i in range(0, len(part), 2)]
+    left = [word for word in part if dice.random() > 1 / 3] or part
+    return TEMPLATES[lang].format(("" if lang == "zh" else " ").join(left))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
