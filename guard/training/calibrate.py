@@ -28,7 +28,7 @@ ENOUGH = 40
 BLOCKED_AIM, FLAGGED_AIM = 0.005, 0.015
 """Share of ordinary dev text that may reach unsafe and controversial: half of what the product promises at most."""
 
-LOOK_ALIKES_AIM = 0.03
+LOOK_ALIKES_AIM = 0.02
 """Share of our harmless look-alikes (`how do I kill a process`) that may be blocked."""
 
 Array = npt.NDArray[np.float64]

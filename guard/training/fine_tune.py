@@ -37,7 +37,7 @@ from guard.training.disguise import disguised
 from guard.training.distil import LABELS_SHARE, Teacher, teacher_of
 from guard.training.encoder import TOKENIZER_FILE, Encoder, load_start
 from guard.training.errors import TrainingCheckpointUnusable
-from guard.training.rows import HEADS, Row
+from guard.training.rows import EVERYDAY, HEADS, Row
 from guard.training.sampling import label_matrix, sampling_weights
 
 log = logging.getLogger("haechi.guard.training")
@@ -73,7 +73,7 @@ class Recipe:
 class Batch:
     """ids, mask: (B, T); labels, known: (B, K); source: (B,) number of the offset to use, 0 for none.
 
-    public: (B,), 1 for rows that are not of our own making.
+    public: (B,), 1 for rows that a teacher may judge: not of our own making, and of a kind that it has seen.
     """
 
     ids: Tensor
@@ -138,7 +138,7 @@ class Batches:
         ids = torch.tensor([p + [PAD] * (width - len(p)) for p in pieces])
         source = torch.tensor([self.numbers.get(self.rows[i].source, 0) for i in rows])
         labels, known = torch.from_numpy(self.labels[rows]), torch.from_numpy(self.known[rows])
-        public = torch.tensor([float(not self.rows[i].source.startswith("own_")) for i in rows])
+        public = torch.tensor([float(not self.rows[i].source.startswith(("own_", *EVERYDAY))) for i in rows])
         return Batch(ids, (ids != PAD).long(), labels, known, source, public)
 
 

@@ -1,7 +1,7 @@
 """Rows of our own making: what the public labels lack, from the sentence patterns in `phrases/`.
 
 Rules of this file
-1. Patterns and their fillings are data (YAML, two files a language); this module only fills and labels them.
+1. Patterns and their fillings are data (YAML, some files a language); this module only fills and labels them.
 2. The same identity terms stand in hateful, harmless and quoting sentences, so that a term by itself says nothing;
    and the same claims are asserted, denied, quoted and asked about.
 3. Dev rows come from patterns that training never sees.
@@ -25,7 +25,7 @@ from haechi.base.text import Language
 FOLDER = Path(__file__).parent / "phrases"
 _SLOT = re.compile(r"\{(\w+)\}")
 _PARTICLE = re.compile(
-    r"(.)(은/는|이/가|을/를|과/와|으로/로서|이랑/랑|이라고/라고|이라는/라는|이라면/라면|이라/라|이에요/예요|이다/다|이야/야|이지/지|이네/네|아/야)"
+    r"(.)(은/는|이/가|을/를|과/와|으로/로|이랑/랑|이라고/라고|이라는/라는|이라면/라면|이라/라|이에요/예요|이다/다|이야/야|이지/지|이네/네|아/야)"
 )
 _EMOJI = "👍🙏😊😂🎉❤☀🌸🍜🐶🐱⚽🚀📚✅🙂😅👏🎂🍀"
 LABEL_WORDS: Mapping[str, Mapping[Category, int]] = {
@@ -131,7 +131,8 @@ def _finish(text: str, language: Language) -> str:
 
 def _particle(found: re.Match[str]) -> str:
     after_consonant, after_vowel = found[2].split("/")
-    closed = "가" <= found[1] <= "힣" and (ord(found[1]) - 0xAC00) % 28 != 0
+    final = (ord(found[1]) - 0xAC00) % 28 if "가" <= found[1] <= "힣" else 0
+    closed = final not in ((0, 8) if found[2] == "으로/로" else (0,))  # after ㄹ it is 로
     return found[1] + (after_consonant if closed else after_vowel)
 
 
@@ -141,10 +142,8 @@ def _choice(options: Sequence[str], rng: np.random.Generator) -> str:
 
 @cache
 def _phrases(language: Language) -> dict[str, Any]:
-    plain, contrasts = (
-        yaml.safe_load((FOLDER / f"{language.value}{part}.yaml").read_text("utf-8")) for part in ("", "-contrasts")
-    )
-    return {
-        "slots": plain["slots"] | contrasts["slots"],
-        "patterns": [*plain["patterns"], *contrasts["patterns"]],
-    }
+    parts = [yaml.safe_load(path.read_text("utf-8")) for path in sorted(FOLDER.glob(f"{language.value}[-.]*yaml"))]
+    slots: dict[str, Any] = {}
+    for part in parts:
+        slots |= part["slots"]
+    return {"slots": slots, "patterns": [pattern for part in parts for pattern in part["patterns"]]}

@@ -15,6 +15,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from guard.training.errors import TrainingDataMissing
 from guard.verdict import Category
@@ -70,6 +71,9 @@ LICENCES: Mapping[str, str] = {
     "en_wildchat_benign": "ODC-BY-1.0",
     "multi_prompt_injections": "MIT",
     "zh_benign_roleplay": "MIT",
+    "en_dpo_demo": "Apache-2.0",
+    "en_pandalm": "Apache-2.0",
+    "zh_dpo_demo": "Apache-2.0",
     "en_bold_wikipedia": "CC-BY-SA-4.0",
     "en_c4_pages": "ODC-BY-1.0",
     "en_gsm8k_questions": "MIT",
@@ -87,7 +91,10 @@ LICENCES: Mapping[str, str] = {
     "ko_terms": "CC-BY-4.0, MIT",
     "zh_terms": "CC-BY-4.0, MIT",
 }
-FOLDERS = ("toxicity", "safety_prompts", "safety_responses", "injection", "safe_text")
+EVERYDAY = ("en_dpo_demo", "en_pandalm", "zh_dpo_demo")
+"""What people ask a model for when nothing is wrong: prompts of sets about helpfulness."""
+
+FOLDERS = ("toxicity", "safety_prompts", "safety_responses", "injection", "preference", "safe_text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +157,17 @@ def _items(path: Path) -> Iterator[dict[str, object]]:
 
 def _row(kind: str, source: str, item: Mapping[str, object]) -> Row | None:
     """The row that an item of a file of this kind makes; None when it says nothing for our heads."""
-    text = str(item.get("text") or item.get("prompt") or item.get("response") or "")
+    text = (
+        _prompt(item)
+        if kind == "preference"
+        else str(item.get("text") or item.get("prompt") or item.get("response") or "")
+    )
     labels = {
         "toxicity": _toxicity_labels,
         "safety_prompts": _request_labels,
         "safety_responses": _reply_labels,
         "injection": _injection_labels,
+        "preference": _everyday_labels,
         "safe_text": _ordinary_labels,
     }[kind](source, item)
     if not text or not labels:
@@ -218,6 +230,17 @@ def _injection_labels(source: str, item: Mapping[str, object]) -> dict[Category,
     if source in {"en_wildchat_benign", "zh_benign_roleplay"}:
         return dict.fromkeys((Category.PROMPT_ATTACK, Category.ILLEGAL), 0)
     return {Category.PROMPT_ATTACK: 0}
+
+
+def _prompt(item: Mapping[str, object]) -> str:
+    """The last turn of the person in a conversation."""
+    turns: Any = item["prompt"]
+    return next((str(turn["content"]) for turn in reversed(turns) if turn["role"] == "user"), "")
+
+
+def _everyday_labels(source: str, item: Mapping[str, object]) -> dict[Category, int]:
+    """Requests that were collected to compare how helpful replies are; what they quote is not known."""
+    return {Category.ILLEGAL: 0, Category.PROMPT_ATTACK: 0}
 
 
 def _ordinary_labels(source: str, item: Mapping[str, object]) -> dict[Category, int]:

@@ -41,10 +41,10 @@ from guard.training.card import write_card
 from guard.training.corpus import NEVER_TRAINED, corpus
 from guard.training.disguise import disguised
 from guard.training.linear import LinearRecipe, LinearTraining
-from guard.training.rows import HEADS, Row, read_rows
+from guard.training.rows import EVERYDAY, HEADS, Row, read_rows
 from haechi.base.text import Language
 
-VERSION = "2026.11-2"
+VERSION = "2026.11-3"
 MOST_DEV_ROWS = 500
 """Dev rows per source and label that stage 2 is asked about; more would add minutes and no precision."""
 LOST_AIM = 0.01
@@ -57,7 +57,10 @@ LOOK_ALIKES = frozenset(
         "own_self_directed",
         "own_counter_claim",
         "own_denied",
+        "own_dark_request",
+        "own_role_request",
         "en_benign_cyber",
+        *EVERYDAY,
     }
 )
 """Harmless texts with dangerous words in them: requests that sound like others, quotations, denials."""
