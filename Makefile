@@ -60,6 +60,9 @@ $(VENV)/.browser-ready: $(VENV)/.dev-ready
 	@test -x /usr/bin/chromium || { echo "haechi: installing Chromium for the tests of pages" >&2; \
 	  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-noto-cjk >/dev/null; } || \
 	  { echo "haechi: the tests of pages need /usr/bin/chromium; on Debian and Ubuntu, as root: apt install chromium" >&2; exit 1; }
+	@test -d /usr/share/gocode/src/golang.org/x/mod || { echo "haechi: installing Go's tools for the test of the log's format" >&2; \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends golang-go golang-golang-x-mod-dev >/dev/null; } || \
+	  { echo "haechi: on Debian and Ubuntu, as root: apt install golang-go golang-golang-x-mod-dev" >&2; exit 1; }
 	@$(PIP) -e ".[browser]"
 	@touch $@
 
