@@ -70,6 +70,46 @@ class Category(enum.StrEnum):
     SECRETS = "secrets"
 
 
+class ClaimOutcome(enum.StrEnum):
+    """What the evidence says about a claim. `contradictory`: one passage supports it and another refutes it."""
+
+    SUPPORTED = "supported"
+    REFUTED = "refuted"
+    NOT_ENOUGH = "not_enough_evidence"
+    CONTRADICTORY = "contradictory_evidence"
+    NOT_CHECKABLE = "not_checkable"
+    UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """The words that a claim was held against. source: what is cited (`evidence[0]`, `kb:medical/who.md#3`).
+
+    start, end: half-open range of `quote` in code points of the evidence's text.
+    """
+
+    source: str
+    quote: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedClaim:
+    """One claim of an answer and what came out. start, end: code points of the answer.
+
+    refuted: probability in [0, 1] that the evidence refutes it; 0 where nothing was held against it. reasons: in what
+    claim and evidence disagree (`number`, `negation`, ...).
+    """
+
+    start: int
+    end: int
+    outcome: ClaimOutcome
+    refuted: float
+    citation: Citation | None = None
+    reasons: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing a detector found.
@@ -79,6 +119,7 @@ class Finding:
     detector: which detector, for the audit log; never shown to the end user.
     entity: the kind of personal data or secret (`KR_RRN`, `EMAIL_ADDRESS`); empty for other categories.
     action: what the policy asks for because of this finding.
+    evidence: what a claim was held against; None for other categories.
     """
 
     category: Category
@@ -89,6 +130,7 @@ class Finding:
     detector: str
     entity: str = ""
     action: Action = Action.ALLOW
+    evidence: Citation | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.score <= 1.0:
@@ -126,6 +168,7 @@ class Verdict:
     shadow: findings of rules that are evaluated and not enforced.
     not_looked_for: kinds of personal data that the policy wants found and that nothing here can find: `PERSON`, or
         `PERSON:ko` where only a language is missing.
+    claims: what claims the text makes and what came out, where the policy has them checked.
     policy, policy_digest: name and `sha256:<hex>` of the policy that decided.
     """
 
@@ -140,6 +183,7 @@ class Verdict:
     shadow: tuple[Finding, ...] = ()
     released: int = field(default=0)
     not_looked_for: tuple[str, ...] = ()
+    claims: tuple[CheckedClaim, ...] = ()
 
     @property
     def blocked(self) -> bool:
