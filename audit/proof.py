@@ -46,9 +46,11 @@ class InclusionProof:
             lines = head.decode("ascii").split("\n")
         except UnicodeDecodeError as error:
             raise MalformedNote("a proof is not ASCII") from error
-        if not blank or lines[0] != _HEADER or len(lines) > MOST_HASHES + 3:
+        if not blank or lines[0] != _HEADER:
             raise MalformedNote("not a tlog-proof@v1")
         rest = lines[2:] if lines[1:] and lines[1].startswith("extra ") else lines[1:]
+        if len(rest) > MOST_HASHES + 1:
+            raise MalformedNote("a proof has more hashes than any log needs")
         index = _INDEX.fullmatch(rest[0]) if rest else None
         hashes = tuple(map(decode_base64, rest[1:]))
         if index is None or any(len(one) != HASH_BYTES for one in hashes):

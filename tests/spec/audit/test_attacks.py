@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from audit import canonical
+from audit import Event, EventType, canonical
 from audit.errors import AuditError, NothingToVerify, RolledBack, TamperedLog
 from audit.header import context_of
 from audit.log import AuditLog
@@ -104,6 +104,42 @@ def test_an_honest_history_is_intact_for_both_verifiers(history: Path) -> None:
         "_system": (proof.logs[0].records, 0, 0), "default": (8, 8, 0), "acme": (8, 8, 0),
     }  # fmt: skip
     assert independent(history) == 0
+
+
+def test_one_tenant_can_be_asked_for(history: Path) -> None:
+    """Its log and the system log are shown; a tenant without a log is an answer of its own; a log that vanished is an attack."""
+    assert {log.log.rsplit("/", 1)[-1] for log in verify_folder(history, tenant="acme").logs} == {"acme", "_system"}
+    with pytest.raises(NothingToVerify, match="no log of tenant 'nobody'"):
+        verify_folder(history, tenant="nobody")
+    with sqlite3.connect(history / "log.db") as db:
+        ATTACKS["remove a whole log"](db)
+    db.close()
+    assert verify_folder(history, tenant="default").outcome is Outcome.TAMPERED
+    assert verify_folder(history, tenant="nobody").outcome is Outcome.TAMPERED
+
+
+def test_a_body_that_is_gone_is_excused_by_a_finished_erasure_and_by_nothing_less(history: Path) -> None:
+    """That somebody meant to erase it, and wrote that down, is no certificate."""
+    with sqlite3.connect(history / "log.db") as db:
+        (kid,) = db.execute("select kid from body where log = ? and seq = 3", (LOG,)).fetchone()
+    with AuditLog.open(history) as log:
+        log.record(
+            Event(
+                EventType.ERASURE_INTENT,
+                "_system",
+                "dsr-1",
+                act="erase",
+                decision="none",
+                reason="gdpr_17",
+                kids=(kid,),
+            )
+        )
+    with sqlite3.connect(history / "log.db") as db:
+        db.execute("update body set ciphertext = null, wrap = null where kid = ?", (kid,))
+    db.close()
+    proof = verify_folder(history)
+    assert proof.outcome is Outcome.TAMPERED
+    assert any("gone without a certificate" in problem for one in proof.logs for problem in one.problems)
 
 
 @pytest.mark.parametrize("name", ATTACKS)

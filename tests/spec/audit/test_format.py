@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import importlib.util
@@ -16,7 +17,8 @@ from hypothesis import strategies as st
 from audit import canonical, header
 from audit.errors import InvalidRecord, MalformedNote, TamperedLog
 from audit.note import VerifierKey, verify
-from audit.proof import InclusionProof
+from audit.note import parse as parse_note
+from audit.proof import MOST_HASHES, InclusionProof
 from audit.seal import Sealed, SubjectKey, padded_length, seal, unseal
 from audit.tree import Frontier, leaf_hash
 from audit.verifier.__main__ import Wrong, read_header, read_note
@@ -213,3 +215,37 @@ def test_padding_hides_the_length_and_costs_little(length: int) -> None:
     assert length <= padded
     assert padded <= max(length + 256, length * 1.12)
     assert padded_length(padded) == padded
+
+
+NOTE = b"haechi.local/audit/default\n7\n" + base64.b64encode(bytes(32)) + b"\n\n" + "— ".encode()
+NOTE += b"haechi.local/audit/default " + base64.b64encode(bytes(68)) + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("honest", "defect"),
+    [
+        (b"\n\n", b"\n"),
+        (b"\n7\n", b"\n7\nmore\n"),
+        (b"haechi.local/audit/default\n", b"two words+\n"),
+        (b"\n7\n", b"\n07\n"),
+    ],
+    ids=["no blank line", "a fourth line", "a name that is none", "a size with a leading zero"],
+)
+def test_one_defect_is_enough_to_refuse_a_checkpoint(honest: bytes, defect: bytes) -> None:
+    """Each alone, in a note that is right otherwise."""
+    assert parse_note(NOTE)[0].size == 7
+    with pytest.raises(MalformedNote):
+        parse_note(NOTE.replace(honest, defect, 1))
+
+
+def proof_of(hashes: int, head: str = "c2sp.org/tlog-proof@v1", blank: bytes = b"\n") -> bytes:
+    lines = [head, "index 0", *[base64.b64encode(bytes(32)).decode()] * hashes]
+    return "\n".join(lines).encode() + b"\n" + blank + NOTE
+
+
+def test_one_defect_is_enough_to_refuse_a_proof() -> None:
+    """Another version, no checkpoint, or one hash more than a log of 2^63 records could need."""
+    assert len(InclusionProof.parse(proof_of(MOST_HASHES)).hashes) == MOST_HASHES
+    for wrong in (proof_of(MOST_HASHES + 1), proof_of(1, head="c2sp.org/tlog-proof@v2"), proof_of(1, blank=b"")):
+        with pytest.raises(MalformedNote):
+            InclusionProof.parse(wrong)
