@@ -1,0 +1,104 @@
+"""A claim and a passage are held against each other explicitly, and every disagreement is shown on both sides."""
+
+from __future__ import annotations
+
+import pytest
+
+from guard.claims.compare import FEATURES, compare
+from guard.claims.ports import Conflict
+from guard.language import language_of
+
+DISAGREE = [
+    (Conflict.NUMBER, "The tower is 324 metres tall.", "The Eiffel Tower is 330 metres tall.", "324", "330"),
+    (Conflict.NUMBER, "Five people died.", "Seven people died.", "Five", "Seven"),
+    (Conflict.NUMBER, "水在90摄氏度沸腾。", "水在100摄氏度沸腾。", "90", "100"),
+    (Conflict.NUMBER, "이 회사의 직원은 3만 5천 명이다.", "이 회사의 직원은 3만 명이다.", "3만 5천", "3만"),
+    (Conflict.NUMBER, "长城全长约两万公里。", "长城全长约两万一千公里。", "两万", "两万一千"),
+    (Conflict.UNIT, "The tower is 330 feet tall.", "The Eiffel Tower is 330 metres tall.", "330 feet", "330 metres"),
+    (Conflict.UNIT, "이 상자는 5킬로그램이다.", "이 상자는 5그램이다.", "5킬로그램", "5그램"),
+    (Conflict.DATE, "Marie Curie was born in 1868.", "Marie Curie was born in 1867 in Warsaw.", "1868", "1867"),
+    (Conflict.DATE, "It opened on 3 May 2019.", "It opened on May 4, 2019.", "3 May 2019", "May 4, 2019"),
+    (Conflict.DATE, "훈민정음은 1443년에 창제되었다.", "훈민정음은 1446년에 창제되었다.", "1443년", "1446년"),
+    (Conflict.DATE, "会议于2023年5月3日举行。", "会议于2023年5月4日举行。", "2023年5月3日", "2023年5月4日"),
+    (Conflict.PLACE, "Marie Curie was born in Paris.", "Marie Curie was born in Warsaw.", "Paris", "Warsaw"),
+    (Conflict.PLACE, "부산은 대한민국의 수도이다.", "서울은 대한민국의 수도이다.", "부산", "서울"),
+    (Conflict.PLACE, "上海是中国的首都。", "北京是中国的首都。", "上海", "北京"),
+    (
+        Conflict.NAME,
+        "Hamlet was written by Ben Jonson.",
+        "Hamlet was written by Shakespeare.",
+        "Ben Jonson",
+        "Shakespeare",
+    ),
+    (Conflict.NAME, "김철수 교수는 물리학을 가르친다.", "박영희 교수는 물리학을 가르친다.", "김철수", "박영희"),
+    (Conflict.NAME, "张伟教授在北京大学工作。", "李明教授在北京大学工作。", "张伟", "李明"),
+    (Conflict.NEGATION, "The drug does not reduce mortality.", "The drug reduces mortality.", "not", ""),
+    (Conflict.NEGATION, "Vaccines cause autism.", "It is a myth that vaccines cause autism.", "", "myth"),
+    (Conflict.NEGATION, "이 약은 통증을 줄이지 않는다.", "이 약은 통증을 줄인다.", "않", ""),
+    (Conflict.NEGATION, "他没有参加会议。", "他参加了会议。", "没有", ""),
+    (Conflict.QUANTIFIER, "All patients recovered.", "Some patients recovered.", "All", "Some"),
+    (Conflict.QUANTIFIER, "모든 학생이 시험에 합격했다.", "일부 학생이 시험에 합격했다.", "모든", "일부"),
+    (Conflict.QUANTIFIER, "所有学生都通过了考试。", "部分学生通过了考试。", "所有", "部分"),
+    (Conflict.COMPARATIVE, "Iron is heavier than gold.", "Iron is lighter than gold.", "heavier", "lighter"),
+    (Conflict.COMPARATIVE, "정원은 50명 이상이다.", "정원은 50명 이하이다.", "이상", "이하"),
+    (Conflict.COMPARATIVE, "今年的产量高于去年。", "今年的产量低于去年。", "高于", "低于"),
+    (Conflict.ANTONYM, "Sales fell by 10% in 2020.", "Sales rose by 10% in 2020.", "fell", "rose"),
+    (Conflict.ANTONYM, "매출이 20% 감소했다.", "매출이 20% 증가했다.", "감소", "증가"),
+    (Conflict.ANTONYM, "该公司2019年盈利5亿元。", "该公司2019年亏损5亿元。", "盈利", "亏损"),
+]
+AGREE = [
+    ("The tower is 330,000 mm tall.", "The Eiffel Tower is 330 metres tall."),
+    ("The company has about 500 employees.", "The company has 498 employees in 3 cities."),
+    ("It opened in May 2019.", "It opened on 4 May 2019."),
+    ("It opened on 2019-05-04.", "It opened on May 4, 2019."),
+    ("Twenty-five people came.", "25 people came."),
+    ("The population is 1.2 million.", "The population is 1,200,000."),
+    ("인구는 120만 명이다.", "인구는 1,200,000명이다."),
+    ("학생 세 명이 왔다.", "학생 3명이 왔다."),
+    ("人口为一百二十万人。", "人口为120万人。"),
+    ("The WHO was founded in 1948.", "The World Health Organization was founded in 1948."),
+    ("He is not dead.", "He is alive."),
+    ("Not only Anna but also Ben came.", "Anna and Ben came."),
+    ("Some patients recovered.", "All patients recovered."),
+    ("Bananas are yellow.", "The treaty was signed in 1951 by 48 states."),
+    ("서울에서 2002년에 월드컵이 열렸다.", "2002년 서울에서 월드컵이 열렸다."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("conflict", "claim", "evidence", "mine", "theirs"), DISAGREE)
+def test_a_disagreement_is_named_and_shown_on_both_sides(
+    conflict: Conflict, claim: str, evidence: str, mine: str, theirs: str
+) -> None:
+    """One thing differs: the reasons say what, and where it stands in the claim and in the passage."""
+    reasons = compare(claim, evidence, language_of(claim)).reasons
+    shown = [
+        (r.conflict, claim[r.claim_start : r.claim_end], evidence[r.evidence_start : r.evidence_end]) for r in reasons
+    ]
+    assert (conflict, mine, theirs) in shown
+
+
+@pytest.mark.parametrize(("claim", "evidence"), AGREE)
+def test_the_same_said_otherwise_is_no_disagreement(claim: str, evidence: str) -> None:
+    """Other units, formats, number words, abbreviations and two negations that cancel do not count."""
+    assert compare(claim, evidence, language_of(claim)).reasons == ()
+
+
+def test_positions_hold_in_the_whole_passage() -> None:
+    """The sentence that disagrees stands behind others; its positions are those of the passage."""
+    evidence = "Warsaw is in Poland. It rains there. Marie Curie was born in Warsaw in 1867. She died in 1934."
+    (reason,) = compare("Marie Curie was born in 1868.", evidence, language_of(evidence)).reasons
+    assert evidence[reason.evidence_start : reason.evidence_end] == "1867"
+
+
+def test_the_vector_has_one_float_for_each_feature() -> None:
+    """What a model reads has a fixed order and stays within 0 and 1."""
+    vector = compare("Sales fell by 10% in 2020.", "Sales rose by 10% in 2020.", language_of("a")).vector()
+    assert len(vector) == len(FEATURES)
+    assert all(isinstance(value, float) and 0 <= value <= 1 for value in vector)
+
+
+def test_evidence_in_another_language_gives_no_reasons() -> None:
+    """Words of two languages cannot be aligned: the comparison says so instead of finding differences."""
+    features = compare("The tower is 324 metres tall.", "에펠탑의 높이는 330미터이다.", language_of("The"))
+    assert features.reasons == ()
+    assert features.same_language == 0.0
