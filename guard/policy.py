@@ -59,6 +59,7 @@ class SemanticDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     window_ms: time for one window. text_ms: time for one text, and for all texts of a request together. Past either, the
         classifier has not answered.
     cache: windows whose scores are remembered; 0 for none. cache_s: seconds for which they are.
+    uncovered: what follows where no classifier reads the language; without it, what the rule says of any silence.
     """
 
     window: Annotated[int, msgspec.Meta(ge=64, le=8192)] = 600
@@ -69,6 +70,7 @@ class SemanticDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     text_ms: Annotated[int, msgspec.Meta(ge=1, le=3_600_000)] = 60_000
     cache: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 8_192
     cache_s: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 3_600
+    uncovered: FailMode | None = None
 
 
 class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

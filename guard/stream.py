@@ -21,6 +21,7 @@ from guard.fold import build_views
 from guard.mask import Replace, apply
 from guard.policy import Policy, Rule
 from guard.scanner import Look, Scanner
+from guard.scoring import NOT_COVERED
 from guard.semantic import SemanticLane
 from guard.sentences import last_end, segments
 from guard.verdict import Action, Category, Coverage, Finding, Unavailable, Verdict
@@ -288,4 +289,7 @@ class GuardStream:
         """A detector did not answer: every rule that counts on it says what follows."""
         self._unavailable.setdefault(silent.detector, silent)
         rules: tuple[Rule, ...] = self._plan.rules_of(detector)
-        self._silence = strictest([self._silence, *(on_unavailable(r.fail) for r in rules if not r.shadow)])
+        uncovered = self._policy.document.semantic.uncovered if silent.reason == NOT_COVERED else None
+        self._silence = strictest(
+            [self._silence, *(on_unavailable(uncovered or r.fail) for r in rules if not r.shadow)]
+        )

@@ -8,7 +8,7 @@ import pytest
 
 from guard.backends.document import ModelDocument, ModelKind
 from guard.checker import SafetyChecker
-from guard.policy import FailMode, Policy, PolicyDocument, RuleDocument
+from guard.policy import FailMode, Policy, PolicyDocument, RuleDocument, SemanticDocument
 from guard.verdict import Action, Category
 from haechi.base.text import Language
 from tests import tiny_judges
@@ -79,6 +79,19 @@ def test_a_language_that_nobody_knows_is_not_safe(embedded: SafetyChecker, name:
     assert verdict.action is Action.BLOCK
     assert [u.reason for u in verdict.unavailable] == ["not covered"]
     assert verdict.coverage.checked < verdict.coverage.total
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_policy_may_flag_such_a_language_and_still_block_what_failed(name: str) -> None:
+    """`semantic.uncovered: open`: the text passes with a flag and the reason; the words are looked for all the same."""
+    terms = SemanticDocument(uncovered=FailMode.OPEN)
+    checker = SafetyChecker(
+        Policy(PolicyDocument(1, "both", "2026-11", ("lexicon", "classifier"), semantic=terms, both=RULES))
+    )
+    verdict = checker.check(FOREIGN[name])
+    assert verdict.action is Action.FLAG
+    assert [u.reason for u in verdict.unavailable] == ["not covered"]
+    assert checker.check(FOREIGN[name] + "\n\nI will kill you, you stupid bitch!").action is Action.BLOCK
 
 
 @pytest.mark.parametrize("text", ["An ordinary English sentence.", *FOREIGN.values()])
