@@ -79,6 +79,10 @@ not least|whether or not|if not|why not|at all|after all|first of all|above all|
 """
 _LATIN_BEFORE = re.compile(r"[A-Za-z]")
 _HANGUL = re.compile(r"[가-힣]")
+_PLACE_END = re.compile(
+    "(?:시|도|인|군|산|내|측|어|정부|시민|국민)?(?:에서는|에서도|에서|에는|에도|에|까지|부터|보다|으로|로|은|는|이|가|을|를|의|와|과|도|만|이다|이며|이고|"
+    "이었다|였다|입니다|이나|나)?(?![가-힣])"
+)
 _ANYWHERE: Final = frozenset(["않", "없", "못하", "못한", "못했", "못할", "못해", "아니", "아닌", "아닙", "사실무근"])
 _ALONE: Final = frozenset(["안", "못"])
 
@@ -130,9 +134,11 @@ def cues(text: str, lowered: str) -> list[Cue]:
 
 
 def _is_lower_place(text: str, cue: Cue) -> bool:
-    """Whether a Latin name of a place is written small, and so is another word: us, turkey, chile."""
-    if cue.meaning.kind is not Kind.PLACE or not text[cue.start].isascii():
+    """Whether an entry of a place is part of another word: us, turkey, chile written small; 세종 in 세종대왕."""
+    if cue.meaning.kind is not Kind.PLACE:
         return False
+    if not text[cue.start].isascii():
+        return _HANGUL.match(text[cue.start]) is not None and _PLACE_END.match(text, cue.end) is None
     return not text[cue.start].isupper() or (text[cue.start : cue.end] == "Us")
 
 
