@@ -30,10 +30,11 @@ _VERB: Final = (
 _SUBJECT_EN: Final = re.compile(
     rf"^{_LEAD}(?P<subject>(?:The |the )?[A-Z][\w'’.-]*(?:,? (?:of|the|and|de|von|van|der|la|for|[A-Z][\w'’.-]*))*) {_VERB}\b"
 )
-_NOT_SUBJECT: Final = frozenset(
+_NOT_SUBJECT_WORDS: Final = (
     "it he she they this that these those there we i you here what who how why when where which if as although while many some all "
-    "most no one another both such each in on at by the however".split()
+    "most no one another both such each in on at by the however"
 )
+_NOT_SUBJECT: Final = frozenset(_NOT_SUBJECT_WORDS.split())
 _PRONOUN_KO: Final = re.compile(
     r"^(?P<word>그는|그녀는|그가|그녀가|그것은|이것은|이는|그들은|그의|그녀의|이곳은|그곳은|이 회사는|이 도시는|이 나라는)(?=\s)"
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +24,7 @@ def _streamed(text: str, cuts: list[int]) -> list[Claim]:
     splitter = ClaimSplitter()
     claims = []
     edges = [0, *sorted(cut % (len(text) + 1) for cut in cuts), len(text)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         claims += splitter.feed(text[start:end])
     return claims + splitter.finish()
 
