@@ -1,6 +1,6 @@
 """What the gateway costs: CPU per request of its process tree, time to first token, memory.
 
-`haechi serve` with the default policy and the audit log on, in front of a stub model server that answers with 60 pieces,
+`haechi serve` with the policy `fast` (words and patterns, no classifier) and the audit log on, in front of a stub model server that answers with 60 pieces,
 all on this machine. The stub is asked directly in the same run, so that the added time is a difference between two
 things measured side by side.
 """
@@ -131,10 +131,11 @@ def stub(delay_ms: float) -> Iterator[str]:
 
 
 @contextmanager
-def gateway(upstream: str) -> Iterator[tuple[str, psutil.Process]]:
+def gateway(upstream: str, policy: str = "fast") -> Iterator[tuple[str, psutil.Process]]:
     """`haechi serve` in front of it; gives its base URL and process."""
     with tempfile.TemporaryDirectory() as folder:
-        command = ("-m", "haechi", "serve", "--upstream", upstream, "--port", "0", "--data-dir", folder, "--json")
+        place = ("--port", "0", "--data-dir", folder, "--policy", policy)
+        command = ("-m", "haechi", "serve", "--upstream", upstream, *place, "--json")
         with started(*command, environment={"HAECHI_API_KEY": KEY}) as process:
             assert process.stdout is not None
             ready = json.loads(process.stdout.readline())
@@ -196,10 +197,22 @@ def paced() -> None:
         report("paced stream, CPU per request", ms, "ms")
 
 
+def with_classifier() -> None:
+    """What the default policy adds by its classifier; no bar, it is what understanding costs."""
+    with stub(0) as upstream, gateway(upstream, "default") as (url, process):
+        for stream in (False, True):
+            _, ms = cost(url, process, clients=CLIENTS, stream=stream)
+            what = f"stream of {PIECES} pieces" if stream else "whole answer"
+            report(f"{what}, default policy, {CLIENTS} client(s), CPU per request", ms, "ms")
+        resident = sum(each.memory_info().rss for each in tree(process)) / 2**20
+        report("resident memory, default policy", resident, "MB")
+
+
 def main() -> None:
     """Measure and report."""
     at_full_speed()
     paced()
+    with_classifier()
 
 
 if __name__ == "__main__":

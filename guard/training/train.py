@@ -44,7 +44,7 @@ from guard.training.linear import LinearRecipe, LinearTraining
 from guard.training.rows import EVERYDAY, HEADS, Row, read_rows
 from haechi.base.text import Language
 
-VERSION = "2026.11-3"
+VERSION = "2026.11-4"
 MOST_DEV_ROWS = 500
 """Dev rows per source and label that stage 2 is asked about; more would add minutes and no precision."""
 LOST_AIM = 0.01
@@ -59,6 +59,10 @@ LOOK_ALIKES = frozenset(
         "own_denied",
         "own_dark_request",
         "own_role_request",
+        "own_instruction_mention",
+        "own_password_mention",
+        "own_prompt_mention",
+        "own_plain_order",
         "en_benign_cyber",
         *EVERYDAY,
     }

@@ -24,7 +24,7 @@ def haechi(*args: str, stdin: bytes | str = b"") -> subprocess.CompletedProcess[
     ("text", "code", "first"),
     [
         ("A fine day.", 0, "allow"),
-        ("what the fuck", 1, "flag"),
+        ("where is the porn", 1, "flag"),
         ("씨발 새끼야", 1, "block"),
         ("你这个傻逼", 1, "block"),
     ],

@@ -98,7 +98,7 @@ def redacting() -> SafetyChecker:
 
 @cache
 def default() -> SafetyChecker:
-    return SafetyChecker(load_policy("default"))
+    return SafetyChecker(load_policy("fast"))
 
 
 def streamed(checker: SafetyChecker, pieces: list[str]) -> str:

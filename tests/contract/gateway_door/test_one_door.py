@@ -35,7 +35,7 @@ CANARIES = {**MASKED, **BLOCKED}
 
 @pytest.fixture(scope="module")
 def gateway() -> Iterator[Running]:
-    with running() as served:
+    with running("fast") as served:
         yield served
 
 

@@ -35,7 +35,7 @@ def command(*argv: str) -> int:
 
 @pytest.fixture
 def gateway() -> Iterator[Running]:
-    with running() as made:
+    with running("fast") as made:
         yield made
 
 

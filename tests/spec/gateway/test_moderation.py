@@ -20,7 +20,7 @@ BLOCKING = {"model": "omni-moderation-latest", "policy": {"input": {"mode": "blo
 
 @pytest.fixture(scope="module")
 def gateway() -> Iterator[Running]:
-    with running() as served:
+    with running("fast") as served:
         yield served
 
 

