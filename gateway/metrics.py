@@ -31,6 +31,12 @@ class Metrics:
         self._actions = Counter(
             "haechi_guard_actions", "What the guard did, by direction.", ("direction", "action"), registry=self.registry
         )
+        self._claims = Counter(
+            "haechi_claims",
+            "Claims of answers, by what the evidence says of them.",
+            ("outcome",),
+            registry=self.registry,
+        )
         self._seconds = Histogram(
             "haechi_request_seconds", "Time from the request to the end of its answer.", ("route",), registry=self.registry,
             buckets=_SECONDS,
@@ -68,6 +74,10 @@ class Metrics:
     def guarded(self, direction: str, action: str) -> None:
         """Count a verdict."""
         self._child(self._actions, direction, action).inc()
+
+    def claimed(self, outcome: str) -> None:
+        """Count a claim that was held against evidence, or could not be."""
+        self._child(self._claims, outcome).inc()
 
     def first_token(self, seconds: float) -> None:
         """The first piece of a stream went out."""

@@ -11,6 +11,7 @@ from audit.events import EventType
 from gateway.errors import GuardUnavailable, InvalidRequest, UnusableModelName
 from gateway.keys import Caller
 from gateway.openai.chat import parse_object
+from gateway.openai.grounding import claim_json, evidence_in, finding_evidence
 from gateway.openai.moderation import moderation_json, moderation_texts
 from gateway.parts import GatewayParts
 from gateway.pipeline import Pipeline
@@ -60,11 +61,14 @@ class Native:
         """`POST /v1/guard/check`: what the policy says of a text."""
         caller, raw, body = await self._asked(visit)
         text, direction = _string(body, "text"), _direction(body)
-        conversation = Conversation(_turns(body), caller.tenant)
+        question = _string(body, "question") if body.get("question") is not None else ""
+        conversation = Conversation(_turns(body), caller.tenant, evidence=evidence_in(body), question=question)
         async with visit.exchange:
             verdict = await self._verdict(visit, text, direction, conversation)
             await self._recorded(visit, caller, "guard.check", raw, verdict)
         answer = {**verdict_json(verdict, visit.request), "not_looked_for": list(verdict.not_looked_for)}
+        if verdict.claims:
+            answer["claims"] = [claim_json(claim) for claim in verdict.claims]
         await self._answer(visit, answer, verdict.action)
 
     async def scrub(self, visit: Visit) -> None:
@@ -167,6 +171,7 @@ def _finding_json(finding: Finding) -> Json:
         "start": finding.start,
         "end": finding.end,
         "detector": finding.detector,
+        **finding_evidence(finding),
     }
 
 

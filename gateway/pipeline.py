@@ -19,7 +19,7 @@ import logging
 import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -42,6 +42,15 @@ from gateway.lane import GuardLane
 from gateway.metrics import Metrics
 from gateway.openai.chat import ChatRequest, declared_names, parse_chat
 from gateway.openai.errors import error_body, error_headers, error_status
+from gateway.openai.grounding import (
+    FIELD,
+    Grounding,
+    asked_grounding,
+    citations_json,
+    question_in,
+    spoken_evidence,
+    without_ours,
+)
 from gateway.openai.merge import merged
 from gateway.openai.moderation import AskedModeration, ModerationMode, asked_moderation, is_flagged, moderated
 from gateway.openai.refusal import refusal_text, refused_completion, refused_stream
@@ -53,11 +62,21 @@ from gateway.records import RequestRecord, durable
 from gateway.substitution import Hiding
 from gateway.upstream.ports import Json, UpstreamError
 from gateway.visit import Visit
-from guard.verdict import Direction
+from guard.conversation import Conversation
+from guard.policy import EvidenceFrom
+from guard.verdict import Category, Direction
 
 logger = logging.getLogger("haechi.gateway")
 
 Handler = Callable[[Visit], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What a client asked to be added to its answer."""
+
+    moderation: AskedModeration | None
+    citations: bool
 
 
 class Pipeline:
@@ -119,7 +138,8 @@ class Pipeline:
         exchange = visit.exchange
         caller = self._reception.authenticate(exchange)
         request = parse_chat(await exchange.body(self._limits), self._limits)
-        asked = asked_moderation(request.body)
+        asked, grounding = asked_moderation(request.body), asked_grounding(request.body)
+        request = replace(request, body=without_ours(request.body))
         if asked is not None:  # ours to answer, so the model does not see it
             request = replace(request, body={k: v for k, v in request.body.items() if k != "moderation"})
         request = await self._reception.resolve_model(request, visit.policy)
@@ -134,11 +154,12 @@ class Pipeline:
                 await self._refuse(visit, request, screened)
                 return
             await durable(received, self._limits.audit_s)
-            visit.answer = self._answer_guard(visit, request, screened)
+            visit.answer = self._answer_guard(visit, request, screened, grounding)
+            added = Added(asked, grounding.citations)
             if request.stream:
-                await self._stream(visit, request, screened, asked)
+                await self._stream(visit, request, screened, added)
             else:
-                await self._complete(visit, screened, asked)
+                await self._complete(visit, screened, added)
 
     async def _guard_input(self, visit: Visit, request: ChatRequest, tenant: str) -> Screened:
         checker, waits = visit.policy.checker, visit.policy.checker.waits(Direction.INPUT)
@@ -157,7 +178,9 @@ class Pipeline:
         self._metrics.guarded("input", screened.verdict.action.value)
         return screened
 
-    def _answer_guard(self, visit: Visit, request: ChatRequest, screened: Screened) -> AnswerGuard:
+    def _answer_guard(
+        self, visit: Visit, request: ChatRequest, screened: Screened, grounding: Grounding
+    ) -> AnswerGuard:
         terms = AnswerTerms(
             names=declared_names(screened.forwarded),
             structured=request.structured,
@@ -165,7 +188,7 @@ class Pipeline:
             expected=request.choices,
             keep_usage=request.wants_usage or not request.stream,
             refusal=refusal_text(visit.request),
-            conversation=screened.conversation,
+            conversation=_grounded(visit, screened, grounding),
             substitution=screened.substitution,
         )
         return AnswerGuard(visit.policy, terms)
@@ -188,22 +211,19 @@ class Pipeline:
         else:
             await exchange.answer_json(200, refused_completion(request, visit.request))
 
-    async def _complete(self, visit: Visit, screened: Screened, asked: AskedModeration | None) -> None:
+    async def _complete(self, visit: Visit, screened: Screened, added: Added) -> None:
         """A whole answer."""
         answer = _guard_of(visit)
         completion = await self._parts.upstream.complete(screened.forwarded)
         waits = visit.policy.checker.waits(Direction.OUTPUT)
         released = await self.lane.run(answer.work([completion]), partial(answer.whole, completion), waits=waits)
-        if asked is not None:
-            released = _moderated(released, screened, answer, asked)
+        released = _with_added(released, screened, answer, added)
         action = max(screened.verdict.action, answer.tally().action, key=lambda a: a.rank)
         await self._record_end(visit, answer)
         visit.exchange.headers.append((b"x-haechi-action", action.value.encode()))
         await visit.exchange.answer_json(200, released)
 
-    async def _stream(
-        self, visit: Visit, request: ChatRequest, screened: Screened, asked: AskedModeration | None
-    ) -> None:
+    async def _stream(self, visit: Visit, request: ChatRequest, screened: Screened, added: Added) -> None:
         """A streamed answer: release what the guard lets go, keep the end until its record is on disk."""
         answer, exchange = _guard_of(visit), visit.exchange
         body = screened.forwarded if request.wants_usage else _asking_usage(screened.forwarded)
@@ -229,8 +249,7 @@ class Pipeline:
             raise UpstreamGarbled("the model server ended its stream before its answer")
         if answer.any_blocked and request.wants_usage and answer.usage is None:
             last.append(answer.usage_chunk(visit.prompt_chars // 4))
-        if asked is not None:
-            last = _moderated_end(last, screened, answer, asked)
+        last = _end_with_added(last, screened, answer, added)
         await self._record_end(visit, answer)
         if not exchange.started:
             await exchange.start(200, [EVENTS, NO_STORE, NO_BUFFER])
@@ -244,6 +263,8 @@ class Pipeline:
         ended = visit.end(kind)
         if ended is not None:
             await durable(ended, self._limits.audit_s)
+        for claim in answer.tally().verdict().claims:
+            self._metrics.claimed(claim.outcome.value)
         visit.outcome = "blocked" if answer.any_blocked else "completed"
 
     def _leave(self, visit: Visit) -> None:
@@ -277,6 +298,22 @@ class Pipeline:
             await exchange.answer_json(error_status(error), body, error_headers(error))
 
 
+def _with_added(released: Json, screened: Screened, answer: AnswerGuard, added: Added) -> Json:
+    """A completion with what its client asked to be added."""
+    if added.moderation is not None:
+        released = _moderated(released, screened, answer, added.moderation)
+    return {**released, FIELD: citations_json(answer.tally().verdict())} if added.citations else released
+
+
+def _end_with_added(last: list[Json], screened: Screened, answer: AnswerGuard, added: Added) -> list[Json]:
+    """The last chunks of a stream with what its client asked to be added."""
+    if added.moderation is not None:
+        last = _moderated_end(last, screened, answer, added.moderation)
+    if added.citations:
+        last = _before_usage(last, answer.empty_chunk({FIELD: citations_json(answer.tally().verdict())}))
+    return last
+
+
 def _moderated(released: Json, screened: Screened, answer: AnswerGuard, asked: AskedModeration) -> Json:
     """A completion with the field `moderation`; refused where the client asked for that and the policy did not."""
     verdict = answer.tally().verdict()
@@ -288,11 +325,29 @@ def _moderated(released: Json, screened: Screened, answer: AnswerGuard, asked: A
 def _moderated_end(last: list[Json], screened: Screened, answer: AnswerGuard, asked: AskedModeration) -> list[Json]:
     """The last chunks of a stream with the chunk that carries `moderation`, before that of the usage."""
     verdict = answer.tally().verdict()
-    usage = [chunk for chunk in last if not chunk["choices"] and "usage" in chunk]
-    rest = [chunk for chunk in last if chunk not in usage]
     if asked.output is ModerationMode.BLOCK and is_flagged(verdict) and not answer.blocked:
-        rest = answer.refuse_rest()
-    return [*rest, answer.empty_chunk({"moderation": moderated(screened.verdict, verdict)}), *usage]
+        last = [*answer.refuse_rest(), *filter(_is_usage, last)]
+    return _before_usage(last, answer.empty_chunk({"moderation": moderated(screened.verdict, verdict)}))
+
+
+def _before_usage(last: list[Json], chunk: Json) -> list[Json]:
+    """The last chunks with one more, before that of the usage."""
+    return [*(c for c in last if not _is_usage(c)), chunk, *filter(_is_usage, last)]
+
+
+def _is_usage(chunk: Json) -> bool:
+    return not chunk["choices"] and "usage" in chunk
+
+
+def _grounded(visit: Visit, screened: Screened, grounding: Grounding) -> Conversation:
+    """The conversation with what the claims of the answer are held against, as far as the policy counts it."""
+    policy = visit.policy.checker.policy
+    if Category.MISINFORMATION not in policy.rules[Direction.OUTPUT]:
+        return screened.conversation
+    sources = policy.document.claims.evidence
+    given = grounding.evidence if EvidenceFrom.REQUEST in sources else ()
+    spoken = spoken_evidence(screened.forwarded, sources)
+    return replace(screened.conversation, evidence=(*given, *spoken), question=question_in(screened.forwarded))
 
 
 def _guard_of(visit: Visit) -> AnswerGuard:

@@ -20,7 +20,7 @@ from audit.events import Event, EventType, Segment
 from audit.log import Ack, AuditLog
 from gateway.errors import AuditUnavailable
 from gateway.upstream.ports import Json
-from guard.verdict import Verdict
+from guard.verdict import CheckedClaim, Verdict
 from haechi.base.errors import HaechiError
 from haechi.base.ids import ConversationId, RequestId, TenantId, UserId
 
@@ -140,6 +140,8 @@ class RequestRecord:
             segments.append(self._segment("answer", _encode(released)))
         if received and received != released:
             segments.append(self._segment("generated", _encode(received)))
+        if verdict.claims:
+            segments.append(self._segment("claims", _encode(_claims(verdict.claims))))
         previous = self._received.record_id if self._received is not None else ""
         event = to_event(
             kind, self._about, verdict, segments=tuple(segments), reason=reason, previous=previous, used=used
@@ -156,6 +158,11 @@ class RequestRecord:
         except HaechiError as error:
             logger.exception("the audit log takes no records (%s)", error.code)
             raise _unavailable() from error
+
+
+def _claims(claims: tuple[CheckedClaim, ...]) -> list[dict[str, object]]:
+    """What came out for each claim of an answer, with the words it was held against."""
+    return [msgspec.to_builtins(claim, str_keys=True) for claim in claims]
 
 
 async def durable(ack: Ack, seconds: float) -> None:

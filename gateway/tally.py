@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from guard.verdict import Action, Category, Coverage, Finding, Severity, Unavailable, Verdict
+from guard.verdict import Action, Category, CheckedClaim, Coverage, Finding, Severity, Unavailable, Verdict
 
 
 class Tally:
@@ -12,6 +12,7 @@ class Tally:
 
     __slots__ = (
         "_checked",
+        "_claims",
         "_findings",
         "_late",
         "_policy",
@@ -30,6 +31,7 @@ class Tally:
         self.severity = Severity.SAFE
         self._findings: list[Finding] = []
         self._shadow: list[Finding] = []
+        self._claims: list[CheckedClaim] = []
         self._scores: dict[Category, float] = {}
         self._unavailable: dict[str, Unavailable] = {}
         self._checked = self._total = self._late = 0
@@ -40,6 +42,7 @@ class Tally:
         self._checked += verdict.coverage.checked
         self._total += verdict.coverage.total
         self._late += verdict.released
+        self._claims += verdict.claims
         for category, score in verdict.scores.items():
             if score >= self._scores.get(category, 0.0):
                 self._scores[category] = score
@@ -88,4 +91,5 @@ class Tally:
             unavailable=tuple(self._unavailable.values()),
             shadow=tuple(self._shadow),
             released=self._late,
+            claims=tuple(self._claims),
         )

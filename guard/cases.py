@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 
 class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One text. direction: both when absent. redacted: what must be left of the text after masking, when given."""
+    """One text. direction: both when absent. redacted: what must be left of the text after masking, when given.
+
+    evidence: what its claims are held against. question: what it answers.
+    """
 
     rule: Category
     name: str
@@ -31,6 +34,8 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     action: Action
     direction: Direction | None = None
     redacted: str | None = None
+    evidence: tuple[str, ...] = ()
+    question: str = ""
 
     @property
     def directions(self) -> tuple[Direction, ...]:
@@ -101,7 +106,7 @@ def run_cases(checker: SafetyChecker, cases: Sequence[Case]) -> list[Failure]:
 
 
 def _judge(checker: SafetyChecker, case: Case, direction: Direction) -> str | None:
-    verdict = checker.check(case.text, direction=direction)
+    verdict = checker.check(case.text, direction=direction, evidence=case.evidence, question=case.question)
     if verdict.action is not case.action:
         return verdict.action.value
     if case.action is not Action.ALLOW and not any(f.category is case.rule for f in verdict.findings):

@@ -3,30 +3,44 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
+from guard.claims.given import GivenEvidence, evidence_of
+from guard.claims.lane import ClaimsLane, Judge, Terms
+from guard.claims.ports import Evidence
+from guard.claims.sources import NamedBase
 from guard.conversation import ALONE, Conversation, ScoreMemory
 from guard.engine import Plan, make_plan, without_classifiers
 from guard.mask import Replace, apply
 from guard.placeholders import Placeholders
-from guard.policy import Operator, Policy
-from guard.registry import Detector, load_detector, load_model
+from guard.policy import ClaimsDocument, EvidenceFrom, Operator, Policy, Rule, StreamMode
+from guard.registry import Detector, load_detector, load_model, load_stance
 from guard.replacing import ReplacingKeys, replacing
 from guard.scoring import ScoringDesk
 from guard.semantic import SemanticLane
 from guard.stream import GuardStream
-from guard.verdict import Direction, Verdict
+from guard.verdict import Action, Direction, Verdict
 from guard.wrapped import GuardedPipeline
 
+Given = str | Evidence | Mapping[str, str]
+"""Evidence as a user gives it: text, or an object with `text` and perhaps `source`, `title`, `dated`, `valid_to`."""
+KNOWLEDGE: Final = Path("data/knowledge")
+"""Where knowledge bases lie unless somebody says otherwise."""
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
 
 
 class SafetyChecker:
     """Judges texts by one policy. Holds no text; may be used from several threads."""
 
-    def __init__(self, policy: Policy, detectors: Mapping[str, Detector] | None = None) -> None:
+    def __init__(
+        self, policy: Policy, detectors: Mapping[str, Detector] | None = None, *, knowledge: Path = KNOWLEDGE
+    ) -> None:
         """Join a policy with detectors (those of the registry unless given).
+
+        knowledge: folder of the knowledge bases that the policy may name.
 
         Raises:
             NoDetector: when a rule has nothing that can find its category.
@@ -39,26 +53,28 @@ class SafetyChecker:
         terms = policy.document.semantic
         self._desk = ScoringDesk()
         self._replace: dict[Direction, Replace | None] = {d: self.replacing(d, ReplacingKeys()) for d in Direction}
+        self._judge = _claim_judge(policy, self._plans.values(), knowledge)
         self.memory = ScoreMemory(terms.cache, terms.cache_s) if terms.cache else None
 
     @classmethod
-    def load(cls, policy: str | Path | Policy = "default") -> SafetyChecker:
-        """A checker for a shipped policy's name, a policy file, or a Policy.
+    def load(cls, policy: str | Path | Policy = "default", *, knowledge: Path = KNOWLEDGE) -> SafetyChecker:
+        """A checker for a shipped policy's name, a policy file, or a Policy. knowledge: folder of its knowledge bases.
 
         Raises:
             PolicyNotFound, PolicyUnreadable, UnknownPolicyKey, InvalidPolicyValue, NoDetector, UnknownDetector: see
                 docs/errors/policy.md.
             DetectorNotLoaded: see docs/errors/guard.md.
         """
-        return cls(policy if isinstance(policy, Policy) else Policy.load(policy))
+        return cls(policy if isinstance(policy, Policy) else Policy.load(policy), knowledge=knowledge)
 
     def plan(self, direction: Direction | str) -> Plan:
         """Who looks at texts of that direction, and by which rules."""
         return self._plans[Direction(direction)]
 
     def waits(self, direction: Direction | str) -> bool:
-        """Whether judging a text may take longer than an event loop can stand still: a classifier is asked."""
-        return bool(self._plans[Direction(direction)].classifiers)
+        """Whether judging a text may take longer than an event loop can stand still: a classifier is asked, or evidence."""
+        plan = self._plans[Direction(direction)]
+        return bool(plan.classifiers) or plan.claims is not None
 
     def replacing(
         self, direction: Direction, keys: ReplacingKeys, placeholders: Placeholders | None = None
@@ -74,10 +90,20 @@ class SafetyChecker:
         return Operator.PLACEHOLDER in self.policy.operators(Direction.INPUT).values()
 
     def check(
-        self, text: str, *, direction: Direction | str = Direction.INPUT, conversation: Conversation = ALONE
+        self,
+        text: str,
+        *,
+        direction: Direction | str = Direction.INPUT,
+        conversation: Conversation = ALONE,
+        evidence: Sequence[Given] = (),
+        question: str = "",
     ) -> Verdict:
-        """The verdict on a whole text. Takes any `str`. conversation: what was said before it, and by whose client."""
-        return self.stream(direction, conversation=conversation).check(text)
+        """The verdict on a whole text. Takes any `str`. conversation: what was said before it, and by whose client.
+
+        evidence: what its claims are held against, where the policy has claims checked; cited as `evidence[N]` unless it
+        names its source. question: what the text answers.
+        """
+        return self.stream(direction, conversation=conversation, evidence=evidence, question=question).check(text)
 
     def check_word(self, word: str, *, direction: Direction | str = Direction.INPUT) -> Verdict:
         """The verdict on an id or a name. One of the shape of an identifier is no sentence: no classifier is asked."""
@@ -91,12 +117,36 @@ class SafetyChecker:
         *,
         conversation: Conversation = ALONE,
         replace: Replace | None = None,
+        evidence: Sequence[Given] = (),
+        question: str = "",
     ) -> GuardStream:
-        """A guard for one text that arrives in pieces. replace: from `replacing`; else random keys of this process."""
+        """A guard for one text that arrives in pieces. replace: from `replacing`; else random keys of this process.
+
+        evidence, question: as for `check`.
+        """
         direction = Direction(direction)
         plan = self._plans[direction]
         lane = SemanticLane(plan, self._desk, self.memory, conversation) if plan.classifiers else None
-        return GuardStream(plan, self.policy, lane, replace or self._replace[direction])
+        claims = self._claims_lane(
+            plan, evidence or conversation.evidence, question or conversation.question, conversation
+        )
+        return GuardStream(plan, self.policy, lane, replace or self._replace[direction], claims)
+
+    def _claims_lane(
+        self, plan: Plan, evidence: Sequence[Given], question: str, conversation: Conversation
+    ) -> ClaimsLane | None:
+        """Where claims are checked; None where the policy has none checked, or nothing is there to hold them against."""
+        terms, rule = self.policy.document.claims, plan.claims
+        if rule is None or self._judge is None:
+            return None
+        if not evidence and not terms.knowledge and terms.evidence == (EvidenceFrom.REQUEST,):
+            return None
+        limits = rule.limits()
+        doubt = min(limits.controversial, limits.unsafe) / 2
+        how = Terms(_mode(rule, terms), doubt, terms.budget_ms / 1000, conversation.until)
+        today = datetime.now(UTC).date().isoformat()
+        given = GivenEvidence(evidence_of(evidence)) if evidence else None
+        return ClaimsLane(self._judge, self._desk, given, how, question=question, at=today)
 
     def wrap(self, pipeline: object) -> GuardedPipeline:
         """A text-generation pipeline of transformers behind this guard; called like the pipeline, or streamed."""
@@ -117,6 +167,29 @@ class SafetyChecker:
         removed = self.policy.document.replacement
         chosen = replace or self._replace[Direction(direction)]
         return apply(text, verdict.findings, base=0, removed=removed, replace=chosen)
+
+
+def _mode(rule: Rule, terms: ClaimsDocument) -> StreamMode:
+    """How a stream is held for its claims: what is to be rewritten or noted must not be out before it was judged."""
+    changes = Action.REWRITE in rule.actions or Action.REWRITE in (terms.unsupported, terms.contradictory)
+    return StreamMode.STRICT if changes or terms.note else rule.streaming
+
+
+def _claim_judge(policy: Policy, plans: Iterable[Plan], knowledge: Path) -> Judge | None:
+    """Who judges the claims of texts under this policy; None where no rule has claims checked."""
+    rules = [plan.claims for plan in plans if plan.claims is not None]
+    if not rules:
+        return None
+    from guard.claims.judge import ClaimJudge
+
+    terms = policy.document.claims
+    return ClaimJudge(
+        load_stance(terms.stance),
+        sources=[NamedBase(name, knowledge) for name in terms.knowledge],
+        refuted_at=min(rule.limits().controversial for rule in rules),
+        supported_at=terms.supported_at,
+        limit=terms.passages,
+    )
 
 
 def is_identifier(text: str) -> bool:

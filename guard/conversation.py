@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from guard.classify import Role, Turn
+from guard.knowledge.evidence import Evidence
 from guard.verdict import Category
 from haechi.base.clock import Clock, SystemClock
 
@@ -29,11 +30,14 @@ class Conversation:
     """What was said before a text, oldest first, and whose conversation it is.
 
     until: a time on the monotonic clock after which nobody waits for a classifier any more; none where it is infinite.
+    evidence: what the claims of an answer are held against. question: what it answers.
     """
 
     turns: tuple[Turn, ...] = ()
     tenant: str = ""
     until: float = math.inf
+    evidence: tuple[Evidence, ...] = ()
+    question: str = ""
 
     def recent(self, turns: int, longest: int) -> str:
         """The last turns of the user as one text of at most so many code points; "" when there are none."""

@@ -18,7 +18,7 @@ from guard.errors import NoDetector
 from guard.language import language_of
 from guard.pii.kinds import NAME_KINDS
 from guard.policy import Calibrated, Policy, Rule, SemanticDocument, StreamMode, Thresholds
-from guard.registry import Detector
+from guard.registry import CLAIMS, Detector
 from guard.scanner import Look, Scanner
 from guard.verdict import Action, Category, Direction, Finding, Severity, Unavailable
 from guard.views import TextViews
@@ -77,6 +77,13 @@ class Plan:
     direction: Direction = Direction.INPUT
     digest: str = ""
     not_looked_for: tuple[str, ...] = ()
+    claims: Rule | None = None
+
+    @property
+    def needs_evidence(self) -> frozenset[Category]:
+        """What nobody looks for in a text that comes without anything to hold its claims against."""
+        rule = self.claims
+        return frozenset() if rule is None or rule.detectors != (CLAIMS.name,) else frozenset({rule.category})
 
     def rules_of(self, detector: str) -> tuple[Rule, ...]:
         """The rules that name a detector."""
@@ -189,7 +196,14 @@ def make_plan(policy: Policy, direction: Direction, detectors: Mapping[str, Dete
         direction,
         policy.digest,
         _not_looked_for(scanners) if Category.PII in rules else (),
+        _claims_rule(rules, detectors),
     )
+
+
+def _claims_rule(rules: Mapping[Category, Rule], detectors: Mapping[str, Detector]) -> Rule | None:
+    """The rule for which claims are held against evidence."""
+    rule = rules.get(Category.MISINFORMATION)
+    return rule if rule is not None and any(detectors[name].checks_claims for name in rule.detectors) else None
 
 
 def _not_looked_for(scanners: Iterable[ScannerSeat]) -> tuple[str, ...]:
@@ -205,7 +219,7 @@ def without_classifiers(plan: Plan) -> Plan:
     """The part of a plan that costs next to nothing; for ids and names, which are words and not sentences."""
     served = {seat.detector for seat in plan.scanners}
     rules = {category: rule for category, rule in plan.rules.items() if served.intersection(rule.detectors)}
-    return replace(plan, rules=rules, classifiers=(), looked_for=frozenset(rules), suspicious={})
+    return replace(plan, rules=rules, classifiers=(), looked_for=frozenset(rules), suspicious={}, claims=None)
 
 
 def _suspicious(rule: Rule, calibrated: Iterable[SelfCalibrated]) -> float:

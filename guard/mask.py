@@ -12,10 +12,12 @@ Replace = Callable[[str, str], str]
 
 
 def replacement(finding: Finding, original: str, removed: str, replace: Replace | None = None) -> str:
-    """What stands in the text instead of a finding.
+    """What stands in the text instead of a finding: for a claim that has evidence, the words of the evidence.
 
     removed: the policy's word for what has no entity. replace: from entity and original; a mask without it.
     """
+    if finding.evidence is not None:
+        return f"{finding.evidence.quote} [{finding.evidence.source}]"
     if finding.entity and finding.category in (Category.PII, Category.SECRETS):
         return (replace or load_mask())(finding.entity, original)
     return removed

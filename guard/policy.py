@@ -110,6 +110,36 @@ class OperatorsDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     output: dict[str, Operator] = {}
 
 
+class EvidenceFrom(enum.StrEnum):
+    """Which parts of a request claims may be held against: the field `evidence`, results of tools, system prompts."""
+
+    REQUEST = "request"
+    TOOLS = "tools"
+    SYSTEM = "system"
+
+
+class ClaimsDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the claims of a text are held against evidence, for rules that name the detector `claims`.
+
+    stance: who says how a passage stands to a claim: `embedded`, `rules`, or a name under `models`.
+    evidence: parts of the request that count. knowledge: names of knowledge bases.
+    unsupported, contradictory: what follows where no passage says anything of a claim, and where passages disagree;
+        what is refuted goes by the rule, from its thresholds. note: append the citation behind what is flagged.
+    supported_at: probability from which a passage supports a claim. passages: how many are looked at for one claim.
+    budget_ms: time for all claims of one text; past it they are unavailable.
+    """
+
+    stance: Name = "rules"
+    evidence: tuple[EvidenceFrom, ...] = (EvidenceFrom.REQUEST,)
+    knowledge: tuple[Name, ...] = ()
+    unsupported: Action = Action.FLAG
+    contradictory: Action = Action.FLAG
+    note: bool = False
+    supported_at: Probability = 0.5
+    passages: Annotated[int, msgspec.Meta(ge=1, le=50)] = 5
+    budget_ms: Annotated[int, msgspec.Meta(ge=1, le=600_000)] = 10_000
+
+
 class LanguageRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What differs for text in one language; what is absent stays as the rule says."""
 
@@ -146,6 +176,7 @@ class PolicyDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     operators: OperatorsDocument = OperatorsDocument()
     history: HistoryMode = HistoryMode.MASK
     semantic: SemanticDocument = SemanticDocument()
+    claims: ClaimsDocument = ClaimsDocument()
     models: dict[Name, ModelDocument] = {}
     both: dict[Category, RuleDocument] = {}
     input: dict[Category, RuleDocument] = {}

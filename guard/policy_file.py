@@ -25,7 +25,7 @@ from guard.errors import (
     UnknownPolicyKey,
 )
 from guard.policy import DEFAULT_OPERATOR, Calibrated, Operator, Policy, PolicyDocument, RuleDocument, Thresholds
-from guard.registry import DETECTORS, entities
+from guard.registry import BUILT_IN, CLAIMS, STANCES, entities
 from guard.verdict import Direction
 from haechi.base.errors import nearest
 from haechi.base.resources import policies_dir
@@ -181,10 +181,11 @@ def _check_detectors(document: PolicyDocument, where: str) -> None:
     if not rules:
         raise NoDetector(f"{where}: the policy has no rule", hint="add rules under both, input or output")
     if not document.detectors:
-        raise NoDetector(f"{where}: the policy names no detector", hint=f"known: {', '.join(sorted(DETECTORS))}")
+        raise NoDetector(f"{where}: the policy names no detector", hint=f"known: {', '.join(sorted(BUILT_IN))}")
     _check_models(document, where)
     _check_operators(document, where)
-    known = {*DETECTORS, *document.models}
+    _check_claims(document, where)
+    known = {*BUILT_IN, *document.models}
     _check_names(document.detectors, known, where)
     _check_order(document.thresholds, where)
     for place, rule in rules:
@@ -195,11 +196,25 @@ def _check_models(document: PolicyDocument, where: str) -> None:
     """Every entry under `models` is sound and has a name of its own."""
     ensembles = {name for name, model in document.models.items() if model.kind is ModelKind.ENSEMBLE}
     for name, model in document.models.items():
-        if name in DETECTORS:
+        if name in BUILT_IN:
             raise InvalidPolicyValue(f"{where}: models.{name}: the name is taken", hint="choose another")
-        wrong = check(model, {*document.models, *DETECTORS}, ensembles)
+        wrong = check(model, {*document.models, *BUILT_IN}, ensembles)
         if wrong:
             raise InvalidPolicyValue(f"{where}: models.{name}: {wrong}", hint="see docs/backends.md")
+
+
+def _check_claims(document: PolicyDocument, where: str) -> None:
+    """Somebody judges the claims, and there is something to hold them against."""
+    terms = document.claims
+    known = {*STANCES, *document.models}
+    if terms.stance not in known:
+        raise InvalidPolicyValue(
+            f"{where}: claims.stance: nobody is named {terms.stance!r}", hint=nearest(terms.stance, known)
+        )
+    tables = (document.both, document.input, document.output)
+    named = {name for table in tables for rule in table.values() for name in rule.detectors or document.detectors}
+    if CLAIMS.name in named and not terms.evidence and not terms.knowledge:
+        raise NoDetector(f"{where}: claims are held against nothing", hint="add claims.evidence or claims.knowledge")
 
 
 def _check_operators(document: PolicyDocument, where: str) -> None:

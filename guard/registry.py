@@ -16,6 +16,7 @@ import msgspec
 
 from guard.backends.document import ModelDocument, ModelKind
 from guard.backends.ensemble import ensemble
+from guard.claims.ports import StanceModel
 from guard.classify import Classifier
 from guard.errors import DetectorNotLoaded
 from guard.scanner import Scanner
@@ -43,12 +44,18 @@ class Detector:
     name: str
     scanners: tuple[Scanner, ...] = ()
     classifiers: tuple[Classifier, ...] = ()
+    checks_claims: bool = False
 
     @property
     def categories(self) -> frozenset[Category]:
         """Everything it can find."""
         scanned = frozenset[Category]().union(*(s.categories for s in self.scanners))
-        return scanned.union(*(c.categories for c in self.classifiers))
+        claimed = frozenset({Category.MISINFORMATION} if self.checks_claims else ())
+        return scanned.union(claimed, *(c.categories for c in self.classifiers))
+
+
+CLAIMS = Detector("claims", checks_claims=True)
+"""Holds claims against evidence; which evidence, and by whom, is said by the policy's key `claims`."""
 
 
 DETECTORS: dict[str, Factory] = {
@@ -57,6 +64,10 @@ DETECTORS: dict[str, Factory] = {
     "secrets": Factory("guard.secrets", "scanners"),
     "names": Factory("guard.pii.names.scanner", "scanners"),
     "classifier": Factory("guard.classifier", "classifiers"),
+}
+BUILT_IN: frozenset[str] = frozenset({*DETECTORS, CLAIMS.name})
+STANCES: dict[str, Factory] = {
+    "rules": Factory("guard.claims.rules", "RuleStance"),
 }
 
 
@@ -67,6 +78,8 @@ def load_detector(name: str) -> Detector:
     Raises:
         DetectorNotLoaded: with what stood in the way.
     """
+    if name == CLAIMS.name:
+        return CLAIMS
     factory = DETECTORS[name]
     try:
         made = getattr(import_module(factory.module), factory.function)()
@@ -119,6 +132,22 @@ def _load_backend(name: str, document: bytes, base: Path) -> Classifier:
     except ImportError as error:
         raise MissingExtra(f"the model {name}", factory.extra) from error
     return load(name, model, base)
+
+
+@cache
+def load_stance(name: str) -> StanceModel:
+    """Who says how a passage stands to a claim, by its name in `STANCES`; made once per process.
+
+    Raises:
+        DetectorNotLoaded: with what stood in the way.
+    """
+    factory = STANCES[name]
+    try:
+        stance: StanceModel = getattr(import_module(factory.module), factory.function)()
+    except (ImportError, AttributeError, OSError, ValueError, HaechiError) as error:
+        hint = f'pip install "haechi[{factory.extra}]"' if isinstance(error, ImportError) else "run: haechi doctor"
+        raise DetectorNotLoaded(f"the stance model {name!r} could not be loaded: {error}", hint=hint) from error
+    return stance
 
 
 @cache

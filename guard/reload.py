@@ -11,15 +11,15 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from guard.checker import SafetyChecker
+from guard.checker import KNOWLEDGE, SafetyChecker
 from guard.policy import Policy
 from guard.policy_file import find
 from haechi.base.clock import Clock, SystemClock
 from haechi.base.errors import HaechiError
 
 _LOG = logging.getLogger("haechi.guard.reload")
-_CLASSIFIER = "classifier"
-"""The built-in detector that takes a second or two to load."""
+_SLOW = frozenset({"classifier", "claims"})
+"""Built-in detectors that may take a second or two to load."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,15 @@ def _stamp(path: Path) -> _Stamp | None:
 class ReloadingChecker:
     """Answers the checker of the newest good version of a policy file. Safe to ask from several threads."""
 
-    def __init__(self, policy: str | Path = "default", *, every_s: float = 1.0, clock: Clock | None = None) -> None:
-        """Load the policy. every_s: seconds between looks at the file.
+    def __init__(
+        self,
+        policy: str | Path = "default",
+        *,
+        every_s: float = 1.0,
+        clock: Clock | None = None,
+        knowledge: Path = KNOWLEDGE,
+    ) -> None:
+        """Load the policy. every_s: seconds between looks at the file. knowledge: folder of its knowledge bases.
 
         Raises:
             What SafetyChecker.load raises, for the first load only.
@@ -53,7 +60,8 @@ class ReloadingChecker:
         self._clock = clock or SystemClock()
         self._lock = threading.Lock()
         self._stamp = _stamp(self._path)
-        self._checker = SafetyChecker(Policy.load(self._path))
+        self._knowledge = knowledge
+        self._checker = SafetyChecker.load(self._path, knowledge=knowledge)
         self._next_look = self._clock.monotonic() + every_s
 
     def current(self) -> SafetyChecker:
@@ -77,7 +85,7 @@ class ReloadingChecker:
         except HaechiError as error:
             _LOG.error("the changed policy is not used, the one before stays: %s", error)  # no trace needed
             return
-        if policy.document.models or _CLASSIFIER in policy.detectors:
+        if policy.document.models or _SLOW.intersection(policy.detectors):
             threading.Thread(
                 target=self._take_up, args=(policy, self._stamp), name="haechi-policy", daemon=True
             ).start()
@@ -87,7 +95,7 @@ class ReloadingChecker:
     def _take_up(self, policy: Policy, stamp: _Stamp | None) -> None:
         """Load what the policy names and use it, unless the file has changed once more meanwhile."""
         try:
-            checker = SafetyChecker(policy)
+            checker = SafetyChecker(policy, knowledge=self._knowledge)
             if stamp == self._stamp:
                 self._checker = checker
         except HaechiError as error:

@@ -11,11 +11,14 @@ Positions: `_base` is where the window begins in the whole text, `_released` how
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
+from guard.claims.lane import ClaimsLane
+from guard.claims.ports import Judgement
+from guard.claims.rulings import note, ruling
 from guard.decide import on_unavailable, strictest, worst
-from guard.engine import Observation, Plan, guarded
+from guard.engine import Observation, Plan, guarded, without_classifiers
 from guard.errors import StreamClosed
 from guard.fold import build_views
 from guard.mask import Replace, apply
@@ -24,7 +27,7 @@ from guard.scanner import Look, Scanner
 from guard.scoring import NOT_COVERED
 from guard.semantic import SemanticLane
 from guard.sentences import last_end, segments
-from guard.verdict import Action, Category, Coverage, Finding, Unavailable, Verdict
+from guard.verdict import Action, Category, ClaimOutcome, Coverage, Finding, Unavailable, Verdict
 from guard.views import TextViews
 
 MAX_HOLD = 4096  # code points; a stream never keeps back more, so that hidden characters cannot stop it for ever
@@ -48,15 +51,39 @@ class GuardStream:
     """One text on its way: `feed` its pieces, then `finish` or `abort`. Not for use by several threads at once."""
 
     __slots__ = (
-        "_base", "_blocked", "_checked", "_ended", "_findings", "_late", "_masks", "_open", "_plan", "_policy", "_released",
-        "_replace", "_scores", "_semantic", "_shadow", "_silence", "_unavailable",
+        "_base",
+        "_blocked",
+        "_checked",
+        "_claims",
+        "_ended",
+        "_findings",
+        "_late",
+        "_masks",
+        "_notes",
+        "_open",
+        "_plan",
+        "_policy",
+        "_released",
+        "_replace",
+        "_scores",
+        "_semantic",
+        "_shadow",
+        "_silence",
+        "_unavailable",
     )  # fmt: skip
 
     def __init__(
-        self, plan: Plan, policy: Policy, semantic: SemanticLane | None = None, replace: Replace | None = None
+        self,
+        plan: Plan,
+        policy: Policy,
+        semantic: SemanticLane | None = None,
+        replace: Replace | None = None,
+        claims: ClaimsLane | None = None,
     ) -> None:
-        """semantic: the lane of the plan's classifiers, made for this text. replace: for data that is redacted."""
+        """semantic, claims: lanes made for this text. replace: for data that is redacted."""
         self._replace = replace
+        self._claims = claims
+        self._notes: list[tuple[int, str]] = []  # behind which position, and what
         self._plan = plan
         self._policy = policy
         self._semantic = semantic
@@ -69,7 +96,8 @@ class GuardStream:
         self._masks: list[Finding] = []  # judged by the semantic lane, not yet written out
         self._unavailable: dict[str, Unavailable] = {}
         self._silence: Action = Action.ALLOW
-        self._scores: dict[Category, float] = dict.fromkeys(sorted(plan.looked_for), 0.0)
+        looked_for = plan.looked_for if claims is not None else plan.looked_for - plan.needs_evidence
+        self._scores: dict[Category, float] = dict.fromkeys(sorted(looked_for), 0.0)
         self._late = 0
         self._blocked = False
         self._ended = False
@@ -93,7 +121,9 @@ class GuardStream:
 
     def asks(self, delta: str) -> bool:
         """Whether feeding this piece would ask a classifier; if not, it costs next to nothing."""
-        return self._semantic is not None and self._semantic.asks(delta)
+        return (self._semantic is not None and self._semantic.asks(delta)) or (
+            self._claims is not None and self._claims.asks(delta)
+        )
 
     def finish(self) -> StreamEnd:
         """The text is complete: the rest that may be released, and the verdict."""
@@ -131,6 +161,7 @@ class GuardStream:
             tuple(self._shadow),
             self._late,
             self._plan.not_looked_for,
+            tuple(self._claims.checked) if self._claims is not None else (),
         )
 
     def _advance(self, delta: str, *, final: bool) -> str:
@@ -147,6 +178,7 @@ class GuardStream:
             cut = len(window) - min(hold, MAX_HOLD)
         floor = self._released - self._base
         cut = self._semantic_limit(delta, final=final, cut=cut)
+        cut = self._claims_limit(delta, final=final, cut=cut)
         if self._plan.by_sentence and not final:
             cut = min(cut, self._sentence_limit(window, floor))
         cut = max(floor, cut)
@@ -198,11 +230,44 @@ class GuardStream:
                 self._scores[category] = score
         return min(cut, lane.limit() - self._base)
 
+    def _claims_limit(self, delta: str, *, final: bool, cut: int) -> int:
+        """Take what was judged of the claims; how far that allows to release."""
+        lane = self._claims
+        if lane is None or self._blocked:
+            return cut
+        for judgement in lane.advance(delta, final=final):
+            if judgement.refuted > self._scores.get(Category.MISINFORMATION, 1.0):
+                self._scores[Category.MISINFORMATION] = judgement.refuted
+            found = ruling(judgement, self._plan, self._policy.document.claims)
+            if found is not None and self._record(*found):
+                self._carry_out_claim(found[0], judgement)
+        for silent in lane.take_silence():
+            self._note_silence(silent.detector, silent)
+        return cut if final else min(cut, lane.limit() - self._base)
+
     def _add(self, detector: str, observation: Observation) -> None:
         """Judge what a classifier saw; it is settled at once."""
         finding = self._judge(detector, observation)
-        if finding is None:
+        if finding is not None:
+            self._carry_out(finding)
+
+    def _carry_out_claim(self, finding: Finding, judgement: Judgement) -> None:
+        """As for others; where words of the evidence go out, they are read by this policy's scanners first."""
+        noted = self._policy.document.claims.note and finding.action is Action.FLAG
+        if not noted and finding.action is not Action.REWRITE:
+            self._carry_out(finding)
             return
+        cited = finding.evidence if judgement.outcome is ClaimOutcome.REFUTED or noted else None
+        if cited is not None:
+            read = GuardStream(without_classifiers(self._plan), self._policy).check(cited.quote)
+            if read.action.rank > Action.FLAG.rank:
+                cited = None
+        if noted:
+            self._notes.append((finding.end, note(replace(judgement, citation=cited))))
+        self._carry_out(replace(finding, evidence=cited))
+
+    def _carry_out(self, finding: Finding) -> None:
+        """Block, or keep what has to be written differently."""
         if finding.action is Action.BLOCK:
             self._blocked = True
         elif finding.action.rank > Action.FLAG.rank:
@@ -218,14 +283,17 @@ class GuardStream:
             self._scores[seen.category] = seen.score
         if judged is None:
             return None
-        finding, rule = judged
+        return judged[0] if self._record(*judged) else None
+
+    def _record(self, finding: Finding, rule: Rule) -> bool:
+        """Note a finding; False when its rule is not enforced."""
         if rule.shadow:
             self._shadow.append(finding)
-            return None
+            return False
         self._findings.append(finding)
         if finding.action.rank > Action.FLAG.rank and finding.start < self._released:
             self._late = max(self._late, self._released - finding.start)
-        return finding
+        return True
 
     def _settle(self, seen: list[tuple[str, Observation]], floor: int, cut: int) -> list[Finding]:
         """The findings that end before the cut and were not released before."""
@@ -241,13 +309,11 @@ class GuardStream:
     def _release(self, window: str, floor: int, cut: int, settled: list[Finding]) -> str:
         """Write out up to the cut, and keep the context that the next look needs."""
         text = window[floor:cut]
-        if settled or self._masks:
+        if settled or self._masks or self._notes:
             masks = [*settled, *self._masks]
             if self._plan.by_sentence:
                 masks = [self._whole_sentence(f, text, self._released) for f in masks]
-            text = apply(
-                text, masks, base=self._released, removed=self._policy.document.replacement, replace=self._replace
-            )
+            text = self._written(text, masks)
             self._masks = [f for f in self._masks if f.end > self._base + cut]
         self._released = self._base + cut
         keep = max(0, cut - self._plan.lookbehind)
@@ -255,6 +321,22 @@ class GuardStream:
             self._open = window[keep:]
             self._base += keep
         return text
+
+    def _written(self, text: str, masks: list[Finding]) -> str:
+        """The text to be released with its masks, and each note behind its claim, or behind the mask that reaches over it."""
+        end = self._released + len(text)
+        due = [one for one in self._notes if one[0] <= end]
+        self._notes = [one for one in self._notes if one[0] > end]
+        at = self._released
+        out = ""
+        for place, words in (*sorted(due), (end, "")):
+            behind = min(end, max([at, place, *(f.end for f in masks if f.start < place < f.end)]))
+            piece = text[at - self._released : behind - self._released]
+            out += (
+                apply(piece, masks, base=at, removed=self._policy.document.replacement, replace=self._replace) + words
+            )
+            at = behind
+        return out
 
     def _whole_sentence(self, finding: Finding, text: str, base: int) -> Finding:
         """A finding to be rewritten covers every sentence it touches."""
@@ -269,16 +351,7 @@ class GuardStream:
             return finding
         start, end = base + touched[0].start, base + touched[-1].end
         stripped = len(text[: end - base].rstrip()) + base
-        return Finding(
-            finding.category,
-            finding.score,
-            finding.severity,
-            start,
-            max(start, stripped),
-            finding.detector,
-            "",
-            finding.action,
-        )
+        return replace(finding, start=start, end=max(start, stripped), entity="")
 
     def _sentence_limit(self, window: str, floor: int) -> int:
         """Where the last complete sentence ends; a very long one is not held for ever."""

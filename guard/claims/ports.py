@@ -102,7 +102,8 @@ class Judgement:
     """What came out for one claim. refuted: calibrated probability that the evidence refutes it, in [0, 1].
 
     outcome: see ClaimOutcome. citation: the passage that decided, None where there is none. reasons: disagreements with
-    that passage. why: for operators where the outcome is UNAVAILABLE; never quotes the text.
+    that passage. outdated: the source of a passage that would have counted when it still held. why: what could not be
+    asked, for operators; never quotes the text. It may be there beside any outcome.
     """
 
     claim: Claim
@@ -110,4 +111,5 @@ class Judgement:
     refuted: float
     citation: Citation | None = None
     reasons: tuple[Reason, ...] = ()
+    outdated: str = ""
     why: str = ""

@@ -15,7 +15,7 @@ from typing import Final
 from guard.claims.context import Context
 from guard.claims.facts import facts_of
 from guard.claims.ports import Claim
-from guard.claims.worth import Kind, is_fragment, kind_of
+from guard.claims.worth import Kind, about_user, is_fragment, kind_of
 from guard.language import language_of
 from guard.sentences import ends
 from haechi.base.text import Language
@@ -30,6 +30,7 @@ _OPENING: Final = re.compile(r"(?:[\s>]*(?:[-*•·▪◦–]|\(?\d{1,3}[.)]|[�
 _HEADING: Final = re.compile(r"\s*#{1,6}\s")
 _MARKS_BEHIND: Final = re.compile(r"[*_\s]+$")
 _EMPHASIS: Final = re.compile(r"\*\*|__|`")
+_STATEMENTS: Final = frozenset({Kind.OPINION, Kind.HEDGE, Kind.PERSONAL, Kind.FRAGMENT})
 _SHORT_ANSWER: Final = 60
 """Code points of an answer that is only what was asked for: "In 1867."."""
 
@@ -45,6 +46,11 @@ class ClaimSplitter:
         self._code = False
         self._line_start = True
         self._first = True
+
+    @property
+    def position(self) -> int:
+        """Code points of the answer that were read to the end of a sentence."""
+        return self._at
 
     def feed(self, delta: str) -> list[Claim]:
         """The claims whose sentences have closed with this text."""
@@ -130,6 +136,27 @@ def _answers(text: str, question: str, language: Language) -> bool:
         return False
     facts = facts_of(text)
     return bool(facts.quantities or facts.dates or facts.names)
+
+
+def lone_claim(text: str) -> list[Claim]:
+    """A text of one sentence that is no claim by its wording, as a claim all the same.
+
+    Who hands over a sentence with evidence asks about that sentence, also when it is said as an opinion or with a hedge.
+    A question, a greeting, an instruction, code, and what is said of the user stay what they are.
+    """
+    stripped = text.strip()
+    language = language_of(stripped)
+    if (
+        not stripped
+        or len(stripped) > LONGEST
+        or kind_of(stripped, language) not in _STATEMENTS
+        or about_user(stripped)
+    ):
+        return []
+    if next(ends(stripped), len(stripped)) < len(stripped):
+        return []
+    start = len(text) - len(text.lstrip())
+    return [Claim(stripped, start, start + len(stripped), language, stripped)]
 
 
 def claims_of(text: str, *, question: str = "") -> list[Claim]:

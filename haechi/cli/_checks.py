@@ -138,7 +138,7 @@ def _policies(settings: GatewaySettings) -> list[Check]:
     if not found:
         found.append(Check("policies", State.OK, f"{', '.join(names)} read well"))
     try:
-        checker = SafetyChecker.load(settings.policy)
+        checker = SafetyChecker.load(settings.policy, knowledge=settings.data_dir / "knowledge")
     except HaechiError as error:
         return [*found, _wrong("guard", error)]
     detectors = ", ".join(checker.policy.detectors)

@@ -29,7 +29,7 @@ def build_app(settings: GatewaySettings) -> Callable[..., Any]:
     from guard.reload import ReloadingChecker
 
     with ExitStack() as opened:
-        checker = ReloadingChecker(settings.policy)
+        checker = ReloadingChecker(settings.policy, knowledge=settings.data_dir / "knowledge")
         upstream = _upstream(settings)
         keys = KeyStore.open(settings.key_place)
         opened.callback(keys.close)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
@@ -18,9 +18,25 @@ _AHEAD: Final = 64
 """Texts that are judged ahead of the one that is answered next."""
 
 
-def in_order(checker: SafetyChecker, direction: str, texts: Iterable[tuple[Tag, str]]) -> Iterator[tuple[Tag, Verdict]]:
+@dataclass(frozen=True, slots=True)
+class Grounded:
+    """A text with what its claims are held against, and what it answers."""
+
+    text: str
+    evidence: Sequence[str | Mapping[str, str]] = ()
+    question: str = ""
+
+
+def in_order(
+    checker: SafetyChecker, direction: str, texts: Iterable[tuple[Tag, str | Grounded]]
+) -> Iterator[tuple[Tag, Verdict]]:
     """The verdict on each text with what came beside it, in the order of the texts."""
-    judge = partial(checker.check, direction=direction)
+
+    def judge(asked: str | Grounded) -> Verdict:
+        if isinstance(asked, str):
+            return checker.check(asked, direction=direction)
+        return checker.check(asked.text, direction=direction, evidence=asked.evidence, question=asked.question)
+
     if not checker.waits(direction):
         for tag, text in texts:
             yield tag, judge(text)

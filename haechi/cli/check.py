@@ -6,15 +6,18 @@ import argparse
 import contextlib
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from haechi.base.errors import ExitCode, UnreadableInput, UnwritableOutput
+from haechi.cli._judging import Grounded
+from haechi.cli._options import DATA_OPTIONS, add_settings, settings_of
 
 if TYPE_CHECKING:
     from guard.checker import SafetyChecker
-    from guard.verdict import Verdict
+    from guard.verdict import CheckedClaim, Verdict
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -36,7 +39,10 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument("--direction", choices=["input", "output"], default="input", help="which way the text travels")
     parser.add_argument("--scores", action="store_true", help="add the highest score of every category looked for")
     parser.add_argument("--output", metavar="F", help="write the answer to this file instead of standard output")
+    parser.add_argument("--evidence", nargs="+", default=(), metavar="FILE", help="texts to hold the claims against")
+    parser.add_argument("--question", default="", help="what the text answers, for what it leaves out")
     parser.add_argument("--json", action="store_true", help="answer in JSON")
+    add_settings(parser, DATA_OPTIONS)
     parser.set_defaults(run=run)
 
 
@@ -44,13 +50,15 @@ def run(args: argparse.Namespace) -> int:
     """Judge the input; see the description for the exit codes."""
     from guard.checker import SafetyChecker
 
-    checker = SafetyChecker.load(args.policy)
+    checker = SafetyChecker.load(args.policy, knowledge=settings_of(args).data_dir / "knowledge")
     lines = read_lines(args.file) if args.jsonl else iter(())
     with open_output(args.output) as out:
         if args.jsonl:
             return _check_lines(checker, lines, out, args)
         text = "".join(read_lines(args.file))
-        verdict = checker.check(text, direction=args.direction)
+        verdict = checker.check(
+            text, direction=args.direction, evidence=read_evidence(args.evidence), question=args.question
+        )
         if args.json:
             out.write(_dump(as_entry(None, verdict, scores=args.scores)) + "\n")
         else:
@@ -76,6 +84,15 @@ def read_lines(name: str) -> Iterator[str]:
                 yield line.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as error:
                 raise UnreadableInput(f"{name}:{number}: not UTF-8", hint="convert the file to UTF-8") from error
+
+
+def read_evidence(names: Sequence[str]) -> list[dict[str, str]]:
+    """Texts of files as evidence that is cited by the file's name.
+
+    Raises:
+        UnreadableInput: see `read_lines`.
+    """
+    return [{"text": "".join(read_lines(name)), "source": name} for name in names]
 
 
 @contextlib.contextmanager
@@ -128,12 +145,40 @@ def _check_lines(checker: SafetyChecker, lines: Iterable[str], out: IO[str], arg
     return int(worst)
 
 
-def _records(lines: Iterable[str], name: str) -> Iterator[tuple[tuple[object, int], str]]:
-    """Id and bytes, and the text, of each line that is not blank."""
+def _records(lines: Iterable[str], name: str) -> Iterator[tuple[tuple[object, int], Grounded]]:
+    """Id and bytes, and the text with its evidence, of each line that is not blank."""
     for number, line in enumerate(lines, start=1):
         if line.strip():
             record = parse_record(line, f"{name}:{number}")
-            yield (record.get("id", number), len(line.encode("utf-8", "surrogatepass"))), record["text"]
+            yield (
+                (record.get("id", number), len(line.encode("utf-8", "surrogatepass"))),
+                grounded(record, f"{name}:{number}"),
+            )
+
+
+def grounded(record: dict[str, Any], where: str) -> Grounded:
+    """The text of a line, with `evidence` and `question` where it has them.
+
+    Raises:
+        UnreadableInput: `evidence` is no list of texts or of objects with a text; `question` is no string.
+    """
+    evidence, question = record.get("evidence") or [], record.get("question") or ""
+    if not isinstance(evidence, list) or not all(_is_passage(item) for item in evidence):
+        raise UnreadableInput(
+            f"{where}: evidence is not a list of texts",
+            hint='"evidence": ["...", {"text": "...", "source": "report.pdf"}]',
+        )
+    if not isinstance(question, str):
+        raise UnreadableInput(f"{where}: question is not a string", hint='"question": "..."')
+    return Grounded(record["text"], evidence, question)
+
+
+def _is_passage(item: object) -> bool:
+    return isinstance(item, str) or (
+        isinstance(item, dict)
+        and isinstance(item.get("text"), str)
+        and all(isinstance(value, str) for value in item.values())
+    )
 
 
 def _size(name: str) -> int:
@@ -169,11 +214,14 @@ def as_entry(identity: object, verdict: Verdict, *, scores: bool) -> dict[str, o
             "end": f.end,
             "detector": f.detector,
             **({"entity": f.entity} if f.entity else {}),
+            **({"evidence": asdict(f.evidence)} if f.evidence is not None else {}),
         }
         for f in verdict.findings
     ]
     if scores:
         entry["scores"] = {category.value: round(score, 6) for category, score in verdict.scores.items()}
+    if verdict.claims:
+        entry["claims"] = [_claim(claim) for claim in verdict.claims]
     if verdict.shadow:
         entry["shadow"] = [{"category": f.category.value, "start": f.start, "end": f.end} for f in verdict.shadow]
     if verdict.unavailable:
@@ -183,6 +231,36 @@ def as_entry(identity: object, verdict: Verdict, *, scores: bool) -> dict[str, o
     return entry
 
 
+def _claim(claim: CheckedClaim) -> dict[str, object]:
+    entry: dict[str, object] = {
+        "start": claim.start,
+        "end": claim.end,
+        "outcome": claim.outcome.value,
+        "refuted": round(claim.refuted, 6),
+        "reasons": list(claim.reasons),
+    }
+    return {**entry, "evidence": asdict(claim.citation)} if claim.citation is not None else entry
+
+
+def claim_lines(verdict: Verdict, text: str) -> list[str]:
+    """What the evidence says of each claim, for people."""
+    lines = []
+    for claim in verdict.claims:
+        why = f" ({', '.join(claim.reasons)})" if claim.reasons else ""
+        outcome = claim.outcome.value.replace("_", " ")
+        lines.append(
+            f"  claim {printable(text[claim.start : claim.end])!r}: {outcome}{why}, refuted with {claim.refuted:.2f}"
+        )
+        if claim.citation is not None:
+            lines.append(f"    {claim.citation.source}: {printable(claim.citation.quote)!r}")
+    return lines
+
+
+def printable(text: str) -> str:
+    """A text that every terminal can be sent: half characters written out."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def _dump(entry: dict[str, object]) -> str:
     return json.dumps(entry, ensure_ascii=True)
 
@@ -190,9 +268,10 @@ def _dump(entry: dict[str, object]) -> str:
 def _describe(verdict: Verdict, text: str, *, scores: bool) -> str:
     lines = [f"{verdict.action.value}  ({verdict.severity.value}; policy {verdict.policy})"]
     for f in verdict.findings:
-        shown = text[f.start : f.end].encode("utf-8", "backslashreplace").decode("utf-8")
+        shown = printable(text[f.start : f.end])
         what = f.category.value + (f" {f.entity}" if f.entity else "")
         lines.append(f"  {f.start}-{f.end}  {what}  {f.severity.value}  {f.score:.2f}  {f.detector}  {shown!r}")
+    lines += claim_lines(verdict, text)
     lines += [f"  not checked by {u.detector}: {u.reason}" for u in verdict.unavailable]
     if scores:
         lines += [f"  {category.value}: {score:.3f}" for category, score in verdict.scores.items()]

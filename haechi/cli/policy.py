@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from haechi.base.errors import ExitCode
+from haechi.cli._options import DATA_OPTIONS, add_settings, settings_of
 
 if TYPE_CHECKING:
     from guard.engine import Plan
@@ -31,6 +32,11 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     explain_parser.add_argument("text", help="the text, or - for standard input")
     explain_parser.add_argument("--policy", default="default", metavar="NAME|FILE")
     explain_parser.add_argument("--direction", choices=["input", "output"], default="input")
+    explain_parser.add_argument(
+        "--evidence", nargs="+", default=(), metavar="FILE", help="texts to hold the claims against"
+    )
+    explain_parser.add_argument("--question", default="", help="what the text answers")
+    add_settings(explain_parser, DATA_OPTIONS)
     diff_parser = _verb(verbs, "diff", diff, "what another policy does differently")
     diff_parser.add_argument("old", metavar="NAME|FILE")
     diff_parser.add_argument("new", metavar="NAME|FILE")
@@ -157,17 +163,23 @@ def run_tests(args: argparse.Namespace) -> Answer:
 def explain(args: argparse.Namespace) -> Answer:
     """Which findings there are, what each rule makes of them, and which one decides."""
     from guard.checker import SafetyChecker
-    from haechi.cli.check import as_entry, exit_code, read_lines
+    from guard.verdict import Category
+    from haechi.cli.check import as_entry, claim_lines, exit_code, read_evidence, read_lines
 
     text = "".join(read_lines("-")) if args.text == "-" else args.text
-    checker = SafetyChecker.load(args.policy)
-    verdict = checker.check(text, direction=args.direction)
+    checker = SafetyChecker.load(args.policy, knowledge=settings_of(args).data_dir / "knowledge")
+    evidence = read_evidence(args.evidence)
+    verdict = checker.check(text, direction=args.direction, evidence=evidence, question=args.question)
     plan = checker.plan(args.direction)
     names = [seat.detector for seat in plan.scanners] + [seat.detector for seat in plan.classifiers]
+    names += ["claims"] if verdict.claims else []
     looked = ", ".join(dict.fromkeys(names))
     lines = [f"{verdict.action.value}: policy {verdict.policy}, {args.direction}, looked at by {looked}"]
     lines += [_reason(f, plan, text, decides=f.action is verdict.action) for f in verdict.findings]
     lines += [f"  shadow: {_reason(f, plan, text, decides=False).strip()}" for f in verdict.shadow]
+    lines += claim_lines(verdict, text)
+    if plan.claims is not None and Category.MISINFORMATION not in verdict.scores:
+        lines.append("  claims were not checked: there is nothing to hold them against, see --evidence")
     lines += [f"  {u.detector} could not answer ({u.reason}); rules fail as they say" for u in verdict.unavailable]
     if not verdict.findings and not verdict.unavailable:
         lines.append("  no rule was touched")
@@ -175,7 +187,9 @@ def explain(args: argparse.Namespace) -> Answer:
 
 
 def _reason(finding: Finding, plan: Plan, text: str, *, decides: bool) -> str:
-    shown = text[finding.start : finding.end].encode("utf-8", "backslashreplace").decode("utf-8")
+    from haechi.cli.check import printable
+
+    shown = printable(text[finding.start : finding.end])
     limits = plan.limits_of(finding, text)
     limit = limits.unsafe if finding.severity.value == "unsafe" else limits.controversial
     return (

@@ -138,3 +138,71 @@ def test_policy_list_show_and_diff() -> None:
     changed = haechi("policy", "diff", "default", "strict")
     assert (changed.returncode, "+ input" in changed.stdout) == (1, True)
     assert haechi("policy", "diff", "default", "default").returncode == 0
+
+
+FACT = "The Eiffel Tower was completed in 1889."
+FALSE = "The Eiffel Tower was completed in 1899."
+
+
+def test_check_holds_claims_against_the_evidence_of_a_line() -> None:
+    """Probability, outcome, and the words it was held against; without evidence there is no such score."""
+    lines = [
+        {"id": 1, "text": FALSE, "evidence": [FACT]},
+        {"id": 2, "text": FACT, "evidence": [{"text": FACT, "source": "report.pdf"}]},
+        {"id": 3, "text": "In 1899.", "question": "When was the Eiffel Tower completed?", "evidence": [FACT]},
+        {"id": 4, "text": FALSE},
+    ]
+    done = haechi("check", "--jsonl", "--scores", stdin="\n".join(map(json.dumps, lines)))
+    wrong, right, short, alone = map(json.loads, done.stdout.splitlines())
+    assert (wrong["action"], wrong["claims"][0]["outcome"]) == ("block", "refuted")
+    assert wrong["findings"][0]["evidence"] == {"source": "evidence[0]", "quote": FACT, "start": 0, "end": len(FACT)}
+    assert wrong["scores"]["misinformation"] > 0.9 > 0.5 > right["scores"]["misinformation"]
+    assert (right["action"], right["claims"][0]["evidence"]["source"]) == ("allow", "report.pdf")
+    assert short["claims"][0]["outcome"] == "refuted"
+    assert (alone["action"], "claims" in alone, "misinformation" in alone["scores"]) == ("allow", False, False)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"text": "x", "evidence": "not a list"},
+        {"text": "x", "evidence": [1]},
+        {"text": "x", "evidence": [{"source": "no text"}]},
+        {"text": "x", "question": 1},
+    ],
+)
+def test_check_says_which_line_has_unusable_evidence(line: dict[str, object]) -> None:
+    """Exit code 2 with the line's number and how it should look."""
+    done = haechi("check", "--jsonl", stdin=json.dumps({"text": "fine"}) + "\n" + json.dumps(line) + "\n")
+    assert done.returncode == 2
+    assert "-:2: " in done.stderr
+    assert '"evidence"' in done.stderr or '"question"' in done.stderr
+
+
+def test_explain_says_why_a_claim_was_refuted(tmp_path: Path) -> None:
+    """The rule, the outcome, in what they disagree, and the passage; without evidence it says that too."""
+    source = tmp_path / "report.txt"
+    source.write_text(FACT, "utf-8")
+    done = haechi("policy", "explain", FALSE, "--evidence", str(source))
+    assert done.returncode == 1
+    assert f"claim {FALSE!r}: refuted (date)" in done.stdout
+    assert f"report.txt: {FACT!r}" in done.stdout
+    assert "both.misinformation" in done.stdout or "input.misinformation" in done.stdout
+    assert "nothing to hold them against" in haechi("policy", "explain", FALSE).stdout
+
+
+def test_check_reads_knowledge_bases_of_the_data_folder(tmp_path: Path) -> None:
+    """A policy names the base; the passage is cited by document and number."""
+    (tmp_path / "towers.md").write_text(f"# Towers\n\n{FACT}\n", "utf-8")
+    policy = tmp_path / "p.yaml"
+    policy.write_text(
+        "schema: 1\nname: p\nversion: 2026-11\ndetectors: [claims]\nclaims: {knowledge: [towers]}\n"
+        "both:\n  misinformation: {thresholds: {controversial: 0.5, unsafe: 0.9}}\n",
+        "utf-8",
+    )
+    data = ("--data-dir", str(tmp_path / "data"))
+    missing = haechi("check", "--policy", str(policy), *data, stdin=FALSE)
+    assert missing.returncode == 3 or "KnowledgeMissing: towers" in missing.stdout
+    assert haechi("knowledge", "add", str(tmp_path / "towers.md"), "--base", "towers", *data).returncode == 0
+    done = haechi("check", "--json", "--policy", str(policy), *data, stdin=FALSE)
+    assert json.loads(done.stdout)["findings"][0]["evidence"]["source"].startswith("kb:towers/towers.md#")

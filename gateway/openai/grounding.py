@@ -1,0 +1,133 @@
+"""What a request gives the claims of its answer to be held against, and the citations that the answer carries.
+
+Ours, beside OpenAI's fields: `evidence`, an array of texts or of objects with `text` and perhaps `source`, `title`, `dated`,
+`valid_to`; and `haechi: {"citations": true}`. Neither is sent to the model. Which parts of a request count is the policy's
+affair (`claims.evidence`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.errors import InvalidRequest
+from gateway.upstream.ports import Json
+from guard.claims.given import evidence_of
+from guard.claims.ports import Evidence
+from guard.policy import EvidenceFrom
+from guard.verdict import CheckedClaim, Citation, Finding, Verdict
+
+MOST_EVIDENCE: Final = 256
+FIELD: Final = "haechi"
+_TEXTS: Final = ("text", "source", "title", "dated", "valid_to")
+_OURS: Final = ("evidence", FIELD)
+
+
+@dataclass(frozen=True, slots=True)
+class Grounding:
+    """evidence: what came in the field of that name. citations: whether the answer is to carry its claims."""
+
+    evidence: tuple[Evidence, ...] = ()
+    citations: bool = False
+
+
+def asked_grounding(body: Json) -> Grounding:
+    """The two fields of a request.
+
+    Raises:
+        InvalidRequest: a field is not as this module says.
+    """
+    given = body.get(FIELD)
+    if given is not None and not (isinstance(given, dict) and isinstance(given.get("citations", False), bool)):
+        raise InvalidRequest('haechi has to be an object such as {"citations": true}', param=FIELD)
+    return Grounding(evidence_in(body), bool(given and given.get("citations")))
+
+
+def evidence_in(body: Json) -> tuple[Evidence, ...]:
+    """The field `evidence`.
+
+    Raises:
+        InvalidRequest: it is no array of texts or objects with a text, or too long.
+    """
+    given: Any = body.get("evidence")
+    if given is None:
+        return ()
+    if not isinstance(given, list) or len(given) > MOST_EVIDENCE:
+        raise InvalidRequest(f"evidence has to be an array of up to {MOST_EVIDENCE} items", param="evidence")
+    for number, item in enumerate(given):
+        if not isinstance(item, str) and not _is_passage(item):
+            raise InvalidRequest(
+                "evidence is a text, or an object with a text and perhaps source, title, dated, valid_to",
+                param=f"evidence[{number}]",
+            )
+    return evidence_of(given)
+
+
+def _is_passage(item: Any) -> bool:
+    return (
+        isinstance(item, dict)
+        and isinstance(item.get("text"), str)
+        and all(isinstance(item.get(name) or "", str) for name in _TEXTS)
+    )
+
+
+def without_ours(body: Json) -> Json:
+    """The request without the fields that are not the model's."""
+    if not any(name in body for name in _OURS):
+        return body
+    return {name: value for name, value in body.items() if name not in _OURS}
+
+
+def spoken_evidence(body: Json, sources: Collection[EvidenceFrom]) -> tuple[Evidence, ...]:
+    """System prompts and results of tools, as far as the policy counts them; cited as `messages[N]`."""
+    roles = {
+        **({"system": 1, "developer": 1} if EvidenceFrom.SYSTEM in sources else {}),
+        **({"tool": 1, "function": 1} if EvidenceFrom.TOOLS in sources else {}),
+    }
+    return tuple(
+        Evidence(text, f"messages[{number}]")
+        for number, message in enumerate(body.get("messages") or [])
+        if message.get("role") in roles
+        for text in _texts(message.get("content"))
+    )
+
+
+def question_in(body: Json) -> str:
+    """What the user asked last."""
+    said = [message for message in body.get("messages") or [] if message.get("role") == "user"]
+    return "\n".join(_texts(said[-1].get("content"))) if said else ""
+
+
+def _texts(content: Any) -> Iterator[str]:
+    if isinstance(content, str):
+        yield content
+    elif isinstance(content, list):
+        yield from (p["text"] for p in content if isinstance(p, dict) and isinstance(p.get("text"), str))
+
+
+def citations_json(verdict: Verdict) -> Json:
+    """The field `haechi` of an answer: every claim, what came out, and the words it was held against."""
+    return {"claims": [claim_json(claim) for claim in verdict.claims]}
+
+
+def claim_json(claim: CheckedClaim) -> Json:
+    """One claim. start, end: code points of the answer as the model gave it."""
+    found: Json = {
+        "start": claim.start,
+        "end": claim.end,
+        "outcome": claim.outcome.value,
+        "refuted": claim.refuted,
+        "reasons": list(claim.reasons),
+    }
+    return {**found, "evidence": citation_json(claim.citation)} if claim.citation is not None else found
+
+
+def citation_json(cited: Citation) -> Json:
+    """Source and words. start, end: code points of the evidence's text."""
+    return {"source": cited.source, "quote": cited.quote, "start": cited.start, "end": cited.end}
+
+
+def finding_evidence(finding: Finding) -> Json:
+    """The key `evidence` of a finding that has some."""
+    return {"evidence": citation_json(finding.evidence)} if finding.evidence is not None else {}

@@ -1,0 +1,101 @@
+"""Evidence that came with a text: cut into passages and searched like a knowledge base, for this text only."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from guard.claims.ports import Evidence, Found
+from guard.knowledge.passages import LONG, Section, passages
+from guard.knowledge.terms import terms
+
+NAME: Final = "evidence"
+_LONGEST_CLAIM: Final = 2_000
+"""Code points of a claim that are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Passage:
+    evidence: Evidence
+    terms: frozenset[str]
+
+
+class GivenEvidence:
+    """Texts that a request brought. Cut and indexed when the first claim asks. Safe for several threads."""
+
+    name = NAME
+
+    def __init__(self, items: Sequence[Evidence]) -> None:
+        self._items = items
+        self._lock = threading.Lock()
+        self._passages: list[_Passage] | None = None
+        self._having: Counter[str] = Counter()
+
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self._items)
+
+    def search(self, claim: str, *, limit: int = 5, at: str = "") -> Sequence[Found]:
+        """The passages that share most with the claim, best first.
+
+        Unlike a knowledge base it always answers something while there is something: a few passages that were handed
+        over are about the claim even when they share no word with it, as in another language.
+        """
+        valid = [one for one in self._indexed() if not is_outdated(one.evidence, at)]
+        wanted = {term: self._weight(term) for term in set(terms(claim[:_LONGEST_CLAIM]))}
+        whole = sum(wanted.values()) or 1.0
+        found = [
+            Found(one.evidence, min(1.0, sum(wanted[term] for term in one.terms & wanted.keys()) / whole))
+            for one in valid
+        ]
+        return sorted(found, key=lambda one: -one.score)[:limit]
+
+    def _weight(self, term: str) -> float:
+        return math.log(1 + (len(self._passages or ()) + 1) / (1 + self._having[term]))
+
+    def _indexed(self) -> list[_Passage]:
+        with self._lock:
+            if self._passages is None:
+                pieces = [piece for item in self._items for piece in _pieces(item)]
+                self._passages = [_Passage(piece, frozenset(terms(f"{piece.title} {piece.text}"))) for piece in pieces]
+                self._having.update(term for one in self._passages for term in one.terms)
+            return self._passages
+
+
+def is_outdated(item: Evidence, at: str) -> bool:
+    """Whether a document said that it holds no longer on that ISO date."""
+    return bool(at and item.valid_to and item.valid_to < at)
+
+
+def _pieces(item: Evidence) -> Iterator[Evidence]:
+    """An evidence as it is when it is short, else its passages."""
+    if len(item.text) <= LONG:
+        if item.text.strip():
+            yield item
+        return
+    for passage in passages([Section(item.title, item.text, item.start)]):
+        yield Evidence(passage.text, item.source, passage.title, passage.start, item.dated, item.valid_to)
+
+
+def evidence_of(items: Iterable[str | Evidence | Mapping[str, str]], prefix: str = NAME) -> tuple[Evidence, ...]:
+    """Evidence as users give it: text, or an object with `text` and perhaps `source`, `title`, `dated`, `valid_to`.
+
+    What has no source of its own is cited as `evidence[N]`.
+    """
+    return tuple(_evidence(items, prefix))
+
+
+def _evidence(items: Iterable[str | Evidence | Mapping[str, str]], prefix: str) -> Iterator[Evidence]:
+    for number, item in enumerate(items):
+        if isinstance(item, Evidence):
+            yield item
+        elif isinstance(item, str):
+            yield Evidence(item, f"{prefix}[{number}]")
+        else:
+            title, dated, valid_to = (item.get(key) or "" for key in ("title", "dated", "valid_to"))
+            source = item.get("source") or f"{prefix}[{number}]"
+            yield Evidence(item["text"], source, title, dated=dated, valid_to=valid_to)

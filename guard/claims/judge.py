@@ -1,0 +1,161 @@
+"""Hold one claim against what evidence there is: find passages, ask how they stand to it, weigh the answers.
+
+Rules of this file
+1. Nothing is supported or refuted without a passage that can be cited.
+2. A source that fails is said to have failed, also where another one decides.
+3. A passage counts by how much it is about the claim: one that shares half as much as the best weighs a quarter.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from guard.claims.compare import compare
+from guard.claims.facts import anchor_of, facts_of
+from guard.claims.given import is_outdated
+from guard.claims.ports import (
+    Citation,
+    Claim,
+    ClaimOutcome,
+    EvidenceSource,
+    Found,
+    Judgement,
+    Stance,
+    StanceModel,
+)
+from guard.scoring import DEADLINE, NOT_COVERED
+from haechi.base.errors import HaechiError
+
+LONGEST_QUOTE: Final = 600
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    """A passage with its stance and how much it counts, in [0, 1]."""
+
+    found: Found
+    stance: Stance
+    weight: float
+
+    @property
+    def supported(self) -> float:
+        return self.stance.supported * self.weight
+
+    @property
+    def refuted(self) -> float:
+        return self.stance.refuted * self.weight
+
+    @property
+    def decided(self) -> float:
+        return max(self.supported, self.refuted)
+
+
+class ClaimJudge:
+    """Judges claims by one stance model. Safe for several threads.
+
+    sources: knowledge bases. refuted_at, supported_at: probabilities from which a passage refutes or supports.
+    limit: passages looked at for one claim.
+    """
+
+    def __init__(
+        self,
+        stance: StanceModel,
+        *,
+        sources: Sequence[EvidenceSource] = (),
+        refuted_at: float = 0.5,
+        supported_at: float = 0.5,
+        limit: int = 5,
+    ) -> None:
+        self._stance = stance
+        self._sources = sources
+        self._refuted_at = refuted_at
+        self._supported_at = supported_at
+        self._limit = limit
+
+    def judge(
+        self, claim: Claim, given: EvidenceSource | None = None, *, at: str = "", deadline: float = math.inf
+    ) -> Judgement:
+        """What the evidence says of the claim; raises nothing.
+
+        given: what came with the text. at: ISO date of today; outdated documents do not count. deadline: on the
+        monotonic clock; past it the claim is unavailable.
+        """
+        sources = [*([given] if given is not None else []), *self._sources]
+        if not sources:
+            return Judgement(claim, ClaimOutcome.NOT_CHECKABLE, 0.0)
+        if claim.language not in self._stance.languages():
+            return Judgement(claim, ClaimOutcome.UNAVAILABLE, 0.0, why=NOT_COVERED)
+        found, why = self._search(claim, sources, at)
+        if not found:
+            outcome = ClaimOutcome.UNAVAILABLE if why else ClaimOutcome.NOT_ENOUGH
+            return Judgement(claim, outcome, 0.0, outdated=self._outdated(claim, sources, at), why=why)
+        if time.monotonic() > deadline:
+            return Judgement(claim, ClaimOutcome.UNAVAILABLE, 0.0, why=DEADLINE)
+        try:
+            texts = [one.evidence.text for one in found]
+            stances = self._stance.judge(claim.meaning, texts, language=claim.language)
+        except HaechiError as error:
+            return Judgement(claim, ClaimOutcome.UNAVAILABLE, 0.0, why=type(error).__name__)
+        judgement = self._weighed(claim, _weigh(found, stances), why)
+        if judgement.outcome is ClaimOutcome.NOT_ENOUGH:
+            return replace(judgement, outdated=self._outdated(claim, sources, at))
+        return judgement
+
+    def _search(self, claim: Claim, sources: Iterable[EvidenceSource], at: str) -> tuple[list[Found], str]:
+        """The best passages of all sources, and why one of them could not answer."""
+        found: list[Found] = []
+        why = ""
+        for source in sources:
+            try:
+                found += source.search(claim.meaning, limit=self._limit, at=at)
+            except HaechiError as error:
+                why = f"{type(error).__name__}: {source.name}"
+        return sorted(found, key=lambda one: -one.score)[: self._limit], why
+
+    def _outdated(self, claim: Claim, sources: Iterable[EvidenceSource], at: str) -> str:
+        """The source of a passage that is about the claim and holds no longer; "" when there is none."""
+        if not at:
+            return ""
+        every, _ = self._search(claim, sources, "")
+        return next((one.evidence.source for one in every if is_outdated(one.evidence, at)), "")
+
+    def _weighed(self, claim: Claim, weighed: Sequence[_Weighed], why: str) -> Judgement:
+        support, doubt = max(weighed, key=lambda one: one.supported), max(weighed, key=lambda one: one.refuted)
+        best = max(weighed, key=lambda one: one.decided)
+        supports, refutes = support.supported >= self._supported_at, doubt.refuted >= self._refuted_at
+        refuted = best.refuted
+        if supports and refutes and support is not doubt:
+            outcome, best = ClaimOutcome.CONTRADICTORY, doubt
+            refuted = doubt.refuted / (doubt.refuted + support.supported)
+        elif refutes and best is doubt:
+            outcome = ClaimOutcome.REFUTED
+        elif supports:
+            outcome = ClaimOutcome.SUPPORTED
+        else:
+            outcome = ClaimOutcome.NOT_ENOUGH
+        reasons = compare(claim.meaning, best.found.evidence.text, claim.language).reasons
+        return Judgement(claim, outcome, min(1.0, refuted), _citation(claim, best.found), reasons, why=why)
+
+
+def _weigh(found: Sequence[Found], stances: Sequence[Stance]) -> list[_Weighed]:
+    top = max(one.score for one in found)
+    return [
+        _Weighed(one, stance, (one.score / top) ** 2 if top else 1.0)
+        for one, stance in zip(found, stances, strict=True)
+    ]
+
+
+def _citation(claim: Claim, found: Found) -> Citation:
+    """The sentences of a passage that speak of what the claim speaks of."""
+    text = found.evidence.text
+    offsets = anchor_of(facts_of(claim.meaning), text).offsets
+    first, last = (offsets[0], offsets[-1] + 1) if offsets else (0, len(text))
+    quote = text[first : min(last, first + LONGEST_QUOTE)]
+    before = len(quote) - len(quote.lstrip())
+    start = found.evidence.start + first + before
+    quote = quote.strip()
+    return Citation(found.evidence.source, quote, start, start + len(quote))

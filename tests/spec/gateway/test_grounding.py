@@ -1,0 +1,184 @@
+"""Answers held against evidence: the fields of a request, citations, tools, the log, the counters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+from benchmarks.gateway_running import Running, running
+from guard.checker import SafetyChecker
+from guard.knowledge import About, KnowledgeWriter
+from guard.knowledge.passages import Section
+from guard.policy import ClaimsDocument, EvidenceFrom, FailMode, Policy, PolicyDocument, RuleDocument, Thresholds
+from guard.verdict import Action, Category
+
+FACT = "The Eiffel Tower was completed in 1889."
+FALSE = "The Eiffel Tower was completed in 1899."
+
+
+@contextmanager
+def grounded(*, knowledge: Path = Path("nowhere"), unsafe: Action = Action.BLOCK, **terms: Any) -> Iterator[Running]:
+    """A gateway whose policy holds claims of answers against evidence."""
+    rule = RuleDocument(
+        unsafe=unsafe, thresholds=Thresholds(0.5, 0.9), detectors=("claims",), fail=terms.pop("fail", FailMode.CLOSED)
+    )
+    document = PolicyDocument(
+        1, "grounded", "2026-11", ("claims",), claims=ClaimsDocument(**terms), both={Category.MISINFORMATION: rule}
+    )
+    with running(SafetyChecker(Policy(document), knowledge=knowledge)) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[Running]:
+    with grounded(evidence=tuple(EvidenceFrom)) as served:
+        yield served
+
+
+def ask(gateway: Running, *, messages: Any = None, **fields: Any) -> Any:
+    """By the stock client; our fields go as its `extra_body`."""
+    ours = {name: fields.pop(name) for name in ("evidence", "haechi") if name in fields}
+    return gateway.client().chat.completions.create(
+        model="default",
+        messages=messages or [{"role": "user", "content": "When was the Eiffel Tower completed?"}],
+        extra_body=ours,
+        **fields,
+    )
+
+
+def test_an_answer_against_the_evidence_of_its_request_is_stopped(gateway: Running) -> None:
+    """Whole and streamed; the model sees neither the evidence nor our other field."""
+    gateway.says(FALSE)
+    answer = ask(gateway, evidence=[{"text": FACT, "source": "report.pdf"}], haechi={"citations": True})
+    assert (answer.choices[0].finish_reason, answer.choices[0].message.content) == ("content_filter", None)
+    (claim,) = answer.haechi["claims"]
+    assert (claim["outcome"], claim["reasons"]) == ("refuted", ["date"])
+    assert claim["evidence"] == {"source": "report.pdf", "quote": FACT, "start": 0, "end": len(FACT)}
+    assert not {"evidence", "haechi"} & set(gateway.stub.bodies[-1])
+    chunks = list(ask(gateway, evidence=[FACT], stream=True, haechi={"citations": True}))
+    finishes = [c.choices[0].finish_reason for c in chunks if c.choices and c.choices[0].finish_reason]
+    assert finishes == ["content_filter"]
+    assert chunks[-1].haechi["claims"][0]["outcome"] == "refuted"
+
+
+def test_an_answer_in_line_with_its_evidence_goes_out_with_its_citations(gateway: Running) -> None:
+    """Only where they are asked for; streamed, in a chunk before the usage."""
+    gateway.says(FACT)
+    answer = ask(gateway, evidence=[FACT], haechi={"citations": True})
+    assert answer.choices[0].message.content == FACT
+    assert [claim["outcome"] for claim in answer.haechi["claims"]] == ["supported"]
+    assert getattr(ask(gateway, evidence=[FACT]), "haechi", None) is None
+    options: Any = {"include_usage": True}
+    chunks = list(ask(gateway, evidence=[FACT], haechi={"citations": True}, stream=True, stream_options=options))
+    (carrier,) = [i for i, chunk in enumerate(chunks) if getattr(chunk, "haechi", None)]
+    assert (carrier, bool(chunks[-1].usage)) == (len(chunks) - 2, True)
+
+
+@pytest.mark.parametrize("role", ["tool", "system"])
+def test_results_of_tools_and_system_prompts_count_where_the_policy_says_so(gateway: Running, role: str) -> None:
+    """They are cited by their place among the messages."""
+    gateway.says(FALSE)
+    call = {"id": "c1", "type": "function", "function": {"name": "look_up", "arguments": "{}"}}
+    tool = [
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": FACT},
+    ]
+    question = {"role": "user", "content": "When was the tower completed?"}
+    messages = [question, *tool] if role == "tool" else [{"role": "system", "content": FACT}, question]
+    answer = ask(gateway, messages=messages, haechi={"citations": True})
+    assert answer.choices[0].finish_reason == "content_filter"
+    place = 2 if role == "tool" else 0
+    assert answer.haechi["claims"][0]["evidence"]["source"] == f"messages[{place}]"
+
+
+def test_what_the_policy_does_not_count_is_no_evidence() -> None:
+    """A result of a tool is nothing to hold a claim against, unless the policy says so."""
+    with grounded() as gateway:
+        gateway.says(FALSE)
+        messages = [{"role": "system", "content": FACT}, {"role": "user", "content": "When?"}]
+        assert ask(gateway, messages=messages).choices[0].message.content == FALSE
+
+
+def test_a_short_answer_is_read_with_its_question(gateway: Running) -> None:
+    """ "In 1899." says something only together with what was asked."""
+    gateway.says("In 1899.")
+    answer = ask(gateway, evidence=[FACT], haechi={"citations": True})
+    assert [claim["outcome"] for claim in answer.haechi["claims"]] == ["refuted"]
+
+
+def test_the_log_keeps_what_was_found_sealed_and_the_counters_count(gateway: Running) -> None:
+    """The clear header has the category and nothing of the text; the words lie in an encrypted segment."""
+    gateway.says(FALSE)
+    ask(gateway, evidence=[FACT])
+    event = gateway.last()[-1]
+    assert event.type == "response.blocked"
+    assert "misinformation" in dict(event.findings)
+    page = gateway.http.get(gateway.url + "/metrics").text
+    assert 'haechi_claims_total{outcome="refuted"}' in page
+
+
+def test_knowledge_bases_are_asked_and_a_missing_one_lets_nothing_through(tmp_path: Path) -> None:
+    """Until it is there: 503, recorded. Then: its passage is cited."""
+    with with_base(tmp_path) as gateway:
+        gateway.says(FALSE)
+        with pytest.raises(openai.InternalServerError):
+            ask(gateway)
+        with KnowledgeWriter("towers", tmp_path, make=True) as writer:
+            writer.put("", "towers.md", [Section("Towers", FACT, 0)], About(), "0" * 64)
+        answer = ask(gateway, haechi={"citations": True})
+        assert answer.choices[0].finish_reason == "content_filter"
+        assert answer.haechi["claims"][0]["evidence"]["source"] == "kb:towers/towers.md#1"
+
+
+@contextmanager
+def with_base(folder: Path) -> Iterator[Running]:
+    document = PolicyDocument(
+        1,
+        "grounded",
+        "2026-11",
+        ("claims",),
+        claims=ClaimsDocument(knowledge=("towers",)),
+        output={Category.MISINFORMATION: RuleDocument(thresholds=Thresholds(0.5, 0.9))},
+    )
+    with running(SafetyChecker(Policy(document), knowledge=folder)) as served:
+        yield served
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"evidence": "text"},
+        {"evidence": [1]},
+        {"evidence": [{"source": "x"}]},
+        {"evidence": [{"text": "x", "source": 1}]},
+        {"evidence": ["x"] * 257},
+        {"haechi": True},
+        {"haechi": {"citations": "yes"}},
+    ],
+)
+def test_fields_that_are_not_as_they_should_be_are_refused(gateway: Running, wrong: dict[str, Any]) -> None:
+    """400 with the field's name, before the model is asked."""
+    gateway.stub.bodies.clear()
+    with pytest.raises(openai.BadRequestError) as refused:
+        ask(gateway, **wrong)
+    assert str(refused.value.param).split("[")[0] == next(iter(wrong))
+    assert gateway.stub.bodies == []
+
+
+def test_the_check_route_takes_evidence_and_answers_with_it(gateway: Running) -> None:
+    """Findings carry the citation; every claim its outcome; a wrong field is a 400."""
+    headers = {"authorization": f"Bearer {gateway.key}"}
+    body = {"text": FALSE, "direction": "output", "evidence": [FACT], "question": "When was it completed?"}
+    answer = gateway.http.post(gateway.url + "/v1/guard/check", content=json.dumps(body), headers=headers).json()
+    assert answer["action"] == "block"
+    assert answer["findings"][0]["evidence"]["quote"] == FACT
+    assert answer["claims"][0]["outcome"] == "refuted"
+    assert answer["scores"]["misinformation"] >= 0.9
+    refused = gateway.http.post(gateway.url + "/v1/guard/check", json={**body, "evidence": {}}, headers=headers)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "evidence")
