@@ -1,25 +1,26 @@
-"""`haechi eval`: measure a model, the guard or scrubbing; every figure with its n and interval."""
+"""`haechi eval`: measure a model, the guard, scrubbing or claim checking; every figure with its n and interval."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
 
-KINDS = ("guard", "pii", "model")
+KINDS = ("guard", "pii", "claims", "model")
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `haechi eval`."""
-    from haechi.cli import _eval_model, eval_guard, eval_pii
+    from haechi.cli import _eval_model, eval_claims, eval_guard, eval_pii
 
     parser = commands.add_parser(
         "eval",
-        help="measure a model, the guard or scrubbing",
+        help="measure a model, the guard, scrubbing or claim checking",
         description="Measure. `haechi eval MODEL|RUN --data FILE` is short for `haechi eval model MODEL|RUN --data FILE`.",
     )
-    kinds = parser.add_subparsers(metavar="guard|pii|model", required=True)
+    kinds = parser.add_subparsers(metavar="guard|pii|claims|model", required=True)
     eval_guard.add_parser(kinds)
     eval_pii.add_parser(kinds)
+    eval_claims.add_parser(kinds)
     model = kinds.add_parser(
         "model",
         help="measure a reward model or a policy",
