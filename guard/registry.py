@@ -66,8 +66,10 @@ DETECTORS: dict[str, Factory] = {
     "classifier": Factory("guard.classifier", "classifiers"),
 }
 BUILT_IN: frozenset[str] = frozenset({*DETECTORS, CLAIMS.name})
+NO_MODEL = "rules"
+"""The stance that has nothing to load."""
 STANCES: dict[str, Factory] = {
-    "rules": Factory("guard.claims.rules", "RuleStance"),
+    NO_MODEL: Factory("guard.claims.rules", "RuleStance"),
 }
 
 

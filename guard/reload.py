@@ -14,12 +14,13 @@ from pathlib import Path
 from guard.checker import KNOWLEDGE, SafetyChecker
 from guard.policy import Policy
 from guard.policy_file import find
+from guard.registry import CLAIMS, NO_MODEL
 from haechi.base.clock import Clock, SystemClock
 from haechi.base.errors import HaechiError
 
 _LOG = logging.getLogger("haechi.guard.reload")
-_SLOW = frozenset({"classifier", "claims"})
-"""Built-in detectors that may take a second or two to load."""
+_CLASSIFIER = "classifier"
+"""The built-in detector that takes a second or two to load."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class ReloadingChecker:
         except HaechiError as error:
             _LOG.error("the changed policy is not used, the one before stays: %s", error)  # no trace needed
             return
-        if policy.document.models or _SLOW.intersection(policy.detectors):
+        if _may_be_slow(policy):
             threading.Thread(
                 target=self._take_up, args=(policy, self._stamp), name="haechi-policy", daemon=True
             ).start()
@@ -102,3 +103,9 @@ class ReloadingChecker:
             _LOG.error("the changed policy is not used, the one before stays: %s", error)  # no trace needed
         else:
             _LOG.info("policy %s reloaded, digest %s", policy.name, policy.digest)
+
+
+def _may_be_slow(policy: Policy) -> bool:
+    """Whether a model may have to be loaded for a policy."""
+    stance = policy.document.claims.stance if CLAIMS.name in policy.detectors else NO_MODEL
+    return bool(policy.document.models) or _CLASSIFIER in policy.detectors or stance != NO_MODEL

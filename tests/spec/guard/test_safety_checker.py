@@ -72,10 +72,11 @@ def test_positions_are_code_points_of_the_original(checker: SafetyChecker) -> No
 
 
 def test_scores_are_there_for_what_was_looked_for_and_for_nothing_else(checker: SafetyChecker) -> None:
-    """Zero means looked for and not found; a category without a rule is absent."""
+    """Zero means looked for and not found; a category without a rule is absent, and so is misinformation without evidence."""
     scores = checker.check("hello").scores
-    assert set(scores) == set(checker.policy.rules[Direction.INPUT])
+    assert set(scores) == set(checker.policy.rules[Direction.INPUT]) - {Category.MISINFORMATION}
     assert set(scores.values()) == {0.0}
+    assert Category.MISINFORMATION in checker.check("hello", evidence=["Hello is a greeting."]).scores
 
 
 def test_the_verdict_names_the_policy_that_decided(checker: SafetyChecker) -> None:
