@@ -39,9 +39,14 @@ _QUESTION: Final = re.compile(
 )
 _GREETING: Final = re.compile(
     r"^(?:hi|hello|hey|dear|greetings|good (?:morning|afternoon|evening|day|night)|welcome|thanks?|thank you|you'?re welcome|sorry|i apologi[sz]e|"
-    r"goodbye|bye|see you|sure|certainly|of course|absolutely|great question|good question|no problem|happy to|glad to|congratulations|okay|ok|yes|no)\b[^.]{0,40}[.!~]*\s*$|"
-    r"^(?:안녕|반갑|감사|고맙|고마워|죄송|미안|환영|축하|수고|잘 가|네[,.! ]|예[,.! ]|물론|알겠|그럼요|좋은 질문)[^.]{0,30}[.!~]*\s*$|"
-    r"^(?:你好|您好|大家好|早上好|晚上好|下午好|谢谢|感谢|多谢|不客气|对不起|抱歉|欢迎|再见|恭喜|祝贺|好的|当然|没问题|嗨)[^。]{0,20}[。！!~]*\s*$",
+    r"goodbye|bye|see you|great question|good question|no problem|happy to|glad to|congratulations)\b[^.]{0,40}[.!~]*\s*$|"
+    r"^(?:안녕|반갑|감사|고맙|고마워|죄송|미안|환영|축하|수고|잘 가|알겠|그럼요|좋은 질문)[^.]{0,30}[.!~]*\s*$|"
+    r"^(?:你好|您好|大家好|早上好|晚上好|下午好|谢谢|感谢|多谢|不客气|对不起|抱歉|欢迎|再见|恭喜|祝贺|没问题|嗨)[^。]{0,20}[。！!~]*\s*$",
+    re.I,
+)
+_LEAD_IN: Final = re.compile(
+    r"^\W*(?:(?:yes|no|yeah|sure|certainly|of course|absolutely|okay|ok|well|oh|right|exactly)(?:[,.!~]+\s*|\s*$)|"
+    r"(?:네|예|아니요|아니오|물론(?:입니다|이죠|이에요|이지요)?)(?:[,.!~]+\s*|\s*$)|(?:是的|不是|不|对|好的|好|当然(?:可以)?|没错)(?:[,，.。!！~]+\s*|\s*$))",
     re.I,
 )
 _OPINION: Final = re.compile(
@@ -96,8 +101,12 @@ _ENGLISH_VERB: Final = re.compile(
 
 
 def kind_of(sentence: str, language: Language) -> Kind:
-    """What a sentence is; `language` is its own."""
+    """What a sentence is; `language` is its own. A word like "yes," before it changes nothing."""
     own = _QUOTED.sub("“”", sentence)
+    stated = _LEAD_IN.sub("", own)
+    if not stated.strip():
+        return Kind.GREETING
+    own = stated
     tests = (
         (_CODE, Kind.CODE),
         (_QUESTION, Kind.QUESTION),

@@ -14,6 +14,10 @@ CLAIMS = (
     "Water boils at 100 degrees Celsius.",
     "Aspirin reduces fever.",
     "The minister said “I think we will win”.",
+    "Yes, it was released on September 17, 1991.",
+    "No one lives on the island.",
+    "네, 서울은 대한민국의 수도입니다.",
+    "是的，北京是中国的首都。",
     "서울은 대한민국의 수도이다.",
     "이 약은 하루에 두 번 복용하는 진통제입니다.",
     "백두산의 높이는 2,744미터다.",
@@ -23,6 +27,12 @@ CLAIMS = (
 )
 NO_CLAIMS = (
     "Hello there!",
+    "Yes.",
+    "Sure, happy to help!",
+    "Of course, I think so too.",
+    "네, 알겠습니다.",
+    "물론입니다.",
+    "好的。",
     "How tall is the Eiffel Tower?",
     "I think the tower is the best one in Europe.",
     "It might rain in Paris tomorrow.",
@@ -113,16 +123,16 @@ def test_a_sentence_of_two_thousand_characters_is_one_claim() -> None:
 
 
 def test_time_grows_with_the_length_only() -> None:
-    """Ten times the text, sentence-free or code, in small pieces takes about ten times as long."""
+    """Four times a text that is longer than the longest sentence, in small pieces, takes about four times as long."""
     for piece in ("word ", "```\nx\n", "长"):
         took = []
-        for size in (400, 4_000):
+        for size in (2_500, 10_000):
             splitter, start = ClaimSplitter(), time.process_time()
             for _ in range(size):
                 splitter.feed(piece)
             splitter.finish()
             took.append(time.process_time() - start)
-        assert took[1] < 60 * max(took[0], 0.002)
+        assert took[1] < 10 * max(took[0], 0.002)
 
 
 def test_each_claim_knows_its_own_language() -> None:
