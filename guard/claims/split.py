@@ -24,6 +24,8 @@ LONGEST: Final = 2_000
 """Code points of the longest claim; a longer sentence is cut."""
 _AHEAD: Final = 8
 """Code points behind that are seen before a sentence is cut, so that a fence there is not cut in two."""
+_SIGN: Final = re.compile(r"[.!?…。！？；｡\n`~다요아나야든게]")
+"""Without one of these no sentence ends and no code begins, so that nothing has to be looked at again."""
 _FENCE: Final = re.compile(r"(?:^|(?<=\n)) {0,3}(?:```|~~~)")
 _FENCE_END: Final = re.compile(r"(?:^|(?<=\n)) {0,3}(?:```|~~~)[^\n]*\n")
 _OPENING: Final = re.compile(r"(?:[\s>]*(?:[-*•·▪◦–]|\(?\d{1,3}[.)]|[①-⑳]|[a-zA-Z][.)])?\s+|\s*[>•·▪]\s*)?[*_\s]*")
@@ -43,6 +45,7 @@ class ClaimSplitter:
         self._context = Context(self._question)
         self._rest = ""
         self._at = 0
+        self._signed = False
         self._code = False
         self._line_start = True
         self._first = True
@@ -55,7 +58,12 @@ class ClaimSplitter:
     def feed(self, delta: str) -> list[Claim]:
         """The claims whose sentences have closed with this text."""
         self._rest += delta
-        return list(self._closed(last=False))
+        self._signed = self._signed or _SIGN.search(delta) is not None
+        if not self._signed and len(self._rest) <= LONGEST + _AHEAD:
+            return []
+        claims = list(self._closed(last=False))
+        self._signed = _SIGN.search(self._rest) is not None
+        return claims
 
     def finish(self) -> list[Claim]:
         """The claims of what was left."""
