@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,10 @@ def test_the_log_keeps_what_was_found_sealed_and_the_counters_count(gateway: Run
     event = gateway.last()[-1]
     assert event.type == "response.blocked"
     assert "misinformation" in dict(event.findings)
+    sealed = {segment.name: segment.content for segment in event.segments}
+    (claim,) = json.loads(sealed["claims"])
+    assert (claim["outcome"], claim["citation"]["quote"]) == ("refuted", FACT)
+    assert "Eiffel" not in repr([getattr(event, field.name) for field in fields(event) if field.name != "segments"])
     page = gateway.http.get(gateway.url + "/metrics").text
     assert 'haechi_claims_total{outcome="refuted"}' in page
 
