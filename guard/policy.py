@@ -111,11 +111,15 @@ class OperatorsDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class EvidenceFrom(enum.StrEnum):
-    """Which parts of a request claims may be held against: the field `evidence`, results of tools, system prompts."""
+    """Which parts of a request claims may be held against: the field `evidence`, results of tools, system prompts.
+
+    user: what users say; for clients that put documents into the user's turn, since else a user's error counts.
+    """
 
     REQUEST = "request"
     TOOLS = "tools"
     SYSTEM = "system"
+    USER = "user"
 
 
 class ClaimsDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

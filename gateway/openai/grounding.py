@@ -21,6 +21,11 @@ from guard.verdict import CheckedClaim, Citation, Finding, Verdict
 MOST_EVIDENCE: Final = 256
 FIELD: Final = "haechi"
 _TEXTS: Final = ("text", "source", "title", "dated", "valid_to")
+_ROLES: Final = {
+    EvidenceFrom.SYSTEM: ("system", "developer"),
+    EvidenceFrom.TOOLS: ("tool", "function"),
+    EvidenceFrom.USER: ("user",),
+}
 _OURS: Final = ("evidence", FIELD)
 
 
@@ -80,11 +85,8 @@ def without_ours(body: Json) -> Json:
 
 
 def spoken_evidence(body: Json, sources: Collection[EvidenceFrom]) -> tuple[Evidence, ...]:
-    """System prompts and results of tools, as far as the policy counts them; cited as `messages[N]`."""
-    roles = {
-        **({"system": 1, "developer": 1} if EvidenceFrom.SYSTEM in sources else {}),
-        **({"tool": 1, "function": 1} if EvidenceFrom.TOOLS in sources else {}),
-    }
+    """System prompts, results of tools and user turns, as far as the policy counts them; cited as `messages[N]`."""
+    roles = {role for source in sources for role in _ROLES.get(source, ())}
     return tuple(
         Evidence(text, f"messages[{number}]")
         for number, message in enumerate(body.get("messages") or [])

@@ -81,7 +81,7 @@ def test_an_answer_in_line_with_its_evidence_goes_out_with_its_citations(gateway
     assert (carrier, bool(chunks[-1].usage)) == (len(chunks) - 2, True)
 
 
-@pytest.mark.parametrize("role", ["tool", "system"])
+@pytest.mark.parametrize("role", ["tool", "system", "user"])
 def test_results_of_tools_and_system_prompts_count_where_the_policy_says_so(gateway: Running, role: str) -> None:
     """They are cited by their place among the messages."""
     gateway.says(FALSE)
@@ -91,7 +91,7 @@ def test_results_of_tools_and_system_prompts_count_where_the_policy_says_so(gate
         {"role": "tool", "tool_call_id": "c1", "content": FACT},
     ]
     question = {"role": "user", "content": "When was the tower completed?"}
-    messages = [question, *tool] if role == "tool" else [{"role": "system", "content": FACT}, question]
+    messages = [question, *tool] if role == "tool" else [{"role": role, "content": FACT}, question]
     answer = ask(gateway, messages=messages, haechi={"citations": True})
     assert answer.choices[0].finish_reason == "content_filter"
     place = 2 if role == "tool" else 0
