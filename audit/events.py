@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class EventType(enum.StrEnum):
@@ -53,22 +54,19 @@ class EventType(enum.StrEnum):
         return self in _END
 
 
-_BEGIN = frozenset({EventType.REQUEST_RECEIVED, EventType.ERASURE_INTENT})
-_END = frozenset(
-    {
-        EventType.RESPONSE_COMPLETED,
-        EventType.RESPONSE_BLOCKED,
-        EventType.RESPONSE_ABORTED,
-        EventType.RESPONSE_FAILED,
-        EventType.REQUEST_ORPHANED,
-        EventType.ERASURE_DONE,
-        EventType.RETENTION_DONE,
-    }
+_BEGIN = (EventType.REQUEST_RECEIVED, EventType.ERASURE_INTENT)
+_END = (
+    EventType.RESPONSE_COMPLETED,
+    EventType.RESPONSE_BLOCKED,
+    EventType.RESPONSE_ABORTED,
+    EventType.RESPONSE_FAILED,
+    EventType.REQUEST_ORPHANED,
+    EventType.ERASURE_DONE,
+    EventType.RETENTION_DONE,
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """Content about one person. subject: whose it is ("" for nobody's); retention: the class that decides when its key dies."""
 
     name: str

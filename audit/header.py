@@ -5,13 +5,17 @@ Rules of this file
 2. `sts` and `segs` are added after sealing and are outside the context; everything else binds the ciphertexts.
 3. A closed schema in canonical form is a regular language: one expression, built from the table, says of a header's
    bytes that they fit and that no other bytes say the same.
+4. What is written is put together as text, field by field in sorted order, and that expression then judges the whole:
+   a value that is not in its form, or would pretend to be another field, does not get past it.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from json.encoder import encode_basestring_ascii as quoted
+from typing import Any, Final, NamedTuple
 
 from audit.canonical import encode
 from audit.errors import InvalidRecord
@@ -189,7 +193,16 @@ def _misfit(header: dict[str, Any]) -> InvalidRecord:
     for name, pattern in known.items():
         if name in header and not re.fullmatch(pattern.encode(), encode(header[name])):
             return InvalidRecord(f"header field {name!r} is not in its form")
-    return InvalidRecord(f"header fields are missing: {', '.join(sorted(REQUIRED.keys() - header.keys()))}")
+    if missing := sorted(REQUIRED.keys() - header.keys()):
+        return InvalidRecord(f"header fields are missing: {', '.join(missing)}")
+    return InvalidRecord("a header is not in its one canonical form")
+
+
+def _misfit_of(leaf: bytes) -> InvalidRecord:
+    try:
+        return _misfit(json.loads(leaf))
+    except (ValueError, TypeError, RecursionError):
+        return InvalidRecord("a header field is not in its form")
 
 
 def check_names(event: Event) -> None:
@@ -223,30 +236,39 @@ def complete(context: bytes, segments: bytes, at_us: int) -> bytes:
         InvalidRecord: the whole does not fit the schema, or is too long.
     """
     head, mark, tail = context.partition(_BEFORE_TENANT)
-    leaf = head + b',"segs":' + segments + b',"sts":' + str(at_us).encode() + mark + tail
+    leaf = b'%b,"segs":%b,"sts":%d%b%b' % (head, segments, at_us, mark, tail)
     if _HEADER.fullmatch(leaf) is None:
-        raise InvalidRecord("a header field is not in its form")
+        raise _misfit_of(leaf)
     if len(leaf) > MOST_BYTES:
         raise InvalidRecord(f"a header of {len(leaf)} bytes is longer than {MOST_BYTES}")
     return leaf
 
 
-def build(event: Event, *, log: str, record_id: str, writer: str, number: int, at_us: int) -> dict[str, Any]:
-    """The header of an event, complete but for `segs` and `sts`."""
-    header: dict[str, Any] = {
-        "act": event.act, "cls": event.retention, "dec": event.decision,
-        "fin": [{"c": category, "p": score} for category, score in event.findings[:MOST_FINDINGS]],
-        "hv": VERSION, "id": record_id, "log": log, "mod": event.model, "pol": event.policy, "prev": event.previous,
-        "pur": event.purpose, "req": event.request_id, "rsn": event.reason, "ten": event.tenant,
-        "ti": event.tokens_in, "to": event.tokens_out, "typ": event.type.value,
-        "w": writer, "wn": number, "wts": at_us,
-    }  # fmt: skip
-    if event.chars_total:
-        header.update(cc=event.chars_checked, ct=event.chars_total, cl=event.chars_leaked)
-    if event.kids:
-        header["kids"] = list(event.kids)
-    if event.count:
-        header["n"] = event.count
-    if event.until_us:
-        header["until"] = event.until_us
-    return header
+class Head(NamedTuple):
+    """A log that has grown. root: 32 bytes."""
+
+    log: str
+    root: bytes
+    size: int
+
+
+def context(
+    event: Event, *, log: str, record_id: str, writer: str, number: int, at_us: int, heads: tuple[Head, ...] = ()
+) -> bytes:
+    """The header of an event, complete but for `segs` and `sts`; `complete` judges whether it fits."""
+    findings = ",".join([f'{{"c":{quoted(name)},"p":{score}}}' for name, score in event.findings[:MOST_FINDINGS]])
+    checked = f'"cc":{event.chars_checked},"cl":{event.chars_leaked},' if event.chars_total else ""
+    total = f'"ct":{event.chars_total},' if event.chars_total else ""
+    named = ",".join([f'{{"log":{quoted(one.log)},"root":"{one.root.hex()}","size":{one.size}}}' for one in heads])
+    listed = f'"heads":[{named}],' if heads else ""
+    kids = f'"kids":[{",".join(map(quoted, event.kids))}],' if event.kids else ""
+    count = f'"n":{event.count},' if event.count else ""
+    until = f'"until":{event.until_us},' if event.until_us else ""
+    return (
+        f'{{"act":{quoted(event.act)},{checked}"cls":{quoted(event.retention)},{total}"dec":{quoted(event.decision)},'
+        f'"fin":[{findings}],{listed}"hv":{VERSION},"id":{quoted(record_id)},{kids}'
+        f'"log":{quoted(log)},"mod":{quoted(event.model)},{count}"pol":{quoted(event.policy)},'
+        f'"prev":{quoted(event.previous)},"pur":{quoted(event.purpose)},"req":{quoted(event.request_id)},'
+        f'"rsn":{quoted(event.reason)},"ten":{quoted(event.tenant)},"ti":{event.tokens_in},"to":{event.tokens_out},'
+        f'"typ":{quoted(event.type)},{until}"w":{quoted(writer)},"wn":{number},"wts":{at_us}}}'
+    ).encode("ascii")

@@ -92,15 +92,21 @@ class SubjectKeys:
             LogUnavailable: the key store cannot be written.
         """
         with self._lock:
-            found = {place: self._cache.get(place) for place in places}
-            missing = [place for place, key in found.items() if key is None]
+            found: dict[KeyPlace, SubjectKey] = {}
+            missing: dict[KeyPlace, None] = {}
+            for place in places:
+                key = self._cache.get(place)
+                if key is None:
+                    missing[place] = None
+                else:
+                    found[place] = key
             if missing:
-                made = self._find_or_make_all(missing)
+                made = self._find_or_make_all(list(missing))
                 self._cache.update(made)
                 found.update(made)
                 while len(self._cache) > _MOST_CACHED:
                     self._cache.popitem(last=False)
-            return {place: key for place, key in found.items() if key is not None}
+            return found
 
     def forget(self) -> None:
         """Drop what is cached: another process destroyed keys."""

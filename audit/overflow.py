@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 from audit import header as schema
-from audit.canonical import encode
 from audit.errors import AuditError, InvalidRecord, LogUnavailable
 from audit.events import Event, EventType, Segment
 from audit.kms import Kms
@@ -226,9 +225,10 @@ def to_bytes(one: Pending, after: int) -> bytes:
     try:
         _judge(one)
         event = asdict(one.event)
-        event["type"] = one.event.type.value
-        for segment in event["segments"]:
-            segment["content"] = base64.b64encode(segment["content"]).decode("ascii")
+        event["segments"] = [
+            {**segment._asdict(), "content": base64.b64encode(segment.content).decode("ascii")}
+            for segment in one.event.segments
+        ]
         entry = {"at": one.at_us, "id": one.ack.record_id, "log": one.log, "after": after, "event": event}
         return json.dumps(entry).encode("ascii")
     except InvalidRecord:
@@ -251,7 +251,7 @@ def from_bytes(data: bytes) -> tuple[Pending, int]:
 
 def _judge(one: Pending) -> None:
     schema.check_names(one.event)
-    header = schema.build(
+    text = schema.context(
         one.event, log=one.log, record_id=one.ack.record_id, writer=_NOBODY, number=1, at_us=one.at_us
     )
     parts = [
@@ -259,4 +259,4 @@ def _judge(one: Pending) -> None:
         f'"len":{padded_length(len(s.content) + 8) + _NONCE_AND_TAG},"n":"{s.name}"}}'
         for s in one.event.segments
     ]
-    schema.complete(encode(header), f"[{','.join(parts)}]".encode("ascii"), one.at_us)
+    schema.complete(text, f"[{','.join(parts)}]".encode("ascii"), one.at_us)

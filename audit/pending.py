@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from audit.errors import AuditError
 from audit.events import Event
@@ -21,8 +22,7 @@ class Ack:
     durable: Future[int] = field(default_factory=Future)
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(NamedTuple):
     """An event on its way to the disk."""
 
     event: Event

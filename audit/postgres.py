@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from audit.errors import LogUnavailable, PartMissing
 
@@ -38,6 +38,15 @@ _SESSION = (
     "set client_min_messages = error",
 )
 SCHEMES = ("postgresql://", "postgres://")
+Statement = tuple[str, tuple[object, ...]]
+"""SQL with `?`, and its values."""
+
+
+class Answer(NamedTuple):
+    """What the server says to a statement. said: the command's tag."""
+
+    said: str
+    rows: list[tuple[Any, ...]]
 
 
 class Database:
@@ -81,26 +90,43 @@ class Database:
         with translated(), self.connection().cursor() as cursor:
             cursor.executemany(_words(sql), list(rows))
 
-    def pipelined(self, *statements: tuple[str, tuple[object, ...]]) -> list[Any]:
-        """Run several statements in one round trip; the cursor of each."""
+    def together(self, *statements: Statement) -> list[Answer]:
+        """Run several statements in one message; the answer to each. The driver writes their values into the text."""
+        psycopg = load_psycopg()
         with translated():
-            db = self.connection()
-            with db.pipeline():
-                return [db.execute(_words(sql), values or None, binary=True) for sql, values in statements]
+            cursor = psycopg.ClientCursor(self.connection())
+            values = [value for _, given in statements for value in given]
+            cursor.execute("; ".join(_words(sql) for sql, _ in statements), values or None)
+            answers = [_answer(cursor)]
+            while cursor.nextset():
+                answers.append(_answer(cursor))
+            return answers
 
     @contextmanager
     def transaction(self, lock: int | None = None) -> Iterator[Database]:
         """Everything within or nothing. lock: a number whose holders exclude each other until they are through."""
-        begin: list[tuple[str, tuple[object, ...]]] = [("begin", ())]
-        if lock is not None:
-            begin.append(("select pg_advisory_xact_lock(?)", (lock,)))
-        try:
-            self.pipelined(*begin)
+        with self.undone_on_error():
+            self.together(*beginning(lock))
             yield self
-            self.execute("commit")
+            self.commit()
+
+    @contextmanager
+    def undone_on_error(self) -> Iterator[None]:
+        """Give up the transaction that is open when something within fails."""
+        try:
+            yield
         except BaseException:
             self.undo()
             raise
+
+    def commit(self, *last: Statement) -> None:
+        """Make the transaction durable, in one message with its last statements.
+
+        Raises:
+            LogUnavailable: a statement failed, or the outcome is not known.
+        """
+        if self.together(*last, ("commit", ()))[-1].said != "COMMIT":
+            raise LogUnavailable("PostgreSQL gave up a transaction of the audit database", hint="its own log says why")
 
     def undo(self) -> None:
         """Give up the open transaction; a connection that cannot even do that is dropped."""
@@ -125,6 +151,12 @@ class Database:
             with suppress(Exception):  # a connection that broke is closed as far as it can be
                 self._db.close()
             self._db = None
+
+
+def beginning(lock: int | None) -> tuple[Statement, ...]:
+    """What opens a transaction; with a lock, a statement sees what was committed before the one that takes it ended."""
+    take: tuple[Statement, ...] = () if lock is None else (("select pg_advisory_xact_lock(?)", (lock,)),)
+    return (("begin", ()), *take)
 
 
 @contextmanager
@@ -158,6 +190,10 @@ def load_psycopg() -> Any:
             "a PostgreSQL database needs the driver psycopg", hint="pip install 'haechi[postgres]'"
         ) from error
     return psycopg
+
+
+def _answer(cursor: Cursor[Any]) -> Answer:
+    return Answer(cursor.statusmessage or "", cursor.fetchall() if cursor.description else [])
 
 
 def _connect(url: str, *, read_only: bool) -> Connection[Any]:

@@ -14,10 +14,9 @@ import sqlite3
 import threading
 from collections.abc import Callable
 
-from audit.canonical import encode
 from audit.errors import AuditError, LogUnavailable
 from audit.events import Event, EventType
-from audit.header import build, complete, context_bytes
+from audit.header import Head, complete, context
 from audit.kms import Kms
 from audit.note import Checkpoint, VerifierKey, parse, public_key, sign, verify
 from audit.pins import Pins, check
@@ -164,18 +163,18 @@ class Publisher:
 
     def _append_heads(self, db: Rows, tenants: list[str], number: int) -> None:
         edge = self._store.edge(self._system)
-        header = build(
+        found = [(name, self._store.edge(name).frontier) for name in tenants]
+        text = context(
             Event(EventType.HEADS, SYSTEM, "", act="log", decision="none"),
             log=self._system,
             record_id=secrets.token_hex(16),
             writer=self._numbering.writer,
             number=number,
             at_us=self._clock.now_us(),
+            heads=tuple(Head(name, frontier.root(), frontier.size) for name, frontier in found),
         )
-        heads = [(name, self._store.edge(name).frontier) for name in tenants]
-        header["heads"] = [{"log": name, "root": f.root().hex(), "size": f.size} for name, f in heads]
         at_us = max(edge.sts, self._clock.now_us())
-        leaf = complete(context_bytes(header), encode([]), at_us)
+        leaf = complete(text, b"[]", at_us)
         grown = edge.frontier.extended([leaf_hash(leaf)])
         db.execute(INSERT_LEAF, (self._system, edge.frontier.size, leaf))
         db.execute(PUT_EDGE, (self._system, grown.size, grown.to_bytes(), at_us))

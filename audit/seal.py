@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import os
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -20,6 +21,8 @@ from audit.errors import TamperedLog
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
+FRESH_BYTES = KEY_BYTES + 2 * NONCE_BYTES
+"""Random bytes that sealing one segment uses up: its record key and two nonces."""
 _STEP = 256
 _SMALL = 4096
 
@@ -36,8 +39,7 @@ class SubjectKey:
         object.__setattr__(self, "cipher", AESGCM(self.key))
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(NamedTuple):
     """A sealed segment. ciphertext: nonce | GCM. wrap: nonce | GCM of the record key. ch, kc: 32 bytes each."""
 
     ciphertext: bytes
@@ -55,9 +57,12 @@ def padded_length(n: int) -> int:
     return -(-n // step) * step
 
 
-def seal(context: bytes, name: str, content: bytes, subject: SubjectKey) -> Sealed:
-    """Encrypt content. context: SHA-256 of the record's context bytes, 32 bytes."""
-    fresh = os.urandom(KEY_BYTES + 2 * NONCE_BYTES)
+def seal(context: bytes, name: str, content: bytes, subject: SubjectKey, fresh: bytes | None = None) -> Sealed:
+    """Encrypt content. context: SHA-256 of the record's context bytes, 32 bytes.
+
+    fresh: `FRESH_BYTES` random bytes that nothing else uses, for who draws those of many segments at once.
+    """
+    fresh = fresh or os.urandom(FRESH_BYTES)
     record_key, nonce, wrap_nonce = fresh[:KEY_BYTES], fresh[KEY_BYTES:-NONCE_BYTES], fresh[-NONCE_BYTES:]
     bound = context + name.encode("ascii")
     plain = len(content).to_bytes(8, "big") + content

@@ -11,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -127,7 +127,12 @@ class SqliteStore(Store):
         """Make the transaction durable."""
         self._db.execute("commit")
 
+    def extend(self, logs: Iterable[str], make: Callable[[int, dict[str, Edge]], Batch]) -> None:
+        with self.writing():
+            self.insert(make(self.erasures(), {log: self.edge(log) for log in logs}))
+
     def insert(self, batch: Batch) -> None:
+        """Add a batch to the transaction that is open."""
         db = self._db
         db.executemany(INSERT_LEAF, batch.leaves)
         if batch.bodies:
@@ -185,7 +190,14 @@ def _file_of(path: str) -> tuple[int, int]:
 
 def _connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
-    for pragma in ("journal_mode=wal", "synchronous=full", "secure_delete=on", "wal_autocheckpoint=1000"):
+    # Of a new file: with pages of 4 KiB a quarter of each stays empty beside two records of 1 KiB.
+    for pragma in (
+        "page_size=8192",
+        "journal_mode=wal",
+        "synchronous=full",
+        "secure_delete=on",
+        "wal_autocheckpoint=1000",
+    ):
         db.execute(f"pragma {pragma}")
     return db
 

@@ -11,7 +11,7 @@ Rules of this file
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -97,8 +97,12 @@ class Store(ABC):
         """One moment of the database for every read within, whatever is appended meanwhile."""
 
     @abstractmethod
-    def insert(self, batch: Batch) -> None:
-        """Add a batch to the transaction that is open."""
+    def extend(self, logs: Iterable[str], make: Callable[[int, dict[str, Edge]], Batch]) -> None:
+        """One transaction, as `writing`: what `make` makes of `erasures` and the edges of these logs is added.
+
+        Raises:
+            LogUnavailable: as `writing`; or what `make` raises, and then nothing is added.
+        """
 
     @abstractmethod
     def stream(self, sql: str, parameters: tuple[object, ...]) -> Iterator[Any]:
@@ -116,10 +120,6 @@ class Store(ABC):
     @abstractmethod
     def close(self) -> None:
         """Release the database."""
-
-    def ends(self, logs: Iterable[str]) -> tuple[int, dict[str, Edge]]:
-        """`erasures`, and the edge of each of these logs."""
-        return self.erasures(), {log: self.edge(log) for log in logs}
 
     def edge(self, log: str) -> Edge:
         """Where the log ends now; an empty tree when it is new."""

@@ -2,26 +2,24 @@
 
 Rules of this file
 1. Writers of a schema queue at one advisory lock; PostgreSQL hands it out in order of asking.
-2. Taking the lock is a statement of its own: what is read after it was committed before it.
-3. A connection that broke in `commit` leaves its outcome open. Who asks next takes the lock first, so the answer is final.
+2. Taking the lock is a statement of its own: what the next statement reads was committed before it.
+3. A batch takes two messages: lock and read; write and commit. One more costs as much as the sync of a good disk.
+4. A connection that broke in `commit` leaves its outcome open. Who asks next takes the lock first, so the answer is final.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
 from audit.errors import KeysUnavailable
-from audit.postgres import Database, translated
+from audit.postgres import Database, Statement, beginning, translated
 from audit.store_port import (
-    DELETE_OPEN,
-    INSERT_BODY,
     INSERT_DESTROYED,
-    INSERT_LEAF,
-    INSERT_OPEN,
     PUT_EDGE,
     Batch,
     Edge,
@@ -31,7 +29,7 @@ from audit.store_port import (
 )
 
 TABLES = Path(__file__).with_name("postgres.sql")
-_COPY_FROM = 24  # rows; below it single inserts in one round trip are quicker
+_COPY_FROM = 16  # rows; below it one message less is quicker
 _FETCHED = 1000  # rows of a stream at a time
 
 
@@ -65,31 +63,22 @@ class PostgresStore(Store):
         finally:
             self._db.undo()
 
-    def ends(self, logs: Iterable[str]) -> tuple[int, dict[str, Edge]]:
+    def extend(self, logs: Iterable[str], make: Callable[[int, dict[str, Edge]], Batch]) -> None:
         names = list(logs)
-        counted, edges = self._db.pipelined(
-            ("select value from state where name = 'erasures'", ()),
-            ("select log, size, hashes, sts from edge where log = any(?)", (names,)),
-        )
-        found = {str(row[0]): edge_of(row[1:]) for row in edges.fetchall()}
-        count = counted.fetchone()
-        return (int(count[0]) if count else 0), {name: found.get(name) or edge_of(None) for name in names}
-
-    def insert(self, batch: Batch) -> None:
-        db = self._db.connection()
-        if len(batch.leaves) >= _COPY_FROM:
-            self._copy("leaf (log, seq, header)", ("text", "int8", "bytea"), batch.leaves)
-            types = ("text", "int8", "text", "text", "bytea", "bytea")
-            self._copy("body (log, seq, name, kid, ciphertext, wrap)", types, batch.bodies)
-        with translated(), db.pipeline():
-            if len(batch.leaves) < _COPY_FROM:
-                self._many(INSERT_LEAF, batch.leaves)
-                self._many(INSERT_BODY, batch.bodies)
-            self._many(INSERT_OPEN, batch.begun)
-            self._many(DELETE_OPEN, [(record,) for record in batch.ended])
-            self._many(INSERT_DESTROYED, batch.destroyed)
-            ends = [(log, edge.frontier.size, edge.frontier.to_bytes(), edge.sts) for log, edge in batch.edges.items()]
-            self._many(PUT_EDGE, ends)
+        with self._db.undone_on_error():
+            *_, counted, ends = self._db.together(
+                *beginning(self._lock),
+                ("select value from state where name = 'erasures'", ()),
+                ("select log, size, hashes, sts from edge where log = any(?)", (names,)),
+            )
+            edges = {name: edge_of(None) for name in names} | {row[0]: edge_of(row[1:]) for row in ends.rows}
+            batch = make(counted.rows[0][0] if counted.rows else 0, edges)
+            few = len(batch.leaves) < _COPY_FROM
+            if not few:
+                self._copy("leaf (log, seq, header)", ("text", "int8", "bytea"), batch.leaves)
+                types = ("text", "int8", "text", "text", "bytea", "bytea")
+                self._copy("body (log, seq, name, kid, ciphertext, wrap)", types, batch.bodies)
+            self._db.commit(*_statements(batch, with_records=few))
 
     def stream(self, sql: str, parameters: tuple[object, ...]) -> Iterator[Any]:
         db = self._db.connection()
@@ -160,9 +149,25 @@ class PostgresStore(Store):
             for row in rows:
                 copy.write_row(row)
 
-    def _many(self, sql: str, rows: list[Any]) -> None:
-        if rows:
-            self._db.executemany(sql, rows)
+
+def _statements(batch: Batch, *, with_records: bool) -> Iterator[Statement]:
+    """What adds a batch. with_records: also its leaves and bodies."""
+    if with_records:
+        yield from _rows("leaf (log, seq, header)", batch.leaves)
+        yield from _rows("body (log, seq, name, kid, ciphertext, wrap)", batch.bodies)
+    yield from _rows("open_request (record, log, request, writer)", batch.begun)
+    if batch.ended:
+        yield "delete from open_request where record = any(?)", (batch.ended,)
+    yield from ((INSERT_DESTROYED, row) for row in batch.destroyed)
+    for log, edge in batch.edges.items():
+        yield PUT_EDGE, (log, edge.frontier.size, edge.frontier.to_bytes(), edge.sts)
+
+
+def _rows(columns: str, rows: Sequence[tuple[object, ...]]) -> Iterator[Statement]:
+    """Rows of a table, in one statement where there are any."""
+    if rows:
+        marks = ",".join(["(" + ",".join("?" * len(rows[0])) + ")"] * len(rows))
+        yield f"insert into {columns} values {marks}", tuple(chain.from_iterable(rows))  # noqa: S608  # fixed words
 
 
 def lock_number(use: str, name: str) -> int:

@@ -1,7 +1,8 @@
 """The writer thread: natural group commit (FORMAT.md section 6).
 
 Rules of this file
-1. While one batch is being committed the next one gathers; nothing lingers.
+1. While one batch is being committed the next one gathers. A lone record never lingers; callers who were told together
+   come back together, and after such a batch the writer lets them, for as long as they keep coming.
 2. An append is acknowledged after its commit returned, and only then. A failed batch fails every append in it.
 3. Nothing is written under a key that was destroyed meanwhile: see `Store.erasures`.
 4. A commit that failed may have been kept. It is looked for before anybody is told; a record is never written twice.
@@ -9,7 +10,6 @@ Rules of this file
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import queue
 import re
@@ -22,14 +22,13 @@ from typing import NamedTuple
 
 from audit import header as schema
 from audit.ballast import Ballast, is_disk_full
-from audit.canonical import encode
 from audit.errors import AuditError, InvalidRecord, LogUnavailable, TamperedLog
 from audit.events import Event, EventType
-from audit.keys import KeyPlace, SubjectKeys, epoch_of
+from audit.keys import SubjectKeys
 from audit.modes import Mode
 from audit.overflow import Overflow
 from audit.pending import Ack, Pending, settle
-from audit.seal import seal
+from audit.ready import Ready, make_ready
 from audit.store_port import Batch, Edge, Store
 from audit.tree import leaf_hash
 from haechi.base.clock import Clock
@@ -45,15 +44,10 @@ LARGEST_CHUNK = 64
 RETRY_EVERY_S = 0.5
 """How often a log that is away is asked whether it is back."""
 LONGEST_QUEUE = 20_000
-
-
-class _Ready(NamedTuple):
-    """A sealed record that lacks only its place and time. context: its header's bytes without `segs` and `sts`."""
-
-    pending: Pending
-    context: bytes
-    segments: bytes
-    bodies: list[tuple[str, str, bytes, bytes]]
+CROWD = 8
+"""Records in a batch from which on the next one is waited for: without, the first to come back is committed alone."""
+BREATH_S = 0.000_25
+MOST_BREATHS = 8
 
 
 class _Placed(NamedTuple):
@@ -91,7 +85,7 @@ class Seen:
         """Look at this log from there on."""
         self._next.setdefault(log, after)
 
-    def among(self, store: Store, ready: list[_Ready]) -> set[str]:
+    def among(self, store: Store, ready: list[Ready]) -> set[str]:
         """Which of these records the log has."""
         for log in {one.pending.log for one in ready}:
             for seq, header in store.headers(log, self._next[log]):
@@ -143,6 +137,7 @@ class Writer:
         self._overflow = overflow
         self._ballast = ballast
         self._retry_at = 0.0
+        self._last = 0
         self._erasures = store.erasures()
         self._queue: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="haechi-audit-writer", daemon=True)
@@ -183,9 +178,20 @@ class Writer:
                 if self._overflow.holds_records and not self._may_write(now=stopping):
                     self._overflow.spill([one for one in batch if self._spills(one)])
                     batch = [one for one in batch if not self._spills(one)]  # these may only be in the log, so try
+            self._last = len(batch)
             if batch:
                 self._commit(batch)
                 self._grown()
+
+    def _let_come(self) -> None:
+        """Wait while the queue grows, 2 ms at the longest."""
+        waiting = -1
+        for _ in range(MOST_BREATHS):
+            now = self._queue.qsize()
+            if now == waiting:
+                return
+            waiting = now
+            time.sleep(BREATH_S)
 
     def _spills(self, one: Pending) -> bool:
         return self._overflow is not None and self._overflow.modes.of(one.event.tenant) is not Mode.STRICT
@@ -196,6 +202,8 @@ class Writer:
         waits = self._overflow is not None and self._overflow.holds_records
         try:
             entry = self._queue.get(timeout=RETRY_EVERY_S if waits else None)
+            if self._last >= CROWD:
+                self._let_come()
             while entry is not None and len(batch) < LARGEST_BATCH - 1:
                 batch.append(entry)
                 entry = self._queue.get_nowait()
@@ -245,7 +253,7 @@ class Writer:
     def _append(self, batch: list[Pending], seen: Seen | None = None) -> None:
         """Seal and commit. seen: of records of a spill file, those that are in the log already are left out."""
         while batch:
-            ready = self._seal(batch)
+            ready = make_ready(batch, self._keys, writer=self._numbering.writer, first=self._numbering.used + 1)
             placed: list[_Placed] = []
             try:
                 self._write(ready, placed, seen)
@@ -267,31 +275,37 @@ class Writer:
                 settle(one.pending.ack, one.seq)
             return
 
-    def _write(self, ready: list[_Ready], placed: list[_Placed], seen: Seen | None) -> None:
+    def _write(self, ready: list[Ready], placed: list[_Placed], seen: Seen | None) -> None:
         """One transaction. placed: filled with what is about to be committed."""
-        with self._store.writing():
-            erasures, edges = self._store.ends({one.pending.log for one in ready})
+
+        def place(erasures: int, edges: dict[str, Edge]) -> Batch:
             if erasures != self._erasures:
                 raise _StaleKeys(erasures)
             if seen is not None and (there := seen.among(self._store, ready)):
                 raise _AlreadyThere(there)
             if self._overflow is not None and not self._overflow.holds_records:
                 self._overflow.floors.update((name, edge.frontier.size) for name, edge in edges.items())
-            batch = Batch()
-            hashes: dict[str, list[bytes]] = {name: [] for name in edges}
-            stamp = {name: max(edge.sts, self._clock.now_us()) for name, edge in edges.items()}
-            for one in ready:
-                name = one.pending.log
-                leaf = schema.complete(one.context, one.segments, stamp[name])
-                seq = edges[name].frontier.size + len(hashes[name])
-                hashes[name].append(leaf_hash(leaf))
-                batch.leaves.append((name, seq, leaf))
-                batch.bodies += [(name, seq, *body) for body in one.bodies]
-                _track(batch, one.pending, seq, self._id)
-                placed.append(_Placed(one.pending, seq, leaf))
-            for name, edge in edges.items():
-                batch.edges[name] = Edge(edge.frontier.extended(hashes[name]), stamp[name])
-            self._store.insert(batch)
+            return self._place(ready, placed, edges)
+
+        self._store.extend({one.pending.log for one in ready}, place)
+
+    def _place(self, ready: list[Ready], placed: list[_Placed], edges: dict[str, Edge]) -> Batch:
+        """Number, stamp and hash; under the lock."""
+        batch = Batch()
+        hashes: dict[str, list[bytes]] = {name: [] for name in edges}
+        stamp = {name: max(edge.sts, self._clock.now_us()) for name, edge in edges.items()}
+        for one in ready:
+            name = one.pending.log
+            leaf = schema.complete(one.context, one.segments, stamp[name])
+            seq = edges[name].frontier.size + len(hashes[name])
+            hashes[name].append(leaf_hash(leaf))
+            batch.leaves.append((name, seq, leaf))
+            batch.bodies += [(name, seq, *body) for body in one.bodies]
+            _track(batch, one.pending, seq, self._id)
+            placed.append(_Placed(one.pending, seq, leaf))
+        for name, edge in edges.items():
+            batch.edges[name] = Edge(edge.frontier.extended(hashes[name]), stamp[name])
+        return batch
 
     def _drain(self) -> None:
         """Everything in the spill file goes into the log, in order; then the log says so.
@@ -365,35 +379,6 @@ class Writer:
             return False
         with self._store.writing():
             return self._store.has_leaf(placed[-1].pending.log, placed[-1].seq, placed[-1].leaf)
-
-    def _seal(self, batch: list[Pending]) -> list[_Ready]:
-        """Everything that can be done outside the lock."""
-        places: dict[tuple[int, str], KeyPlace] = {}
-        for at, one in enumerate(batch):
-            schema.check_names(one.event)
-            for segment in one.event.segments:
-                place = KeyPlace(one.event.tenant, segment.subject, segment.retention, epoch_of(one.at_us))
-                places[at, segment.name] = place
-        keys = self._keys.obtain(places.values()) if places else {}
-        ready = []
-        for at, one in enumerate(batch):
-            header = schema.build(
-                one.event, log=one.log, record_id=one.ack.record_id, writer=self._numbering.writer,
-                number=self._numbering.used + 1 + at, at_us=one.at_us,
-            )  # fmt: skip
-            context = encode(header)
-            bound = hashlib.sha256(b"haechi-audit/1\0" + context).digest()
-            listed, bodies = [], []
-            for segment in one.event.segments:
-                key = keys[places[at, segment.name]]
-                sealed = seal(bound, segment.name, segment.content, key)
-                listed.append(
-                    f'{{"ch":"{sealed.ch.hex()}","kc":"{sealed.kc.hex()}","kid":"{key.kid}",'
-                    f'"len":{len(sealed.ciphertext)},"n":"{segment.name}"}}'
-                )
-                bodies.append((segment.name, key.kid, sealed.ciphertext, sealed.wrap))
-            ready.append(_Ready(one, context, f"[{','.join(listed)}]".encode("ascii"), bodies))
-        return ready
 
 
 def _track(batch: Batch, one: Pending, seq: int, writer_id: str) -> None:

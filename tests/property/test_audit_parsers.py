@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit import canonical, header
+from audit import Event, EventType, canonical, header
 from audit.cosign import WitnessKey
 from audit.errors import AuditError
 from audit.note import VerifierKey, parse, verify
@@ -73,6 +73,47 @@ def test_a_bent_header_is_refused_or_is_another_canonical_header(data: st.DataOb
     again = canonical.decode(leaf)
     header.check(again)
     assert canonical.encode(again) == leaf
+
+
+_WORDS = st.one_of(
+    st.text("abc_.:-09", max_size=8),
+    st.sampled_from(['x","cls":"y', "é", "\udc00", 'x"', "\\", "\n", '","ct":5,"dec":"', "x" * 200]),
+    st.text(max_size=4),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    words=st.tuples(*[_WORDS] * 7),
+    counts=st.tuples(*[st.integers(-1, 3)] * 7),
+    findings=st.lists(st.tuples(_WORDS, st.integers(-1, 10**6)), max_size=2),
+    kids=st.lists(st.sampled_from(["0" * 32, "f" * 32, "x", '"']), max_size=2),
+)
+def test_a_header_says_what_its_event_said_or_is_refused(
+    words: tuple[str, ...], counts: tuple[int, ...], findings: list[tuple[str, int]], kids: list[str]
+) -> None:
+    """It is put together as text: what would break out of its field must not get past the expression."""
+    act, retention, request, reason, purpose, model, tenant = words
+    event = Event(
+        EventType.REQUEST_RECEIVED, tenant, request, act=act, retention=retention, reason=reason, purpose=purpose,
+        model=model, findings=tuple(findings), kids=tuple(kids), tokens_in=counts[0], tokens_out=counts[1],
+        chars_checked=counts[2], chars_total=counts[3], chars_leaked=counts[4], count=counts[5], until_us=counts[6],
+    )  # fmt: skip
+    try:
+        text = header.context(event, log="x.example/y", record_id="1" * 32, writer="2" * 32, number=7, at_us=8)
+        leaf = header.complete(text, b"[]", 9)
+    except AuditError:
+        return
+    read = canonical.decode(leaf)
+    assert header.context_bytes(read) == text
+    assert (read["act"], read["cls"], read["req"], read["rsn"], read["pur"], read["mod"], read["ten"]) == (
+        act, retention, request, reason, purpose, model, tenant,
+    )  # fmt: skip
+    assert read["fin"] == [{"c": name, "p": score} for name, score in findings]
+    assert read.get("kids", []) == kids
+    assert (read["ti"], read["to"], read.get("n", 0), read.get("until", 0)) == (*counts[:2], *counts[5:])
+    said = (read.get("cc", 0), read.get("ct", 0), read.get("cl", 0))
+    assert said == (counts[2:5] if counts[3] else (0, 0, 0))
 
 
 @pytest.mark.parametrize(
