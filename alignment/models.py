@@ -198,6 +198,14 @@ def add_adapter(model: Any, shape: LoraShape) -> Any:
         return get_peft_model(model, config)
 
 
+def merged(model: Any, adapter: Path) -> Any:
+    """The model with a saved adapter added to its weights."""
+    from peft import PeftModel
+
+    with quiet_adapters():
+        return PeftModel.from_pretrained(model, adapter).merge_and_unload()
+
+
 @contextlib.contextmanager
 def quiet_adapters() -> Iterator[None]:
     """Leave out two warnings of peft that are none of the user's business."""

@@ -68,7 +68,7 @@ def check_bits(recipe: Recipe) -> None:
             "lora.bits needs an adapter on a model that exists", hint="set lora.rank=16 and model.path"
         )
     if find_spec("bitsandbytes") is None:
-        raise UnusableBackend("lora.bits needs bitsandbytes", hint="pip install bitsandbytes, or lora.bits=0")
+        raise UnusableBackend("lora.bits needs bitsandbytes", hint='pip install "haechi[qlora]", or lora.bits=0')
 
 
 def policy_for(recipe: Recipe, tokenizer: Any) -> Any:

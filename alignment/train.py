@@ -18,7 +18,7 @@ from alignment.data.lineage import ROWS, refuse_tainted, write_rows
 from alignment.data.load import RunData, encoded, load_demonstrations, load_pairs
 from alignment.dpo import PreferenceObjective, Reference, reference_logps
 from alignment.errors import EndNotLearned, UnusableModel
-from alignment.models import LoraShape, core_of
+from alignment.models import LoraShape, core_of, merged
 from alignment.optimiser import Stepper, batch_rows, trainable
 from alignment.ppo import PpoTrainer, Prompt, critic_from, frozen_copy
 from alignment.recipe import Recipe
@@ -94,7 +94,7 @@ def _sft(recipe: Recipe, resume: bool, show: bool) -> Outcome:
     trainer = SupervisedTrainer(objective, items, _stepper(model, recipe), recipe)
     _learn(recipe, run, trainer, show, lambda: learn(recipe, run.path / ".trl", model, tokenizer, items, ()))
     measured = trainer.measure(held)
-    return finish(run, model, tokenizer, measured, ())
+    return finish(run, model, tokenizer, measured, (), whole=_whole(recipe, tokenizer))
 
 
 def _reward(recipe: Recipe, resume: bool, show: bool) -> Outcome:
@@ -115,8 +115,15 @@ def _reward(recipe: Recipe, resume: bool, show: bool) -> Outcome:
     )
     _learn(recipe, run, trainer, show, lambda: learn(recipe, run.path / ".trl", model, tokenizer, items, ()))
     measured = trainer.measure(held)
-    write_scale(model, measured_scale(model, held or items, arithmetic, recipe, heads))
-    return finish(run, model, tokenizer, measured, ())
+    scale = measured_scale(model, held or items, arithmetic, recipe, heads)
+    write_scale(model, scale)
+
+    def whole() -> Any:
+        again = new_reward_model(policy_for(_plain(recipe), tokenizer), heads, seed=recipe.run.seed)
+        write_scale(again, scale)
+        return again
+
+    return finish(run, model, tokenizer, measured, (), whole=whole if recipe.lora.bits else None)
 
 
 def _dpo(recipe: Recipe, resume: bool, show: bool) -> Outcome:
@@ -143,7 +150,9 @@ def _dpo(recipe: Recipe, resume: bool, show: bool) -> Outcome:
     moved = _drift(recipe, model, tokenizer, [item.prompt for item in held], encoder.end)
     if moved is not None:
         measured |= {"kl": moved.kl, "length": moved.length, "length_before": moved.length_before}
-    return finish(run, model, tokenizer, measured, of_dpo(recipe, run.history(), moved))
+    return finish(
+        run, model, tokenizer, measured, of_dpo(recipe, run.history(), moved), whole=_whole(recipe, tokenizer)
+    )
 
 
 def _ppo(recipe: Recipe, resume: bool, show: bool) -> Outcome:
@@ -190,7 +199,7 @@ def _ppo(recipe: Recipe, resume: bool, show: bool) -> Outcome:
     run_loop(run, recipe, trainer, progress=_progress(recipe, run, show))
     seed_step(recipe.run.seed, recipe.optim.steps)
     measured = trainer.measure(held)
-    return finish(run, policy, tokenizer, measured, of_ppo(recipe, run.history()))
+    return finish(run, policy, tokenizer, measured, of_ppo(recipe, run.history()), whole=_whole(recipe, tokenizer))
 
 
 def _learn(
@@ -222,11 +231,23 @@ def open_run(recipe: Recipe, data: RunData[Any], resume: bool, *, guard: Mapping
     return run
 
 
-def finish(run: RunFolder, model: Any, tokenizer: Any, held_out: Metrics, alarms: tuple[str, ...]) -> Outcome:
-    """Write the trained model (adapter merged, and beside it) so that it appears whole or not at all."""
+def finish(
+    run: RunFolder,
+    model: Any,
+    tokenizer: Any,
+    held_out: Metrics,
+    alarms: tuple[str, ...],
+    *,
+    whole: Callable[[], Any] | None = None,
+) -> Outcome:
+    """Write the trained model (adapter merged, and beside it) so that it appears whole or not at all.
+
+    whole: loads the model to merge into, when the one that was trained is quantised: the model that is written needs no
+    bitsandbytes, and merging does not round the adapter to four bits.
+    """
     if hasattr(model, "peft_config"):
         _appear(run.adapter, lambda folder: model.save_pretrained(folder))
-        model = model.merge_and_unload()
+        model = model.merge_and_unload() if whole is None else merged(whole(), run.adapter)
 
     def write(folder: Path) -> None:
         core_of(model).save_pretrained(folder)
@@ -267,6 +288,17 @@ def _seen(recipe: Recipe, count: int) -> list[int]:
 
 def _without_adapter(recipe: Recipe) -> Recipe:
     return replace(recipe, lora=replace(recipe.lora, rank=0), model=replace(recipe.model, gradient_checkpointing=False))
+
+
+def _plain(recipe: Recipe) -> Recipe:
+    """Neither adapter nor quantised weights."""
+    bare = _without_adapter(recipe)
+    return replace(bare, lora=replace(bare.lora, bits=0))
+
+
+def _whole(recipe: Recipe, tokenizer: Any) -> Callable[[], Any] | None:
+    """How to load the model of a QLoRA run as it was before it was quantised; None when nothing is quantised."""
+    return partial(policy_for, _plain(recipe), tokenizer) if recipe.lora.bits else None
 
 
 def _drift(recipe: Recipe, model: Any, tokenizer: Any, prompts: list[tuple[int, ...]], end: int) -> Drift | None:

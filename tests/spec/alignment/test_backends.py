@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -87,16 +87,32 @@ def test_what_a_back_end_does_not_do_is_said_before_anything_is_made(
     assert not (tmp_path / "run").exists()
 
 
-def test_qlora_without_bitsandbytes_says_what_to_install(tmp_path: Path) -> None:
-    """An error with a hint, and no half-made run; where it is installed, the check passes on."""
-    settings = ["lora.bits=4", "lora.rank=4", f"model.path={tmp_path}"]
-    if find_spec("bitsandbytes") is None:
-        with pytest.raises(UnusableBackend, match="bitsandbytes"):
-            run("sft", tmp_path / "run", *settings)
-    else:
-        from alignment.start import check_bits
+def test_qlora_without_bitsandbytes_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error with a hint, and no half-made run."""
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)  # how Python marks a module that cannot be imported
+    with pytest.raises(UnusableBackend, match="bitsandbytes"):
+        run("sft", tmp_path / "run", "lora.bits=4", "lora.rank=4", f"model.path={tmp_path}")
+    assert not (tmp_path / "run").exists()
 
-        check_bits(load_recipe("sft", "tiny-cpu", settings))
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("kind", "bits"), [("reward", 4), ("dpo", 8), ("ppo", 4)])
+def test_qlora_trains_an_adapter_and_writes_a_model_that_is_not_quantised(kind: str, bits: int, tmp_path: Path) -> None:
+    """The frozen weights have 4 or 8 bits while training; what is written is the whole base with the adapter in it."""
+    base = run("sft", tmp_path / "base")
+    scored = run("reward", tmp_path / "scored", f"model.path={base.run.path}") if kind == "ppo" else base
+    done = run(
+        kind, tmp_path / "run", f"lora.bits={bits}", "lora.rank=4", f"model.path={base.run.path}", "ppo.answer_tokens=6",
+        f"ppo.reward={scored.run.path}",
+    )  # fmt: skip
+    before, after = (load_file(each.run.model / "model.safetensors") for each in (base, done))
+    assert "quantization_config" not in json.loads((done.run.model / "config.json").read_text("utf-8"))
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved
+    assert all(after[name].dtype == before[name].dtype for name in before)
+    # An adapter of rank 4 changes a matrix by one of rank 4; rounding the base to few bits changes every direction.
+    for name in moved:
+        assert int(torch.linalg.matrix_rank(after[name] - before[name], rtol=1e-3)) <= 4, name
 
 
 def test_shipped_configurations_are_what_accelerate_reads() -> None:
