@@ -51,6 +51,11 @@ class RunValues:
     )
     save_every: int = _value(100, "a checkpoint after so many steps; the last step always has one", unit="steps", low=1)
     keep: int = _value(2, "finished checkpoints to keep", low=1, high=1000)
+    track: str = _value(
+        "none",
+        "tracker to follow the run in, written into its folder; metrics.jsonl is there anyway",
+        choices=("none", "tensorboard", "trackio", "wandb"),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +239,7 @@ class Recipe:
 
     def digest(self) -> str:
         """SHA-256 over everything that shapes the weights: not the output folder, nor what is only saved or watched."""
-        idle = {"run.output", "run.save_every", "run.keep", "dpo.watch_prompts", "dpo.watch_tokens"}
+        idle = {"run.output", "run.save_every", "run.keep", "run.track", "dpo.watch_prompts", "dpo.watch_tokens"}
         idle |= {"dpo.displacement_alarm", "dpo.kl_alarm", "ppo.kl_alarm", "ppo.watch"}
         shaping = {name: value for name, value in self.values().items() if name not in idle}
         return "sha256:" + hashlib.sha256(json.dumps([self.kind, shaping], sort_keys=True).encode()).hexdigest()

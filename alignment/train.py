@@ -25,6 +25,7 @@ from alignment.recipe import Recipe
 from alignment.reward import RewardObjective, heads_of, measured_scale, new_reward_model, write_scale
 from alignment.runs.folder import RunFolder, line_of
 from alignment.runs.loop import Metrics, Progress, Trainer, run_loop, seed_step
+from alignment.runs.tracking import check_tracker, following
 from alignment.scorers import ModelScorer, scorer_named
 from alignment.sft import AnswerLikelihood
 from alignment.start import (
@@ -66,6 +67,7 @@ def train(recipe: Recipe, *, resume: bool = False, show_progress: bool = False) 
     """
     check_backend(recipe, resume=resume)
     check_bits(recipe)
+    check_tracker(recipe)
     settle(recipe)
     match recipe.kind:
         case "sft":
@@ -210,8 +212,10 @@ def _learn(
         run_loop(run, recipe, trainer, progress=_progress(recipe, run, show))
         return
     history = by_trl()
-    with run.log_from(0) as log:
-        log.writelines(line_of(entry) for entry in history)
+    with run.log_from(0) as log, following(run.path, recipe, 0) as tell:
+        for entry in history:
+            log.write(line_of(entry))
+            tell(int(entry["step"]), {name: value for name, value in entry.items() if name != "step"})
     shutil.rmtree(run.path / ".trl", ignore_errors=True)
 
 

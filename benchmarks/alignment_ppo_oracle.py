@@ -20,6 +20,7 @@ import os
 import sys
 import tempfile
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -231,6 +232,9 @@ def far(case: Case, begin: Start, one: Result, other: Result) -> dict[str, float
 
 
 def main() -> int:
+    if find_spec("trl.experimental.ppo") is None:
+        sys.stderr.write("not compared: this TRL has no PPO; put an unpacked TRL 1.12 on PYTHONPATH, see above\n")
+        return 0
     torch.set_num_threads(1)
     worst = 0.0
     for case in CASES:

@@ -18,6 +18,7 @@ from alignment.errors import MemoryExhausted, TrainingDiverged
 from alignment.recipe import Recipe
 from alignment.runs import checkpoint
 from alignment.runs.folder import RunFolder, line_of
+from alignment.runs.tracking import following
 
 Metrics = dict[str, float]
 
@@ -57,13 +58,14 @@ def run_loop(run: RunFolder, recipe: Recipe, trainer: Trainer, *, progress: Prog
         trainer.restore(newest.tensors, newest.numbers)
         start = newest.step
     total = recipe.optim.steps
-    with run.log_from(start) as log:
+    with run.log_from(start) as log, following(run.path, recipe, start) as tell:
         for number in range(start, total):
             seed_step(recipe.run.seed, number)
             metrics = _guarded(trainer, number, lambda done=number: _save(run, recipe, trainer, done))  # type: ignore[misc]
             done = number + 1
             log.write(line_of({"step": done, **metrics}))
             log.flush()
+            tell(done, metrics)
             if done % recipe.run.save_every == 0 or done == total:
                 _save(run, recipe, trainer, done)
             if progress is not None:
