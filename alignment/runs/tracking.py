@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -45,8 +44,19 @@ def following(folder: Path, recipe: Recipe, start: int) -> Iterator[Tell]:
         case "tensorboard":
             with _tensorboard(folder / "tensorboard", start) as tell:
                 yield tell
-        case package:
-            with _like_wandb(package, folder, recipe) as tell:
+        case "trackio":
+            os.environ.setdefault("TRACKIO_DIR", str(folder / "trackio"))
+            import trackio
+
+            with _like_wandb(trackio, folder, recipe) as tell:
+                yield tell
+        case _:
+            os.environ.setdefault("WANDB_MODE", "offline")
+            os.environ.setdefault("WANDB_SILENT", "true")
+            os.environ.setdefault("WANDB_DIR", str(folder))
+            import wandb
+
+            with _like_wandb(wandb, folder, recipe) as tell:
                 yield tell
 
 
@@ -69,13 +79,8 @@ def _tensorboard(folder: Path, start: int) -> Iterator[Tell]:
 
 
 @contextlib.contextmanager
-def _like_wandb(package: str, folder: Path, recipe: Recipe) -> Iterator[Tell]:
+def _like_wandb(tracker: Any, folder: Path, recipe: Recipe) -> Iterator[Tell]:
     """Trackio has wandb's interface."""
-    os.environ.setdefault("WANDB_MODE", "offline")
-    os.environ.setdefault("WANDB_SILENT", "true")
-    os.environ.setdefault("WANDB_DIR", str(folder))
-    os.environ.setdefault("TRACKIO_DIR", str(folder / "trackio"))
-    tracker: Any = import_module(package)
     tracker.init(project="haechi", name=folder.name, config=recipe.values())
     try:
         yield lambda step, metrics: tracker.log(dict(metrics), step=step)
