@@ -99,7 +99,7 @@ def read_encoder(folder: Path, manifest: Manifest) -> SmallEncoder:
         raise MissingExtra("the embedded classifier", "guard") from error
     graph = verified(folder, manifest, ENCODER_FILE)
     words = verified(folder, manifest, TOKENIZER_FILE)
-    embeddings = _embeddings(folder, verified(folder, manifest, EMBEDDING_FILE))
+    embeddings = read_embeddings(folder, verified(folder, manifest, EMBEDDING_FILE))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
@@ -114,7 +114,12 @@ def read_encoder(folder: Path, manifest: Manifest) -> SmallEncoder:
         ) from error
 
 
-def _embeddings(folder: Path, content: bytes) -> Embeddings:
+def read_embeddings(folder: Path, content: bytes) -> Embeddings:
+    """The vectors from the content of their file. folder: where it was found, for the error.
+
+    Raises:
+        WeightsUnreadable.
+    """
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             return Embeddings(

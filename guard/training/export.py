@@ -9,6 +9,7 @@ Shapes: T tokens, D width, H attention heads, K classifier heads; the batch is a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors import safe_open
 
 from guard.classifier.package import EMBEDDING_FILE, ENCODER_FILE
-from guard.training.encoder import START_FILE, Encoder, Layer
+from guard.training.encoder import START_FILE, Encoder, EncoderShape, Layer
 
 OPSET = 20
 _SEVEN_BITS = 63
@@ -44,6 +45,34 @@ class Graph:
         self.nodes.append(helper.make_node(kind, inputs, names, None, None, None, None, **attributes))
         return name
 
+    def model(
+        self, name: str, inputs: Mapping[str, tuple[int, list[int | str]]], outputs: Mapping[str, list[int | str]]
+    ) -> bytes:
+        """The file's content. inputs: type and shape by name; outputs: shapes of float32 by name."""
+        model = helper.make_model(
+            helper.make_graph(
+                self.nodes,
+                name,
+                [helper.make_tensor_value_info(n, kind, shape) for n, (kind, shape) in inputs.items()],
+                [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n, shape in outputs.items()],
+                self.constants,
+            ),
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=10,
+            producer_name="haechi",
+        )
+        onnx.checker.check_model(model)
+        content: bytes = model.SerializeToString(deterministic=True)
+        return content
+
+    def shapes(self, shape: EncoderShape) -> None:
+        """The constants that every layer uses."""
+        head = shape.width // shape.attention_heads
+        self.constant("split", np.array([shape.width] * 3, dtype=np.int64))
+        self.constant("heads", np.array([1, -1, shape.attention_heads, head], dtype=np.int64))
+        self.constant("joined", np.array([1, -1, shape.width], dtype=np.int64))
+        self.constant("root", np.array(head**-0.5, dtype=np.float32))
+
     def linear(self, x: str, name: str, weight: npt.NDArray[np.float32], bias: npt.NDArray[np.float32]) -> str:
         """X @ weight.T + bias with int8 weights; weight: (out, in)."""
         scale = (np.abs(weight).max(axis=1) / _SEVEN_BITS + 1e-12).astype(np.float32)
@@ -67,37 +96,22 @@ class Graph:
 def write_encoder(folder: Path, encoder: Encoder) -> None:
     """The layers and heads as ENCODER_FILE; input `x` (1, T, D) float32, output `logits` (1, K) float32."""
     graph, shape = Graph(), encoder.shape
-    graph.constant("split", np.array([shape.width] * 3, dtype=np.int64))
-    graph.constant(
-        "heads", np.array([1, -1, shape.attention_heads, shape.width // shape.attention_heads], dtype=np.int64)
-    )
-    graph.constant("joined", np.array([1, -1, shape.width], dtype=np.int64))
+    graph.shapes(shape)
     graph.constant("tokens", np.array([1], dtype=np.int64))
-    graph.constant("root", np.array((shape.width // shape.attention_heads) ** -0.5, dtype=np.float32))
     x = "x"
     for i, layer in enumerate(encoder.layers):
-        x = _layer(graph, x, f"l{i}", layer, shape.epsilon)
+        x = add_layer(graph, x, f"l{i}", layer, shape.epsilon)
     pooled = graph.node("ReduceMean", [x, "tokens"], "pooled", keepdims=0)
-    weight = graph.constant("head.w", _array(encoder.head.weight))
-    graph.node("Gemm", [pooled, weight, graph.constant("head.b", _array(encoder.head.bias))], "logits", transB=1)
-    model = helper.make_model(
-        helper.make_graph(
-            graph.nodes,
-            "haechi-classifier",
-            [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, "T", shape.width])],
-            [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, encoder.head.out_features])],
-            graph.constants,
-        ),
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=10,
-        producer_name="haechi",
-    )
-    onnx.checker.check_model(model)
-    (folder / ENCODER_FILE).write_bytes(model.SerializeToString(deterministic=True))
+    weight = graph.constant("head.w", array(encoder.head.weight))
+    graph.node("Gemm", [pooled, weight, graph.constant("head.b", array(encoder.head.bias))], "logits", transB=1)
+    inputs: dict[str, tuple[int, list[int | str]]] = {"x": (TensorProto.FLOAT, [1, "T", shape.width])}
+    outputs: dict[str, list[int | str]] = {"logits": [1, encoder.head.out_features]}
+    (folder / ENCODER_FILE).write_bytes(graph.model("haechi-classifier", inputs, outputs))
 
 
-def _layer(graph: Graph, x: str, name: str, layer: Layer, eps: float) -> str:
-    mixed = graph.linear(x, f"{name}.qkv", _array(layer.qkv.weight), _array(layer.qkv.bias))
+def add_layer(graph: Graph, x: str, name: str, layer: Layer, eps: float) -> str:
+    """One transformer layer over `x`; returns the name of its output."""
+    mixed = graph.linear(x, f"{name}.qkv", array(layer.qkv.weight), array(layer.qkv.bias))
     graph.node("Split", [mixed, "split"], f"{name}.parts", outputs=3, axis=-1)
     turned = []
     for part, order in (
@@ -113,16 +127,16 @@ def _layer(graph: Graph, x: str, name: str, layer: Layer, eps: float) -> str:
     read = graph.node("MatMul", [weights, turned[2]], f"{name}.read")
     back = graph.node("Transpose", [read], f"{name}.back", perm=[0, 2, 1, 3])
     joined = graph.node("Reshape", [back, "joined"], f"{name}.joined")
-    attended = graph.linear(joined, f"{name}.o", _array(layer.out.weight), _array(layer.out.bias))
+    attended = graph.linear(joined, f"{name}.o", array(layer.out.weight), array(layer.out.bias))
     summed = graph.node("Add", [x, attended], f"{name}.sum1")
     norm = layer.norm_attention
-    x = graph.norm(summed, f"{name}.n1", _array(norm.weight), _array(norm.bias), eps)
-    wide = graph.linear(x, f"{name}.wide", _array(layer.widen.weight), _array(layer.widen.bias))
+    x = graph.norm(summed, f"{name}.n1", array(norm.weight), array(norm.bias), eps)
+    wide = graph.linear(x, f"{name}.wide", array(layer.widen.weight), array(layer.widen.bias))
     active = graph.node("Gelu", [wide], f"{name}.gelu")
-    narrow = graph.linear(active, f"{name}.narrow", _array(layer.narrow.weight), _array(layer.narrow.bias))
+    narrow = graph.linear(active, f"{name}.narrow", array(layer.narrow.weight), array(layer.narrow.bias))
     summed = graph.node("Add", [x, narrow], f"{name}.sum2")
     norm = layer.norm_output
-    return graph.norm(summed, f"{name}.n2", _array(norm.weight), _array(norm.bias), eps)
+    return graph.norm(summed, f"{name}.n2", array(norm.weight), array(norm.bias), eps)
 
 
 def write_embeddings(folder: Path, start: Path, encoder: Encoder) -> None:
@@ -133,9 +147,9 @@ def write_embeddings(folder: Path, start: Path, encoder: Encoder) -> None:
         folder / EMBEDDING_FILE,
         nibbles=nibbles,
         scales=scales.astype(np.float16),
-        positions=_array(encoder.positions.weight)[:POSITIONS].astype(np.float16),
-        norm_weight=_array(encoder.norm_embedding.weight),
-        norm_bias=_array(encoder.norm_embedding.bias),
+        positions=array(encoder.positions.weight)[:POSITIONS].astype(np.float16),
+        norm_weight=array(encoder.norm_embedding.weight),
+        norm_bias=array(encoder.norm_embedding.bias),
         epsilon=np.float32(encoder.shape.epsilon),
     )
 
@@ -144,6 +158,7 @@ POSITIONS = 160
 """Positions kept: more than the longest window of the product."""
 
 
-def _array(parameter: object) -> npt.NDArray[np.float32]:
+def array(parameter: object) -> npt.NDArray[np.float32]:
+    """The values of a parameter."""
     values: npt.NDArray[np.float32] = parameter.detach().float().numpy()  # type: ignore[attr-defined]
     return values

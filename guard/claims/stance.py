@@ -1,0 +1,157 @@
+"""The embedded stance model: what a passage says about a claim, by a small encoder and the explicit comparison together.
+
+Rules of this file
+1. One pair per call of the graphs and one thread: a pair gets the same answer whatever it is asked with.
+2. Lower layers read each text alone, so what they made of a claim serves all its passages; upper layers read both.
+3. A language that the measure did not prove is refused, not guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from guard.claims.compare import compare
+from guard.claims.ports import Stance
+from guard.claims.stance_package import (
+    BLEND_FILE,
+    LOWER_FILE,
+    UPPER_FILE,
+    Blend,
+    Manifest,
+    read_blend,
+    read_manifest,
+    verified,
+)
+from guard.claims.stance_tokens import claim_tokens, evidence_tokens, marks
+from guard.classifier.encoder import Embeddings, read_embeddings
+from guard.classifier.errors import LanguageNotCovered, WeightsUnreadable
+from guard.classifier.model import FOLDER as CLASSIFIER
+from guard.classifier.package import EMBEDDING_FILE, TOKENIZER_FILE
+from haechi.base.errors import MissingExtra
+from haechi.base.text import Language
+
+if TYPE_CHECKING:
+    import onnxruntime
+    from tokenizers import Tokenizer
+
+FOLDER: Final = Path(__file__).parent / "weights"
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class PairReader:
+    """Tokenizer, word vectors and the two graphs. Shapes: T tokens, D width."""
+
+    tokenizer: Tokenizer
+    embeddings: Embeddings
+    lower: onnxruntime.InferenceSession
+    upper: onnxruntime.InferenceSession
+
+    def logits(self, claim: str, evidence: Sequence[str]) -> list[Floats]:
+        """Three logits (supported, refuted, unsure) for each passage, in their order."""
+        mine = claim_tokens(self.tokenizer, claim)
+        read = self._read(mine)
+        found = []
+        for passage in evidence:
+            theirs = evidence_tokens(self.tokenizer, claim, passage)
+            inputs = {
+                "x": np.concatenate([read, self._read(theirs)], axis=1),
+                "marks": marks(mine, theirs),
+                "claim": np.array([len(mine)], dtype=np.int64),
+            }
+            found.append(self.upper.run(["logits"], inputs)[0][0])
+        return found
+
+    def _read(self, ids: tuple[int, ...]) -> Floats:
+        """What the lower layers make of one text, (1, T, D)."""
+        output: Floats = self.lower.run(["y"], {"x": self.embeddings.vectors(list(ids))})[0]
+        return output
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedStance:
+    """The stance model that ships with Haechi. See docs/stance.md."""
+
+    manifest: Manifest
+    reader: PairReader
+    blend: Blend
+    name: str = "embedded"
+
+    @property
+    def version(self) -> str:
+        """Which weights these are."""
+        return self.manifest.version
+
+    def languages(self) -> frozenset[Language]:
+        """The languages of claims that it was measured to judge better than lexical overlap does."""
+        return frozenset(self.manifest.languages)
+
+    def judge(self, claim: str, evidence: Sequence[str], *, language: Language) -> Sequence[Stance]:
+        """One stance for each passage, in their order.
+
+        Raises:
+            LanguageNotCovered: when the claim's language is not among `languages()`.
+        """
+        if language not in self.languages():
+            raise LanguageNotCovered(
+                f"the embedded stance model does not judge claims in {language.value!r}",
+                hint="name another stance model in the policy, or leave such claims unchecked",
+            )
+        return [
+            self._stance(logits, claim, passage, language)
+            for logits, passage in zip(self.reader.logits(claim, evidence), evidence, strict=True)
+        ]
+
+    def _stance(self, logits: Floats, claim: str, passage: str, language: Language) -> Stance:
+        features = compare(claim, passage, language).vector()[: len(self.manifest.features)]
+        supported, refuted, unsure = (float(p) for p in self.blend.chances(logits, features, language))
+        return Stance(supported, refuted, unsure)
+
+
+def load(folder: Path = FOLDER) -> EmbeddedStance:
+    """The shipped stance model, or the one in `folder`.
+
+    Raises:
+        MissingExtra: when the packages of `haechi[guard]` are not installed.
+        WeightsMissing, WeightsAltered, WeightsUnreadable: what is wrong with its files.
+    """
+    manifest = read_manifest(folder)
+    blend = read_blend(verified(folder / BLEND_FILE, manifest.files.get(BLEND_FILE)))
+    return EmbeddedStance(manifest, read_pair_reader(folder, manifest), blend)
+
+
+def read_pair_reader(folder: Path, manifest: Manifest) -> PairReader:
+    """The graphs with the classifier's word vectors and tokenizer.
+
+    Raises:
+        MissingExtra, WeightsMissing, WeightsAltered, WeightsUnreadable.
+    """
+    try:
+        import onnxruntime
+        from tokenizers import Tokenizer
+    except ImportError as error:
+        raise MissingExtra("the embedded stance model", "guard") from error
+    lower, upper = (verified(folder / name, manifest.files.get(name)) for name in (LOWER_FILE, UPPER_FILE))
+    vectors, words = (
+        verified(CLASSIFIER / name, manifest.shared.get(name)) for name in (EMBEDDING_FILE, TOKENIZER_FILE)
+    )
+    embeddings = read_embeddings(CLASSIFIER, vectors)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.enable_cpu_mem_arena = False
+    try:
+        sessions = [
+            onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"]) for graph in (lower, upper)
+        ]
+        tokenizer = Tokenizer.from_str(words.decode("utf-8"))
+    except Exception as error:  # both packages raise undocumented types of their own for a bad file
+        raise WeightsUnreadable(f"a file in {folder} is damaged", hint="reinstall haechi") from error
+    return PairReader(tokenizer, embeddings, sessions[0], sessions[1])

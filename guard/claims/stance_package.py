@@ -1,0 +1,157 @@
+"""The stance model's files: a manifest that names every other file with its hash, two graphs, and a small combination.
+
+Rules of this file
+1. No file is read before its SHA-256 is the one in the manifest; arrays are loaded with pickling off.
+2. Word vectors and tokenizer are the classifier's own files (guard/classifier/weights): the manifest names their hashes,
+   so that other words under the same model are refused, not misread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from guard.claims.compare import FEATURES
+from guard.classifier.errors import WeightsAltered, WeightsMissing, WeightsUnreadable
+from haechi.base.text import Language
+
+FORMAT: Final = 1
+MANIFEST: Final = "manifest.json"
+LOWER_FILE: Final = "lower.onnx"
+UPPER_FILE: Final = "upper.onnx"
+BLEND_FILE: Final = "blend.npz"
+LANGUAGES: Final = (Language.ENGLISH, Language.KOREAN, Language.CHINESE)
+"""Order of the blend's language inputs."""
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What the files mean. languages: those measured to be judged better than by lexical overlap.
+
+    files: SHA-256 of our own files. shared: of the classifier's files that are used as well. features: names of the
+    explicit comparison's floats that the blend was made for.
+    """
+
+    version: str
+    languages: tuple[Language, ...]
+    files: dict[str, str]
+    shared: dict[str, str]
+    features: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """From the encoder's logits and the explicit comparison to three logits: one hidden layer.
+
+    Inputs: 3 logits, the floats of FEATURES, one for each of LANGUAGES. mean, spread: (I,). hidden: (H, I).
+    hidden_bias: (H,). out: (3, H). straight: (3, I). out_bias: (3,).
+    """
+
+    mean: Floats
+    spread: Floats
+    hidden: Floats
+    hidden_bias: Floats
+    out: Floats
+    straight: Floats
+    out_bias: Floats
+
+    def chances(self, logits: npt.ArrayLike, features: npt.ArrayLike, language: Language) -> npt.NDArray[np.float64]:
+        """Probabilities of supported, refuted, unsure, shape (3,)."""
+        here = [float(language is one) for one in LANGUAGES]
+        x = np.concatenate([np.asarray(logits), np.asarray(features), here]).astype(np.float32)
+        x = (x - self.mean) / self.spread
+        said = self.out @ np.tanh(self.hidden @ x + self.hidden_bias) + self.straight @ x + self.out_bias
+        raised = np.exp(said.astype(np.float64) - float(said.max()))
+        found: npt.NDArray[np.float64] = raised / raised.sum()
+        return found
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of the files in `folder`.
+
+    Raises:
+        WeightsMissing, WeightsUnreadable.
+    """
+    path = folder / MANIFEST
+    try:
+        said = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise WeightsMissing(f"{path} does not exist", hint="reinstall haechi") from error
+    except (OSError, ValueError) as error:
+        raise WeightsUnreadable(f"{path} cannot be read", hint="reinstall haechi") from error
+    try:
+        found = Manifest(
+            str(said["version"]),
+            tuple(Language(one) for one in said["languages"]),
+            {str(k): str(v) for k, v in said["files"].items()},
+            {str(k): str(v) for k, v in said["shared"].items()},
+            tuple(str(name) for name in said["features"]),
+        )
+        ours = said["format"] == FORMAT and found.features == FEATURES[: len(found.features)]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise WeightsUnreadable(f"{path} lacks what it must say", hint="reinstall haechi") from error
+    if not ours:
+        raise WeightsUnreadable(
+            f"{path} is of format {said['format']!r} or made for another comparison",
+            hint="use weights made by this version",
+        )
+    return found
+
+
+def verified(path: Path, digest: str | None) -> bytes:
+    """The content of a file whose SHA-256 is known.
+
+    Raises:
+        WeightsMissing, WeightsAltered.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise WeightsMissing(f"{path} cannot be read", hint="reinstall haechi") from error
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise WeightsAltered(
+            f"{path} is not the file that {MANIFEST} names",
+            hint="reinstall haechi; somebody may have changed the guard",
+        )
+    return content
+
+
+def read_blend(content: bytes) -> Blend:
+    """The combination from its file's content.
+
+    Raises:
+        WeightsUnreadable.
+    """
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            return Blend(**{name: arrays[name].astype(np.float32) for name in Blend.__dataclass_fields__})
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+        raise WeightsUnreadable(f"{BLEND_FILE} is damaged", hint="reinstall haechi") from error
+
+
+def write_blend(folder: Path, blend: Blend) -> None:
+    """The combination into its file; the same numbers give the same bytes."""
+    np.savez_compressed(folder / BLEND_FILE, **{name: getattr(blend, name) for name in Blend.__dataclass_fields__})
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """The manifest into its file."""
+    said = {
+        "format": FORMAT,
+        "version": manifest.version,
+        "languages": [str(one) for one in manifest.languages],
+        "files": manifest.files,
+        "shared": manifest.shared,
+        "features": list(manifest.features),
+    }
+    (folder / MANIFEST).write_text(json.dumps(said, indent=1, sort_keys=True) + "\n", "utf-8")

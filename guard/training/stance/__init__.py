@@ -1,0 +1,1 @@
+"""Pairs of claim and evidence, and the training of the embedded stance model on them. See docs/stance.md."""

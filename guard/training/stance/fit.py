@@ -1,0 +1,245 @@
+"""Fine-tune the upper layers on pairs.
+
+Rules of this file
+1. A step is a function of seed and step number: a run stopped and resumed gives the same weights.
+2. A label may allow two stances: the loss is that of their sum.
+3. First the labelled pairs alone, then all: what people wrote teaches what meaning is, what was planted where to look.
+Shapes: B pairs, T tokens, D width.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from guard.claims.stance_tokens import claim_tokens, evidence_tokens, marks
+from guard.training.errors import TrainingCheckpointUnusable
+from guard.training.stance.network import PairEncoder
+from guard.training.stance.pairs import Pair
+from guard.training.stance.readings import Readings
+
+log = logging.getLogger("haechi.guard.training")
+
+
+@dataclass(frozen=True, slots=True)
+class FitRecipe:
+    """Settings of a run; a run is resumed only under the same ones.
+
+    labelled, mixed: pairs seen in the first stage and in the second. planted: share of pairs of our own in the second.
+    tokens_first, tokens_then: padded tokens of a batch in the first stage and in the second. pool: pairs drawn at a time. rate: learning rate between the first `warm`
+    pairs, over which it rises, and the last `cool` ones, over which it falls to nothing.
+    """
+
+    labelled: int
+    mixed: int
+    planted: float = 0.4
+    seed: int = 7
+    tokens_first: int = 2400
+    tokens_then: int = 900
+    pool: int = 2048
+    rate: float = 1.6e-4
+    warm: int = 1024
+    cool: int = 8192
+    dropout: float = 0.1
+
+    @property
+    def total(self) -> int:
+        """Pairs seen in all."""
+        return self.labelled + self.mixed
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """x: (B, T, D); marks, mask, claim: (B, T); allowed: (B, 3), 1 for the stances that the label allows."""
+
+    x: Tensor
+    marks: Tensor
+    mask: Tensor
+    claim: Tensor
+    allowed: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A pair's tokens."""
+
+    claim: tuple[int, ...]
+    evidence: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.claim) + len(self.evidence)
+
+
+class Batches:
+    """Pairs as batches; the n-th pool depends on the seed and n alone."""
+
+    def __init__(self, pairs: Sequence[Pair], tokenizer: Tokenizer, readings: Readings, recipe: FitRecipe) -> None:
+        self.pairs, self.recipe, self.readings, self.tokenizer = pairs, recipe, readings, tokenizer
+        self.weights = {own: _weights(pairs, own=own) for own in (False, True)}
+        self._encoded: dict[int, Encoded] = {}
+
+    def encoded(self, i: int) -> Encoded:
+        """The tokens of the i-th pair."""
+        found = self._encoded.get(i)
+        if found is None:
+            pair = self.pairs[i]
+            mine = claim_tokens(self.tokenizer, pair.claim)
+            found = self._encoded[i] = Encoded(mine, evidence_tokens(self.tokenizer, pair.claim, pair.evidence))
+        return found
+
+    def pool(self, number: int, *, planted: float, tokens: int) -> list[Batch]:
+        """One pool of pairs in batches of similar length, in random order."""
+        rng = np.random.default_rng((self.recipe.seed, number))
+        own = rng.random(self.recipe.pool) < planted
+        where = rng.random(self.recipe.pool)
+        drawn = [_drawn(self.weights[bool(o)], float(w)) for o, w in zip(own, where, strict=True)]
+        order = sorted(drawn, key=lambda i: (len(self.encoded(i)), i))
+        batches, start = [], 0
+        while start < len(order):
+            end = start + 1
+            while end < len(order) and (end + 1 - start) * len(self.encoded(order[end])) <= tokens:
+                end += 1
+            batches.append(order[start:end])
+            start = end
+        return [self.batch(batches[i]) for i in rng.permutation(len(batches))]
+
+    def batch(self, chosen: Sequence[int]) -> Batch:
+        """Some pairs, padded."""
+        encoded = [self.encoded(i) for i in chosen]
+        longest = max(len(e) for e in encoded)
+        width = self.readings.of(encoded[0].claim).shape[1]
+        x = np.zeros((len(chosen), longest, width), dtype=np.float32)
+        kinds = np.zeros((len(chosen), longest), dtype=np.int64)
+        mask, claim = np.zeros_like(kinds), np.zeros_like(kinds)
+        allowed = np.zeros((len(chosen), 3), dtype=np.float32)
+        for row, (i, e) in enumerate(zip(chosen, encoded, strict=True)):
+            n, whole = len(e.claim), len(e)
+            x[row, :n], x[row, n:whole] = self.readings.of(e.claim), self.readings.of(e.evidence)
+            kinds[row, :whole] = marks(e.claim, e.evidence)
+            mask[row, :whole], claim[row, :n] = 1, 1
+            allowed[row, list(self.pairs[i].allowed)] = 1.0
+        return Batch(*(torch.from_numpy(v) for v in (x, kinds, mask, claim, allowed)))
+
+
+def _weights(pairs: Sequence[Pair], *, own: bool) -> npt.NDArray[np.float64]:
+    """Cumulated weights, (R,). A group is a language, source and kind or label; its mass is its size to the power 0.6.
+
+    Languages of our own pairs weigh the same.
+    """
+    keys = [(p.language, p.source, p.kind or str(p.allowed)) for p in pairs]
+    sizes = Counter(keys)
+    mass = np.array([sizes[k] ** -0.4 if bool(p.kind) is own else 0.0 for k, p in zip(keys, pairs, strict=True)])
+    if own:
+        totals = {lang: sum(m for m, p in zip(mass, pairs, strict=True) if p.language is lang) for lang, _, _ in sizes}
+        mass /= np.array([totals[p.language] or 1.0 for p in pairs])
+    return np.cumsum(mass)
+
+
+def _drawn(cumulated: npt.NDArray[np.float64], where: float) -> int:
+    return min(int(np.searchsorted(cumulated, where * cumulated[-1], side="right")), len(cumulated) - 1)
+
+
+class Fit:
+    """A run: model, optimiser, place in the data."""
+
+    def __init__(self, model: PairEncoder, batches: Batches, recipe: FitRecipe, out: Path) -> None:
+        self.model, self.batches, self.recipe, self.out = model, batches, recipe, out
+        self.named = dict(model.named_parameters())
+        groups = [{"params": [p], "lr": self._rate(n), "base": self._rate(n)} for n, p in self.named.items()]
+        self.optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
+        self.seen, self.pool = 0, 0
+
+    def _rate(self, name: str) -> float:
+        return self.recipe.rate * (1.0 if name.startswith("layers.") else 5.0)
+
+    def train(self) -> None:
+        """Until both stages are done; saves after each pool."""
+        self.model.train()
+        began, first = time.process_time(), self.seen
+        while self.seen < self.recipe.total:
+            losses = self.one_pool()
+            self.save()
+            speed = (self.seen - first) / (time.process_time() - began)
+            log.info("%d pairs, loss %.4f, %.0f pairs per CPU second", self.seen, np.mean(losses), speed)
+
+    def one_pool(self) -> list[float]:
+        """Every step of the next pool; its dropout, too, depends on nothing but the seed and the pool's number."""
+        torch.manual_seed(self.recipe.seed * 1_000_003 + self.pool)
+        first = self.seen < self.recipe.labelled
+        planted, tokens = (0.0, self.recipe.tokens_first) if first else (self.recipe.planted, self.recipe.tokens_then)
+        losses = [self.step(batch) for batch in self.batches.pool(self.pool, planted=planted, tokens=tokens)]
+        self.pool += 1
+        return losses
+
+    def step(self, batch: Batch) -> float:
+        """One step on one batch; returns its loss."""
+        logits = self.model(batch.x, batch.marks, batch.mask, batch.claim, self.recipe.dropout)
+        chances = (torch.softmax(logits, dim=1) * batch.allowed).sum(1)
+        loss = -chances.clamp(min=1e-6).log().mean()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        warmed = self.seen / self.recipe.warm + 0.02
+        left = (self.recipe.total - self.seen) / self.recipe.cool
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["base"] * min(warmed, left, 1.0) if left > 0.02 else group["base"] * 0.02
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.seen += len(batch.x)
+        return float(loss.detach())
+
+    def save(self) -> None:
+        """Everything that is needed to go on, written whole or not at all."""
+        state = {f"model.{n}": p.detach() for n, p in self.named.items()}
+        for name, moments in self._moments():
+            state.update({f"optimiser.{name}.{k}": torch.as_tensor(v) for k, v in moments.items()})
+        place = {"seen": str(self.seen), "pool": str(self.pool), "recipe": json.dumps(asdict(self.recipe))}
+        part = self.out / "state.part"
+        save_file(state, part, metadata=place)
+        part.replace(self.out / "state.safetensors")
+
+    def _moments(self) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        for name, parameter in self.named.items():
+            yield name, self.optimiser.state.get(parameter, {})
+
+    def resume(self) -> None:
+        """Go on from the saved state when there is one.
+
+        Raises:
+            TrainingCheckpointUnusable: when it was made under another recipe.
+        """
+        path = self.out / "state.safetensors"
+        if not path.is_file():
+            return
+        with safe_open(path, "pt") as saved:
+            place = saved.metadata()
+        if json.loads(place["recipe"]) != asdict(self.recipe):
+            raise TrainingCheckpointUnusable(
+                f"{path} belongs to another recipe", hint="give another --run or remove it"
+            )
+        state = load_file(path)
+        self.seen, self.pool = int(place["seen"]), int(place["pool"])
+        with torch.no_grad():
+            for name, parameter in self.named.items():
+                parameter.copy_(state[f"model.{name}"])
+                self.optimiser.state[parameter] = {
+                    k: state[f"optimiser.{name}.{k}"] for k in ("step", "exp_avg", "exp_avg_sq")
+                }
+
+
+def load_fitted(model: PairEncoder, run: Path) -> None:
+    """The weights of a run into a model of the same shape."""
+    state = load_file(run / "state.safetensors")
+    model.load_state_dict({n.removeprefix("model."): t for n, t in state.items() if n.startswith("model.")})
