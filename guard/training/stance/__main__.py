@@ -4,7 +4,7 @@
 
 Reads the labelled pairs, makes the planted ones, fine-tunes the upper layers (goes on where it was stopped), writes the
 graphs, fits the combination, measures, and writes manifest and model card. `--recalibrate` keeps the graphs in --out.
-On one core about 25 minutes with the defaults.
+On one core about 45 minutes.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ from guard.training.stance.network import upper_of
 from guard.training.stance.pairs import Pair, Part, read_pairs
 from guard.training.stance.planted.generate import planted_pairs
 from guard.training.stance.readings import Readings
+from guard.training.stance.written import written_pairs
 
 VERSION = "2026.11-1"
 BLENDED = 2400
@@ -58,7 +59,7 @@ def fitted(args: argparse.Namespace, pairs: Sequence[Pair]) -> None:
     write_lower(args.out, encoder)
     vectors = read_embeddings(CLASSIFIER, (CLASSIFIER / EMBEDDING_FILE).read_bytes())
     tokenizer = Tokenizer.from_file(str(CLASSIFIER / TOKENIZER_FILE))
-    recipe = FitRecipe(args.labelled, args.mixed, seed=args.seed)
+    recipe = FitRecipe(seed=args.seed)
     teaching = [p for p in pairs if p.part is Part.FIT]
     torch.manual_seed(recipe.seed)
     model = upper_of(encoder)
@@ -102,8 +103,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--start", type=Path, required=True, help="folder with the packed encoder")
     parser.add_argument("--run", type=Path, required=True, help="folder for what is kept of an unfinished run")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the weights (default: the shipped ones)")
-    parser.add_argument("--labelled", type=int, default=6144, help="labelled pairs seen first (default 6144)")
-    parser.add_argument("--mixed", type=int, default=22528, help="pairs of all kinds seen then (default 22528)")
     parser.add_argument(
         "--recalibrate", action="store_true", help=f"keep the graphs, make {BLEND_FILE} and {MANIFEST} anew"
     )
@@ -114,7 +113,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for folder in (args.run, args.out):
         folder.mkdir(parents=True, exist_ok=True)
     labelled, sources = read_pairs(args.data)
-    pairs = [*labelled, *planted_pairs(args.data, args.seed, held_out=False)]
+    planted = planted_pairs(args.data, args.seed, held_out=False)
+    pairs = [*labelled, *planted, *written_pairs(measured=False)]
     if not args.recalibrate:
         fitted(args, pairs)
     manifest = sealed(args.out, Manifest(VERSION, (), {}, {}, FEATURES))

@@ -21,6 +21,7 @@ from guard.claims.compare import FEATURES, compare
 from guard.claims.stance import PairReader
 from guard.claims.stance_package import LANGUAGES, Blend
 from guard.training.stance.pairs import Pair
+from guard.training.stance.written import WRITTEN
 
 Array = npt.NDArray[np.float64]
 
@@ -100,12 +101,8 @@ def fit_blend(read: Read, recipe: BlendRecipe) -> Blend:
 
 def _weights(pairs: Sequence[Pair]) -> Array:
     """Weight of each pair, summing to 1: first by group (language, labelled or planted), then by label within it."""
-    groups = Counter((p.language, bool(p.kind)) for p in pairs)
-    labels = Counter((p.language, bool(p.kind), p.allowed) for p in pairs)
-    mass = np.array(
-        [
-            (groups[p.language, bool(p.kind)] ** -0.5) * (labels[p.language, bool(p.kind), p.allowed] ** -0.5)
-            for p in pairs
-        ]
-    )
+    keys = [(p.language, p.kind not in {"", WRITTEN}) for p in pairs]
+    groups = Counter(keys)
+    labels = Counter((key, p.allowed) for key, p in zip(keys, pairs, strict=True))
+    mass = np.array([groups[k] ** -0.5 * labels[k, p.allowed] ** -0.5 for k, p in zip(keys, pairs, strict=True)])
     return np.asarray(mass / mass.sum())

@@ -73,6 +73,8 @@ def _sources(sources: Sequence[Source]) -> Iterator[str]:
 
 def _planted(pairs: Sequence[Pair]) -> Iterator[str]:
     made = Counter(p.source.removeprefix("own_") for p in pairs if p.kind)
+    yield f"Chinese pairs written by hand for this project that teach: {made['zh_taught']}."
+    yield ""
     yield "| ordinary text that pairs were made from | taught pairs | licence |"
     yield "|---|---:|---|"
     for name, licence in LICENCES.items():

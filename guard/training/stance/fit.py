@@ -3,7 +3,6 @@
 Rules of this file
 1. A step is a function of seed and step number: a run stopped and resumed gives the same weights.
 2. A label may allow two stances: the loss is that of their sum.
-3. First the labelled pairs alone, then all: what people wrote teaches what meaning is, what was planted where to look.
 Shapes: B pairs, T tokens, D width.
 """
 
@@ -13,9 +12,10 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -30,25 +30,50 @@ from guard.training.errors import TrainingCheckpointUnusable
 from guard.training.stance.network import PairEncoder
 from guard.training.stance.pairs import Pair
 from guard.training.stance.readings import Readings
+from guard.training.stance.written import WRITTEN
+from haechi.base.text import Language
 
 log = logging.getLogger("haechi.guard.training")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stretch of a run. pairs: how many are seen. tokens: padded tokens of a batch.
+
+    shares: of the draws that go to a group (see `GROUPS`); the rest goes to the labelled pairs.
+    """
+
+    pairs: int
+    tokens: int
+    shares: tuple[tuple[str, float], ...] = ()
+
+
+GROUPS: Final[Mapping[str, Callable[[Pair], bool]]] = {
+    "labelled": lambda pair: not pair.kind,
+    "planted": lambda pair: pair.kind not in {"", WRITTEN},
+    "korean": lambda pair: not pair.kind and pair.language is Language.KOREAN,
+    "written": lambda pair: pair.kind == WRITTEN,
+}
+"""Groups of pairs that draws go to."""
+STAGES: Final = (
+    Stage(6144, 2400),
+    Stage(14336, 900, (("planted", 0.4),)),
+    Stage(32768, 900, (("planted", 0.25), ("korean", 0.15), ("written", 0.08))),
+)
+"""First what people wrote about whatever: it teaches what meaning is. Then, too, what was planted: where to look. Then
+more of the languages with few pairs."""
 
 
 @dataclass(frozen=True, slots=True)
 class FitRecipe:
     """Settings of a run; a run is resumed only under the same ones.
 
-    labelled, mixed: pairs seen in the first stage and in the second. planted: share of pairs of our own in the second.
-    tokens_first, tokens_then: padded tokens of a batch in the first stage and in the second. pool: pairs drawn at a time. rate: learning rate between the first `warm`
-    pairs, over which it rises, and the last `cool` ones, over which it falls to nothing.
+    pool: pairs drawn at a time. rate: learning rate between the first `warm` pairs, over which it rises, and the last
+    `cool` ones, over which it falls to nothing.
     """
 
-    labelled: int
-    mixed: int
-    planted: float = 0.4
+    stages: tuple[Stage, ...] = STAGES
     seed: int = 7
-    tokens_first: int = 2400
-    tokens_then: int = 900
     pool: int = 2048
     rate: float = 1.6e-4
     warm: int = 1024
@@ -58,7 +83,15 @@ class FitRecipe:
     @property
     def total(self) -> int:
         """Pairs seen in all."""
-        return self.labelled + self.mixed
+        return sum(stage.pairs for stage in self.stages)
+
+    def stage(self, seen: int) -> Stage:
+        """The stage after so many pairs."""
+        for stage in self.stages:
+            if seen < stage.pairs:
+                return stage
+            seen -= stage.pairs
+        return self.stages[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +121,7 @@ class Batches:
 
     def __init__(self, pairs: Sequence[Pair], tokenizer: Tokenizer, readings: Readings, recipe: FitRecipe) -> None:
         self.pairs, self.recipe, self.readings, self.tokenizer = pairs, recipe, readings, tokenizer
-        self.weights = {own: _weights(pairs, own=own) for own in (False, True)}
+        self.weights = {name: _weights(pairs, has) for name, has in GROUPS.items()}
         self._encoded: dict[int, Encoded] = {}
 
     def encoded(self, i: int) -> Encoded:
@@ -100,17 +133,16 @@ class Batches:
             found = self._encoded[i] = Encoded(mine, evidence_tokens(self.tokenizer, pair.claim, pair.evidence))
         return found
 
-    def pool(self, number: int, *, planted: float, tokens: int) -> list[Batch]:
+    def pool(self, number: int, stage: Stage) -> list[Batch]:
         """One pool of pairs in batches of similar length, in random order."""
         rng = np.random.default_rng((self.recipe.seed, number))
-        own = rng.random(self.recipe.pool) < planted
-        where = rng.random(self.recipe.pool)
-        drawn = [_drawn(self.weights[bool(o)], float(w)) for o, w in zip(own, where, strict=True)]
+        which, where = rng.random(self.recipe.pool), rng.random(self.recipe.pool)
+        drawn = [_drawn(self.weights[_group(stage, float(g))], float(w)) for g, w in zip(which, where, strict=True)]
         order = sorted(drawn, key=lambda i: (len(self.encoded(i)), i))
         batches, start = [], 0
         while start < len(order):
             end = start + 1
-            while end < len(order) and (end + 1 - start) * len(self.encoded(order[end])) <= tokens:
+            while end < len(order) and (end + 1 - start) * len(self.encoded(order[end])) <= stage.tokens:
                 end += 1
             batches.append(order[start:end])
             start = end
@@ -134,15 +166,24 @@ class Batches:
         return Batch(*(torch.from_numpy(v) for v in (x, kinds, mask, claim, allowed)))
 
 
-def _weights(pairs: Sequence[Pair], *, own: bool) -> npt.NDArray[np.float64]:
-    """Cumulated weights, (R,). A group is a language, source and kind or label; its mass is its size to the power 0.6.
+def _group(stage: Stage, where: float) -> str:
+    for name, share in stage.shares:
+        if where < share:
+            return name
+        where -= share
+    return "labelled"
 
-    Languages of our own pairs weigh the same.
+
+def _weights(pairs: Sequence[Pair], has: Callable[[Pair], bool]) -> npt.NDArray[np.float64]:
+    """Cumulated weights of the pairs of a group, (R,); others have none.
+
+    Pairs of one language, source and kind or label share a mass, their number to the power 0.6. Languages of planted
+    pairs weigh the same.
     """
     keys = [(p.language, p.source, p.kind or str(p.allowed)) for p in pairs]
     sizes = Counter(keys)
-    mass = np.array([sizes[k] ** -0.4 if bool(p.kind) is own else 0.0 for k, p in zip(keys, pairs, strict=True)])
-    if own:
+    mass = np.array([sizes[k] ** -0.4 if has(p) else 0.0 for k, p in zip(keys, pairs, strict=True)])
+    if any(has(p) and p.kind for p in pairs):
         totals = {lang: sum(m for m, p in zip(mass, pairs, strict=True) if p.language is lang) for lang, _, _ in sizes}
         mass /= np.array([totals[p.language] or 1.0 for p in pairs])
     return np.cumsum(mass)
@@ -178,9 +219,8 @@ class Fit:
     def one_pool(self) -> list[float]:
         """Every step of the next pool; its dropout, too, depends on nothing but the seed and the pool's number."""
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.pool)
-        first = self.seen < self.recipe.labelled
-        planted, tokens = (0.0, self.recipe.tokens_first) if first else (self.recipe.planted, self.recipe.tokens_then)
-        losses = [self.step(batch) for batch in self.batches.pool(self.pool, planted=planted, tokens=tokens)]
+        batches = self.batches.pool(self.pool, self.recipe.stage(self.seen))
+        losses = [self.step(batch) for batch in batches]
         self.pool += 1
         return losses
 
@@ -225,7 +265,7 @@ class Fit:
             return
         with safe_open(path, "pt") as saved:
             place = saved.metadata()
-        if json.loads(place["recipe"]) != asdict(self.recipe):
+        if json.loads(place["recipe"]) != json.loads(json.dumps(asdict(self.recipe))):
             raise TrainingCheckpointUnusable(
                 f"{path} belongs to another recipe", hint="give another --run or remove it"
             )

@@ -85,20 +85,16 @@ class Figures:
 def measure(model: EmbeddedStance, data: Path, seed: int) -> Figures:
     """Every figure. The answers are those of the product, whatever `model.languages()` says."""
     pairs, _ = read_pairs(data)
-    taught = [p for p in pairs if p.part is not Part.DEV]
-    dev = [*_thinned([p for p in pairs if p.part is Part.DEV], MOST, seed), *written_pairs()]
+    taught = [p for p in (*pairs, *written_pairs(measured=False)) if p.part is not Part.DEV]
+    dev = [*_thinned([p for p in pairs if p.part is Part.DEV], MOST, seed), *written_pairs(measured=True)]
     own = planted_pairs(data, seed, held_out=True, amounts=MEASURED)
-    own_taught = planted_pairs(data, seed, held_out=False, amounts=MEASURED)
     began = time.process_time()
     read = read_all(model.reader, [*dev, *own])
     spent = 1000 * (time.process_time() - began) / len(read.pairs)
     chances = read.chances(model.blend)
     plain = np.zeros_like(chances)
     for language in LANGUAGES:
-        # Chinese has no labelled pairs that may teach: its baseline learns from planted ones.
-        teaching = [p for p in (taught or ()) if p.language is language] or [
-            p for p in own_taught if p.language is language
-        ]
+        teaching = [p for p in taught if p.language is language]
         mine = [i for i, p in enumerate(dev) if p.language is language]
         plain[mine] = baseline(teaching, [dev[i] for i in mine])
     labelled = tuple(_labelled(read, chances, plain, len(dev)))

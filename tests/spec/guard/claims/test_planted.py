@@ -210,8 +210,12 @@ def test_all_pairs_of_one_evidence_are_in_the_same_part(tmp_path: Path) -> None:
 
 
 def test_the_written_pairs_have_three_labels_for_each_evidence() -> None:
-    """The Chinese measure is balanced, and no line is broken."""
-    pairs = written_pairs()
-    assert len(pairs) == 3 * len({p.evidence for p in pairs})
-    assert {p.allowed for p in pairs} == {(SUPPORTED,), (REFUTED,), (UNSURE,)}
-    assert all(p.claim and p.part is Part.DEV for p in pairs)
+    """Both files are balanced, no line is broken, and what is measured does not teach."""
+    taught, asked = (written_pairs(measured=measured) for measured in (False, True))
+    for pairs in (taught, asked):
+        assert len(pairs) == 3 * len({p.evidence for p in pairs})
+        assert {p.allowed for p in pairs} == {(SUPPORTED,), (REFUTED,), (UNSURE,)}
+        assert all(p.claim for p in pairs)
+    assert {p.part for p in asked} == {Part.DEV}
+    assert Part.DEV not in {p.part for p in taught}
+    assert not {p.evidence for p in taught} & {p.evidence for p in asked}

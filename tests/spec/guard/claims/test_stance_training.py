@@ -20,7 +20,7 @@ from guard.training.errors import TrainingCheckpointUnusable
 from guard.training.stance.baseline import baseline
 from guard.training.stance.blend import BlendRecipe, Read, fit_blend
 from guard.training.stance.export import write_lower, write_upper
-from guard.training.stance.fit import Batches, Fit, FitRecipe
+from guard.training.stance.fit import Batches, Fit, FitRecipe, Stage
 from guard.training.stance.network import upper_of
 from guard.training.stance.pairs import REFUTED, SUPPORTED, UNSURE, Pair, Part
 from guard.training.stance.readings import Readings
@@ -66,7 +66,7 @@ def fit(folder: Path, recipe: FitRecipe) -> Fit:
     return Fit(upper_of(start), batches, recipe, folder)
 
 
-RECIPE = FitRecipe(labelled=64, mixed=0, pool=16, warm=16, cool=32, rate=1e-3)
+RECIPE = FitRecipe(stages=(Stage(64, 2400),), pool=16, warm=16, cool=32, rate=1e-3)
 
 
 def test_a_run_that_was_stopped_ends_with_the_same_weights(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_run_is_not_resumed_under_another_recipe(tmp_path: Path) -> None:
 
 def test_training_lowers_the_loss(tmp_path: Path) -> None:
     """The gradient reaches what is trained."""
-    run = fit(tmp_path, replace(RECIPE, labelled=16 * 80, rate=3e-3, dropout=0.0))
+    run = fit(tmp_path, replace(RECIPE, stages=(Stage(16 * 80, 2400),), rate=3e-3, dropout=0.0))
     run.model.train()
     losses = [float(np.mean(run.one_pool())) for _ in range(80)]
     assert np.mean(losses[-10:]) < np.mean(losses[:10]) - 0.1
