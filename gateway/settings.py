@@ -22,13 +22,17 @@ SETTINGS: tuple[Setting, ...] = (
         "settings", "", "", f"Settings file (TOML); without it {FILE_NAME} in the data folder, if there.", Kind.PATH
     ),
     Setting(
-        "data_dir", "data", "", "Folder for the audit log, API keys and converted models; made if missing.", Kind.PATH
+        "data_dir",
+        "data",
+        "",
+        "Folder for the audit log, API keys, knowledge bases and converted models; made if missing.",
+        Kind.PATH,
     ),
     Setting(
         "database",
         "sqlite",
         "",
-        "Where API keys and audit records live: sqlite, in files of the data folder, or a postgresql:// URL.",
+        "Where API keys, audit records and knowledge bases live: sqlite, in files of the data folder, or a postgresql:// URL.",
         Kind.SECRET,
     ),
     Setting("host", "127.0.0.1", "", "Address to listen on; 0.0.0.0 opens the gateway to the network."),
@@ -207,6 +211,11 @@ class GatewaySettings:
     def audit_dir(self) -> Path:
         """Where the audit log lies."""
         return self.data_dir / "audit"
+
+    @property
+    def knowledge_dir(self) -> Path:
+        """Where knowledge bases lie, unless a database server keeps them."""
+        return self.data_dir / "knowledge"
 
     @property
     def key_file(self) -> Path:

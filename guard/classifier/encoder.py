@@ -49,12 +49,16 @@ class Embeddings:
     norm_bias: Floats
     epsilon: float
 
-    def vectors(self, ids: list[int]) -> Floats:
-        """The encoder's input for some tokens, shape (1, T, D)."""
+    def words(self, ids: list[int]) -> Floats:
+        """The vectors of some tokens by themselves, shape (T, D)."""
         packed = self.nibbles[ids]
         whole = np.concatenate([packed & 15, packed >> 4], axis=-1).astype(np.float32) - np.float32(8)
-        words = (whole * self.scales[ids].astype(np.float32)[..., None]).reshape(len(ids), -1)
-        x = words + self.positions[: len(ids)]
+        unpacked: Floats = (whole * self.scales[ids].astype(np.float32)[..., None]).reshape(len(ids), -1)
+        return unpacked
+
+    def vectors(self, ids: list[int]) -> Floats:
+        """The encoder's input for some tokens, shape (1, T, D)."""
+        x = self.words(ids) + self.positions[: len(ids)]
         x -= x.mean(axis=-1, keepdims=True)
         spread = np.sqrt((x * x).mean(axis=-1, keepdims=True) + np.float32(self.epsilon))
         normed: Floats = (x / spread * self.norm_weight + self.norm_bias)[None]

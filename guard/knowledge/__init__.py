@@ -1,9 +1,9 @@
 """Knowledge bases: documents that claims are held against. Written by `haechi knowledge`, read while a gateway runs."""
 
-from guard.knowledge.base import KnowledgeBase, open_base
 from guard.knowledge.errors import KnowledgeEmpty, KnowledgeMissing, UnusableKnowledge
 from guard.knowledge.evidence import Evidence, EvidenceSource, Found
-from guard.knowledge.store import About, Document, KnowledgeWriter
+from guard.knowledge.ports import About, Document, KnowledgeBase, KnowledgeWriter
+from guard.knowledge.shelf import Shelf, open_base
 
 __all__ = [
     "About",
@@ -15,6 +15,7 @@ __all__ = [
     "KnowledgeEmpty",
     "KnowledgeMissing",
     "KnowledgeWriter",
+    "Shelf",
     "UnusableKnowledge",
     "open_base",
 ]

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from haechi.base.errors import ExitCode, HaechiError
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 
 class KnowledgeMissing(HaechiError):
@@ -63,3 +68,14 @@ class InvalidDate(HaechiError):
     """A date is not written as year-month-day."""
 
     code = "HAE-S607"
+
+
+def check_name(name: str) -> str:
+    """The name of a knowledge base, if it is one.
+
+    Raises:
+        InvalidKnowledgeName
+    """
+    if _NAME.fullmatch(name) is None:
+        raise InvalidKnowledgeName(name)
+    return name

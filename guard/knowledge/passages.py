@@ -14,6 +14,8 @@ SHORT: Final = 300
 LONG: Final = 600
 """Code points of the longest passage."""
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
+_UNKEEPABLE = re.compile("[\x00\ud800-\udfff]")
+"""What a text can hold and no database keeps; a reader of JSON may make it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,12 @@ class Passage:
 
 
 def passages(sections: Iterable[Section]) -> Iterator[Passage]:
-    """The passages of a document in order; blanks around them are left out, no other character is lost."""
-    for section in sections:
+    """The passages of a document in order; blanks around them are left out, no other character is lost.
+
+    NUL and lone surrogates become U+FFFD.
+    """
+    for given in sections:
+        section = Section(_UNKEEPABLE.sub("\ufffd", given.title), _UNKEEPABLE.sub("\ufffd", given.text), given.start)
         at = 0
         for end in (*(match.end() for match in _PARAGRAPH.finditer(section.text)), len(section.text)):
             yield from _of_paragraph(section, at, end)

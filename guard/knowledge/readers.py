@@ -18,7 +18,7 @@ from haechi.base.errors import MissingExtra
 
 LARGEST: Final = 64 * 1024 * 1024
 """Bytes of a document."""
-_HEADING = re.compile(r"^#{1,6}[ \t]+(.+?)[ \t#]*$", re.M)
+_HEADING = re.compile(r"^#{1,6}[ \t]+(\S.*)$", re.M)
 _HIDDEN: Final = frozenset({"script", "style", "noscript", "template", "svg"})
 _BLOCKS: Final = frozenset(
     [
@@ -48,6 +48,8 @@ def read(path: Path) -> list[Section]:
 
     Raises UnreadableDocument, which names the file; MissingExtra for a PDF without the reader of PDF.
     """
+    if str(path).encode("utf-8", "replace").decode("utf-8") != str(path):
+        raise UnreadableDocument(f"{str(path)!a}: the name is not UTF-8", hint="rename it")
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise UnreadableDocument(f"{path}: this kind is not read", hint=f"known: {', '.join(sorted(_READERS))}")
@@ -71,9 +73,18 @@ def is_readable(path: Path) -> bool:
 
 def _text(path: Path, data: bytes) -> str:
     try:
-        return data.decode("utf-8-sig").replace("\r\n", "\n")
+        text = data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        raise UnreadableDocument(f"{path}: not UTF-8 at byte {error.start}", hint="convert it to UTF-8") from error
+        raise UnreadableDocument(f"{path}: not UTF-8 at byte {error.start}", hint=_convert(data)) from error
+    if "\x00" in text:
+        raise UnreadableDocument(f"{path}: not text, or UTF-16 without its mark", hint=_convert(data))
+    return text
+
+
+def _convert(data: bytes) -> str:
+    """How to mend a text in another encoding."""
+    coding = "UTF-16" if data[:2] in {b"\xff\xfe", b"\xfe\xff"} or b"\x00" in data[:64] else "EUC-KR, GB18030, ..."
+    return f"convert it: iconv -f {coding} -t UTF-8"
 
 
 def _plain(path: Path, data: bytes) -> list[Section]:
@@ -84,8 +95,10 @@ def _markdown(path: Path, data: bytes) -> list[Section]:
     text = _text(path, data)
     heads = list(_HEADING.finditer(text))
     sections = [Section(path.stem, text[: heads[0].start() if heads else len(text)], 0)]
-    for head, end in zip(heads, [*(head.start() for head in heads[1:]), len(text)], strict=True):
-        sections.append(Section(head[1], text[head.end() : end], head.end()))
+    for number, head in enumerate(heads):
+        end = heads[number + 1].start() if number + 1 < len(heads) else len(text)
+        title = head[1].rstrip(" \t#") or head[1]
+        sections.append(Section(title, text[head.end() : end], head.end()))
     return sections
 
 
@@ -123,7 +136,9 @@ class _Page(HTMLParser):
 
 def _html(path: Path, data: bytes) -> list[Section]:
     page = _Page(path.stem)
-    page.feed(_text(path, data))
+    text = _text(path, data)
+    last = text.rfind(">") + 1
+    page.feed(text[:last] + text[last:].replace("<", "&lt;"))  # the parser looks for the end of each "<" to the end
     page.close()
     page.handle_endtag("title")  # a heading that is never closed
     return _joined((title, "".join(texts)) for title, texts in page.parts)
@@ -137,9 +152,12 @@ def _pdf(path: Path, data: bytes) -> list[Section]:
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it warns of what the error says
     try:
         reader = PdfReader(io.BytesIO(data))
-        pages = [page.extract_text() for page in reader.pages]
-    except Exception as error:
-        raise UnreadableDocument(f"{path}: broken or encrypted PDF", hint="open and save it anew") from error
+        locked = reader.is_encrypted and not reader.decrypt("")
+        pages = [] if locked else [page.extract_text() for page in reader.pages]
+    except Exception as error:  # of a damaged file, pypdf says anything
+        raise UnreadableDocument(f"{path}: broken PDF", hint="open and save it anew") from error
+    if locked:
+        raise UnreadableDocument(f"{path}: this PDF opens with a password only", hint="save it without one")
     return _joined((f"{path.stem}, page {number}", text) for number, text in enumerate(pages, 1))
 
 

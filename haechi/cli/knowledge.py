@@ -18,7 +18,7 @@ from haechi.base.errors import ExitCode, HaechiError
 from haechi.cli._options import DATA_OPTIONS, add_settings, settings_of
 
 if TYPE_CHECKING:
-    from guard.knowledge import About, KnowledgeWriter
+    from guard.knowledge import About, KnowledgeWriter, Shelf
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -33,7 +33,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     sync.set_defaults(run=run_sync)
     listing = verbs.add_parser("list", help="knowledge bases, or the documents of one")
     listing.set_defaults(run=run_list)
-    remove = verbs.add_parser("remove", help="remove documents, and their bytes from the file")
+    remove = verbs.add_parser("remove", help="remove documents, and their bytes from where the base lies")
     remove.add_argument("names", nargs="+", metavar="NAME", help="as `haechi knowledge list --base NAME` shows them")
     remove.set_defaults(run=run_remove)
     search = verbs.add_parser("search", help="the passages that fit a claim best")
@@ -49,14 +49,12 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     for verb in (add, sync, listing, remove, search):
         verb.add_argument("--base", required=verb is not listing, metavar="NAME", help="name of the knowledge base")
         verb.add_argument("--json", action="store_true", help="one JSON object on standard output")
-        add_settings(verb, DATA_OPTIONS)
+        add_settings(verb, (*DATA_OPTIONS, "database"))
 
 
 def run_add(args: argparse.Namespace) -> int:
     """Add documents; those that cannot be read are named, the others are added."""
-    from guard.knowledge.store import KnowledgeWriter
-
-    with KnowledgeWriter(args.base, _folder(args), make=True) as writer:
+    with _shelf(args).writer(args.base, make=True) as writer:
         added, refused = _put(writer, list(_files(args.paths)), _about(args))
         if not added and refused:
             raise refused[0]
@@ -66,14 +64,17 @@ def run_add(args: argparse.Namespace) -> int:
 def run_sync(args: argparse.Namespace) -> int:
     """Make the knowledge base equal to a folder: changed files become new versions, deleted ones are removed."""
     from guard.knowledge.errors import UnreadableDocument
-    from guard.knowledge.store import KnowledgeWriter, digest
+    from guard.knowledge.meaning import meanings
+    from guard.knowledge.ports import digest
 
     folder = args.folder.resolve()
     if not folder.is_dir():
         raise UnreadableDocument(f"{args.folder}: not a folder", hint="a folder that is gone would remove everything")
     about = _about(args)
-    with KnowledgeWriter(args.base, _folder(args), make=True) as writer:
-        known = {one.name: one.sha256 for one in writer.documents() if one.root == str(folder)}
+    ours = meanings().fingerprint  # documents whose vectors another release made are read anew
+    with _shelf(args).writer(args.base, make=True) as writer:
+        of_folder = [one for one in writer.documents() if one.root == str(folder)]
+        known = {one.name: one.sha256 if one.meaning == ours else "" for one in of_folder}
         files = list(_files([folder]))
         present = {path.relative_to(root).as_posix() for root, path in files}
         changed = [(r, p) for r, p in files if known.get(p.relative_to(r).as_posix()) != digest(p)]
@@ -86,14 +87,12 @@ def run_sync(args: argparse.Namespace) -> int:
 
 def run_list(args: argparse.Namespace) -> int:
     """Show the knowledge bases, or the documents of one."""
-    from guard.knowledge.store import KnowledgeWriter
-
-    folder = _folder(args)
+    shelf = _shelf(args)
     if args.base is None:
-        names = sorted(path.stem for path in folder.glob("*.db"))
+        names = shelf.names()
         print(json.dumps({"bases": names}) if args.json else "\n".join(names))
         return ExitCode.OK
-    with KnowledgeWriter(args.base, folder) as writer:
+    with shelf.writer(args.base) as writer:
         documents = writer.documents()
     if args.json:
         print(json.dumps({"base": args.base, "documents": [asdict(one) for one in documents]}, ensure_ascii=False))
@@ -107,9 +106,7 @@ def run_list(args: argparse.Namespace) -> int:
 
 def run_remove(args: argparse.Namespace) -> int:
     """Remove documents; all of them or, when one is unknown, none."""
-    from guard.knowledge.store import KnowledgeWriter
-
-    with KnowledgeWriter(args.base, _folder(args)) as writer:
+    with _shelf(args).writer(args.base) as writer:
         for name in args.names:
             writer.remove(name)
     return _told(args, {"removed": args.names}, [])
@@ -117,9 +114,7 @@ def run_remove(args: argparse.Namespace) -> int:
 
 def run_search(args: argparse.Namespace) -> int:
     """Show the passages that fit a claim best."""
-    from guard.knowledge import open_base
-
-    base = open_base(args.base, _folder(args))
+    base = _shelf(args).open(args.base)
     try:
         found = base.search(args.claim, limit=max(1, args.limit), at=_day(args.at))
     finally:
@@ -137,8 +132,8 @@ def _put(
 ) -> tuple[list[str], list[HaechiError]]:
     """Read and add each file; answers the names of those added and why others were not."""
     from guard.knowledge.errors import UnreadableDocument
+    from guard.knowledge.ports import digest
     from guard.knowledge.readers import read
-    from guard.knowledge.store import digest
     from haechi.cli._progress import Progress
 
     added: list[str] = []
@@ -173,7 +168,7 @@ def _files(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
 
 
 def _about(args: argparse.Namespace) -> About:
-    from guard.knowledge.store import About
+    from guard.knowledge import About
 
     return About(args.source, args.licence, _day(args.valid_from), _day(args.valid_to))
 
@@ -188,8 +183,11 @@ def _day(text: str) -> str:
         raise InvalidDate(f"{text!r} is no date", hint="write it as 2026-01-31") from error
 
 
-def _folder(args: argparse.Namespace) -> Path:
-    return Path(settings_of(args).data_dir) / "knowledge"
+def _shelf(args: argparse.Namespace) -> Shelf:
+    from guard.knowledge import Shelf
+
+    settings = settings_of(args)
+    return Shelf(settings.knowledge_dir, settings.database)
 
 
 def _told(args: argparse.Namespace, done: dict[str, object], refused: Sequence[HaechiError]) -> int:
@@ -202,4 +200,6 @@ def _told(args: argparse.Namespace, done: dict[str, object], refused: Sequence[H
             print(f"{what}: {len(which) if isinstance(which, list) else which}")
         for error in refused:
             print(f"haechi: error: {error}", file=sys.stderr)
+            if error.hint:
+                print(f"haechi: hint: {error.hint}", file=sys.stderr)
     return ExitCode.USAGE if refused else ExitCode.OK

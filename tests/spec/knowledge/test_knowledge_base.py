@@ -1,18 +1,13 @@
-"""Knowledge bases: what is added is found, what is removed is gone, what cannot be read is named."""
+"""Documents of knowledge bases: each kind is read, what cannot be read is named. See tests/contract/knowledge too."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from guard.knowledge import About, KnowledgeEmpty, KnowledgeMissing, KnowledgeWriter, UnusableKnowledge, open_base
-from guard.knowledge.errors import InvalidKnowledgeName, UnknownDocument, UnreadableDocument
+from guard.knowledge.errors import UnreadableDocument
 from guard.knowledge.passages import LONG, Section, passages
 from guard.knowledge.readers import read
 from guard.knowledge.terms import terms
@@ -23,136 +18,6 @@ TEXTS = {
     "ko.txt": "경복궁은 1395년에 처음 지어졌다. 조선의 법궁이었다.",
     "zh.txt": "长江全长约6300公里，是亚洲最长的河流。",
 }
-
-
-def filled(folder: Path, texts: dict[str, str] = TEXTS, about: About | None = None) -> None:
-    with KnowledgeWriter("kb", folder, make=True) as writer:
-        for name, text in texts.items():
-            writer.put("/docs", name, [Section(name, text, 0)], about or About(), "")
-
-
-@pytest.mark.parametrize(
-    ("claim", "name"),
-    [
-        ("Paracetamols highest dose is 4000 mg", "en.txt"),
-        ("경복궁에서는 1395년부터", "ko.txt"),
-        ("亚洲最长的河是长江", "zh.txt"),
-    ],
-)
-def test_a_claim_finds_its_passage_in_other_words_forms(tmp_path: Path, claim: str, name: str) -> None:
-    """Plurals, particles and separators do not hide a passage; the citation says where it stands."""
-    filled(tmp_path)
-    best = open_base("kb", tmp_path).search(claim)[0]
-    assert best.evidence.source == f"kb:kb/{name}#1"
-    assert TEXTS[name][best.evidence.start :].startswith(best.evidence.text)
-    assert 0 < best.score <= 1
-
-
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.lists(st.text("가나다라마바사아자차카타파하", min_size=4, max_size=6), min_size=1, max_size=2),
-    st.lists(st.text("龘靐齉爩鱻麤龗灪", min_size=2, max_size=5), min_size=1, max_size=2),
-    st.lists(st.text("qxzjvw", min_size=5, max_size=9), min_size=1, max_size=2),
-)
-def test_whatever_is_added_is_found_by_its_rare_words_and_never_after_removal(
-    tmp_path_factory: pytest.TempPathFactory, korean: list[str], chinese: list[str], english: list[str]
-) -> None:
-    """The index and the query cut words alike in every language."""
-    folder = tmp_path_factory.mktemp("kb")
-    filled(folder, TEXTS | {"rare.txt": " and ".join([*korean, *chinese, *english])})
-    base = open_base("kb", folder)
-    for word in (*korean, *chinese, *english):
-        assert base.search(word)[0].evidence.source == "kb:kb/rare.txt#1"
-    with KnowledgeWriter("kb", folder) as writer:
-        writer.remove("rare.txt")
-    for word in (*korean, *chinese, *english):
-        assert all("rare" not in found.evidence.source for found in base.search(word))
-    base.close()
-
-
-@pytest.mark.parametrize("replaced", [False, True])
-def test_removed_text_is_not_in_the_bytes_of_the_files(tmp_path: Path, replaced: bool) -> None:
-    """Neither the text nor a term of it stays in the database, its log or free pages."""
-    filled(tmp_path, TEXTS | {"gone.txt": "zyxwvutsrq " * 2000 + "쀍뛟쀍뛟 龘靐齉爩"})
-    with KnowledgeWriter("kb", tmp_path) as writer:
-        if replaced:
-            writer.put("/docs", "gone.txt", [Section("new", "something else", 0)], About(), "")
-        else:
-            writer.remove("gone.txt")
-    held = b"".join(path.read_bytes() for path in tmp_path.iterdir())
-    assert "경복궁".encode() in held
-    for word in ("zyxwvutsrq", "쀍뛟", "龘靐"):
-        assert word.encode() not in held
-
-
-def test_a_change_that_fails_leaves_the_old_state(tmp_path: Path) -> None:
-    """A command changes everything it names, or nothing."""
-    filled(tmp_path)
-
-    def remove_both() -> None:
-        with KnowledgeWriter("kb", tmp_path) as writer:
-            writer.remove("en.txt")
-            writer.remove("no.txt")
-
-    with pytest.raises(UnknownDocument):
-        remove_both()
-    assert len(open_base("kb", tmp_path).documents()) == 3
-
-
-def test_a_process_killed_in_the_middle_leaves_the_old_state(tmp_path: Path) -> None:
-    """Kill -9 between the first document and the end of the command."""
-    filled(tmp_path)
-    code = (
-        "import os, signal, sys; from pathlib import Path; from guard.knowledge import *;"
-        "from guard.knowledge.passages import Section\n"
-        "w = KnowledgeWriter('kb', Path(sys.argv[1])); w.remove('ko.txt');"
-        "w.put('/', 'n', [Section('t', 'word ' * 200000, 0)], About(), '');"
-        "os.kill(os.getpid(), signal.SIGKILL)"
-    )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
-    base = open_base("kb", tmp_path)
-    assert sorted(one.name for one in base.documents()) == sorted(TEXTS)
-    assert base.search("경복궁")
-
-
-def test_a_reader_sees_what_is_written_meanwhile(tmp_path: Path) -> None:
-    """A gateway that runs follows the command line."""
-    filled(tmp_path)
-    base = open_base("kb", tmp_path)
-    with KnowledgeWriter("kb", tmp_path) as writer:
-        writer.put("/docs", "new.txt", [Section("", "zebras graze", 0)], About(), "")
-        assert base.search("zebra") == ()
-    assert base.search("zebra")[0].evidence.text == "zebras graze"
-
-
-def test_outdated_documents_are_left_out_of_a_dated_search_and_marked_otherwise(tmp_path: Path) -> None:
-    """valid_to is the last day that a document holds."""
-    filled(tmp_path, about=About(valid_from="2020-01-01", valid_to="2024-12-31"))
-    base = open_base("kb", tmp_path)
-    assert base.search("경복궁", at="2024-12-31")
-    assert base.search("경복궁", at="2025-01-01") == base.search("경복궁", at="2019-12-31") == ()
-    assert base.search("경복궁")[0].evidence.valid_to == "2024-12-31"
-
-
-def test_a_missing_an_empty_and_a_broken_knowledge_base_are_errors_of_their_own(tmp_path: Path) -> None:
-    """None of them is a search that finds nothing."""
-    with pytest.raises(KnowledgeMissing):
-        open_base("kb", tmp_path)
-    filled(tmp_path, {})
-    with pytest.raises(KnowledgeEmpty):
-        open_base("kb", tmp_path)
-    (tmp_path / "bad.db").write_bytes(b"not a database" * 100)
-    with pytest.raises(UnusableKnowledge):
-        open_base("bad", tmp_path)
-    with pytest.raises(InvalidKnowledgeName):
-        open_base("../kb", tmp_path)
-
-
-@pytest.mark.parametrize("claim", ["", "?!", '" OR NEAR(a b) *', "a\x00b", "경" * 5000, "1 " * 2000, "\ud800"])
-def test_any_claim_can_be_searched(tmp_path: Path, claim: str) -> None:
-    """No claim is read as query syntax, and none is too long."""
-    filled(tmp_path)
-    assert len(open_base("kb", tmp_path).search(claim)) <= 5
 
 
 def test_passages_are_short_and_stand_where_they_say() -> None:

@@ -9,29 +9,27 @@ Invariants of this file
 
 from __future__ import annotations
 
-import hashlib
-import re
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from guard.knowledge.errors import InvalidKnowledgeName, KnowledgeMissing, UnknownDocument, UnusableKnowledge
+from guard.knowledge.errors import KnowledgeMissing, UnknownDocument, UnusableKnowledge, check_name
+from guard.knowledge.meaning import meanings
 from guard.knowledge.passages import Section, passages
+from guard.knowledge.ports import About, Document
+from guard.knowledge.ranking import COMMON
 from guard.knowledge.terms import terms
 
-COMMON: Final = 100
-"""Passages from which a term is counted as a common one; queries look for rarer terms first."""
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _BUSY_S: Final = 30.0
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS documents (
   id INTEGER PRIMARY KEY, root TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, sha256 TEXT NOT NULL,
-  source TEXT NOT NULL, licence TEXT NOT NULL, valid_from TEXT NOT NULL, valid_to TEXT NOT NULL, UNIQUE (root, name));
+  source TEXT NOT NULL, licence TEXT NOT NULL, valid_from TEXT NOT NULL, valid_to TEXT NOT NULL,
+  meaning TEXT NOT NULL, UNIQUE (root, name));
 CREATE TABLE IF NOT EXISTS passages (
   id INTEGER PRIMARY KEY, document INTEGER NOT NULL REFERENCES documents (id), number INTEGER NOT NULL,
-  title TEXT NOT NULL, text TEXT NOT NULL, start INTEGER NOT NULL);
+  title TEXT NOT NULL, text TEXT NOT NULL, start INTEGER NOT NULL, vector BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS passages_of ON passages (document);
 CREATE VIRTUAL TABLE IF NOT EXISTS found USING fts5 (title, body, tokenize = "ascii tokenchars '.'");
 CREATE VIRTUAL TABLE IF NOT EXISTS vocabulary USING fts5vocab (found, 'row');
@@ -39,37 +37,13 @@ CREATE TABLE IF NOT EXISTS common (term TEXT PRIMARY KEY, passages INTEGER NOT N
 """
 
 
-@dataclass(frozen=True, slots=True)
-class About:
-    """What is known of a document beside its text. Dates are ISO dates, empty when unknown."""
-
-    source: str = ""
-    licence: str = ""
-    valid_from: str = ""
-    valid_to: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A document of a knowledge base. root: the folder it was read from. passages: how many it has."""
-
-    root: str
-    name: str
-    version: int
-    sha256: str
-    about: About
-    passages: int
-
-
 def place(name: str, folder: Path) -> Path:
     """The file of a knowledge base. folder: the one all knowledge bases lie in."""
-    if _NAME.fullmatch(name) is None:
-        raise InvalidKnowledgeName(name)
-    return folder / f"{name}.db"
+    return folder / f"{check_name(name)}.db"
 
 
-class KnowledgeWriter:
-    """Changes one knowledge base. Use as a context: changes are kept when it ends well, and dropped otherwise."""
+class SqliteWriter:
+    """Changes a knowledge base in a file. See `guard.knowledge.ports.KnowledgeWriter`."""
 
     def __init__(self, name: str, folder: Path, *, make: bool = False) -> None:
         """make: create the file when it is missing. Raises KnowledgeMissing, UnusableKnowledge."""
@@ -88,7 +62,7 @@ class KnowledgeWriter:
         except (OSError, sqlite3.Error) as error:
             raise _unusable(path, error) from error
 
-    def __enter__(self) -> KnowledgeWriter:
+    def __enter__(self) -> SqliteWriter:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
@@ -106,17 +80,16 @@ class KnowledgeWriter:
             self._db.close()
 
     def put(self, root: str, name: str, sections: Sequence[Section], about: About, sha256: str) -> int:
-        """Add a document or replace its former version; answers how many passages it has."""
         try:
             row = self._db.execute(
                 "SELECT id, version FROM documents WHERE root = ? AND name = ?", (root, name)
             ).fetchone()
             if row is not None:
                 self._drop(row[0])
-            values = (root, name, row[1] + 1 if row else 1, sha256, *_values(about))
+            values = (root, name, row[1] + 1 if row else 1, sha256, *_values(about), meanings().fingerprint)
             document = self._db.execute(
-                "INSERT INTO documents (root, name, version, sha256, source, licence, valid_from, valid_to)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO documents (root, name, version, sha256, source, licence, valid_from, valid_to, meaning)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 values,
             ).lastrowid
             return self._put_passages(document or 0, sections)
@@ -124,11 +97,11 @@ class KnowledgeWriter:
             raise _unusable(self._path, error) from error
 
     def _put_passages(self, document: int, sections: Sequence[Section]) -> int:
-        number = 0
+        number, ours = 0, meanings()
         for number, passage in enumerate(passages(sections), 1):
             row = self._db.execute(
-                "INSERT INTO passages (document, number, title, text, start) VALUES (?, ?, ?, ?, ?)",
-                (document, number, passage.title, passage.text, passage.start),
+                "INSERT INTO passages (document, number, title, text, start, vector) VALUES (?, ?, ?, ?, ?, ?)",
+                (document, number, passage.title, passage.text, passage.start, ours.vector(passage.text)),
             ).lastrowid
             self._db.execute(
                 "INSERT INTO found (rowid, title, body) VALUES (?, ?, ?)",
@@ -137,7 +110,6 @@ class KnowledgeWriter:
         return number
 
     def remove(self, name: str, *, root: str | None = None) -> int:
-        """Remove every document of that name, or the one that was read from `root`; answers how many."""
         rows = self._db.execute(
             "SELECT id FROM documents WHERE name = ? AND (? IS NULL OR root = ?)", (name, root, root)
         ).fetchall()
@@ -150,7 +122,6 @@ class KnowledgeWriter:
         return len(rows)
 
     def documents(self) -> tuple[Document, ...]:
-        """Every document, by name."""
         return documents(self._db)
 
     def _drop(self, document: int) -> None:
@@ -174,17 +145,11 @@ class KnowledgeWriter:
 
 def documents(db: sqlite3.Connection) -> tuple[Document, ...]:
     """Every document of an open knowledge base, by name."""
-    rows: Iterable[tuple[str, str, int, str, str, str, str, str, int]] = db.execute(
+    rows: Iterable[tuple[str, str, int, str, str, str, str, str, int, str]] = db.execute(
         "SELECT root, name, version, sha256, source, licence, valid_from, valid_to,"
-        " (SELECT count(*) FROM passages WHERE document = documents.id) FROM documents ORDER BY name, root"
+        " (SELECT count(*) FROM passages WHERE document = documents.id), meaning FROM documents ORDER BY name, root"
     )
-    return tuple(Document(*row[:4], About(*row[4:8]), row[8]) for row in rows)
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return tuple(Document(*row[:4], About(*row[4:8]), row[8], row[9]) for row in rows)
 
 
 def _values(about: About) -> tuple[str, str, str, str]:

@@ -1,0 +1,87 @@
+"""Search a knowledge base in a SQLite file: rare terms of the claim choose candidates by bm25, see guard/knowledge/ranking.py."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+from typing import Final
+
+from guard.knowledge.errors import KnowledgeEmpty, KnowledgeMissing, UnusableKnowledge
+from guard.knowledge.evidence import Evidence, Found
+from guard.knowledge.meaning import meanings
+from guard.knowledge.ports import Document
+from guard.knowledge.ranking import CANDIDATES, Candidate, query_terms, ranked, wanted_terms, weights_of, with_rare
+from guard.knowledge.sqlite_store import documents, place
+
+_VALID: Final = """AND rowid IN (SELECT passages.id FROM passages JOIN documents ON documents.id = passages.document
+  WHERE (valid_to = '' OR valid_to >= :at) AND (valid_from = '' OR valid_from <= :at))"""
+_BEST: Final = (
+    "SELECT rowid AS id FROM found WHERE found MATCH :query {valid} ORDER BY bm25(found, 2.0, 1.0) LIMIT :limit"
+)
+# The texts are read for the best only: sorted beside the ranks they would cost ten times the search.
+_QUERY: Final = f"""
+SELECT documents.name, passages.number, passages.title, passages.text, passages.start, documents.valid_from,
+       documents.valid_to, found.title || ' ' || found.body, passages.vector, documents.meaning
+FROM ({_BEST}) AS best JOIN passages ON passages.id = best.id JOIN documents ON documents.id = passages.document
+  JOIN found ON found.rowid = best.id
+"""  # noqa: S608 - constants of this file
+
+
+class SqliteBase:
+    """A knowledge base in a file. See `guard.knowledge.ports.KnowledgeBase`."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        """Raises KnowledgeMissing, KnowledgeEmpty, UnusableKnowledge."""
+        self.name = name
+        self._path = place(name, folder)
+        if not self._path.exists():
+            raise KnowledgeMissing(name)
+        self._lock = threading.Lock()
+        try:
+            self._db = sqlite3.connect(self._path, timeout=1.0, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA query_only = ON")
+            empty = self._db.execute("SELECT 1 FROM passages LIMIT 1").fetchone() is None
+        except sqlite3.Error as error:
+            raise UnusableKnowledge(f"{self._path}: {error}") from error
+        if empty:
+            self._db.close()
+            raise KnowledgeEmpty(name)
+        meanings()  # read now, so that the first search is as quick as the others
+
+    def close(self) -> None:
+        self._db.close()
+
+    def documents(self) -> tuple[Document, ...]:
+        with self._lock:
+            return documents(self._db)
+
+    def search(self, claim: str, *, limit: int = 5, at: str = "") -> tuple[Found, ...]:
+        wanted = wanted_terms(claim)
+        if not wanted:
+            return ()
+        try:
+            with self._lock:
+                total = self._db.execute("SELECT count(*) FROM passages").fetchone()[0]
+                counts = with_rare(wanted, self._common(wanted))
+                query = " OR ".join(f'"{term}"' for term in query_terms(counts))
+                values = {"query": query, "at": at, "limit": CANDIDATES}
+                rows = self._db.execute(_QUERY.format(valid=_VALID if at else ""), values).fetchall()
+        except sqlite3.Error as error:
+            raise UnusableKnowledge(f"{self._path}: {error}") from error
+        return ranked(claim, [self._candidate(*row) for row in rows], weights_of(counts, total), limit)
+
+    def _common(self, wanted: list[str]) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        for at in range(0, len(wanted), 500):
+            part = wanted[at : at + 500]
+            marks = ",".join("?" * len(part))
+            counts.update(self._db.execute(f"SELECT term, passages FROM common WHERE term IN ({marks})", part))  # noqa: S608 - question marks
+        return counts
+
+    def _candidate(
+        self, name: str, number: int, title: str, text: str, start: int, dated: str, valid_to: str, indexed: str,
+        vector: bytes, meaning: str,
+    ) -> Candidate:  # fmt: skip
+        evidence = Evidence(text, f"kb:{self.name}/{name}#{number}", title, start, dated, valid_to)
+        return Candidate(evidence, indexed.split(" "), vector, meaning)
