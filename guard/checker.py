@@ -14,6 +14,7 @@ from guard.claims.ports import Evidence
 from guard.claims.sources import NamedBase
 from guard.conversation import ALONE, Conversation, ScoreMemory
 from guard.engine import Plan, make_plan, without_classifiers
+from guard.knowledge import Shelf
 from guard.mask import Replace, apply
 from guard.placeholders import Placeholders
 from guard.policy import ClaimsDocument, EvidenceFrom, Operator, Policy, Rule, StreamMode
@@ -27,7 +28,7 @@ from guard.wrapped import GuardedPipeline
 
 Given = str | Evidence | Mapping[str, str]
 """Evidence as a user gives it: text, or an object with `text` and perhaps `source`, `title`, `dated`, `valid_to`."""
-KNOWLEDGE: Final = Path("data/knowledge")
+KNOWLEDGE: Final = Shelf(Path("data/knowledge"))
 """Where knowledge bases lie unless somebody says otherwise."""
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
 
@@ -36,11 +37,11 @@ class SafetyChecker:
     """Judges texts by one policy. Holds no text; may be used from several threads."""
 
     def __init__(
-        self, policy: Policy, detectors: Mapping[str, Detector] | None = None, *, knowledge: Path = KNOWLEDGE
+        self, policy: Policy, detectors: Mapping[str, Detector] | None = None, *, knowledge: Path | Shelf = KNOWLEDGE
     ) -> None:
         """Join a policy with detectors (those of the registry unless given).
 
-        knowledge: folder of the knowledge bases that the policy may name.
+        knowledge: where the knowledge bases lie that the policy may name; a path is the folder of their files.
 
         Raises:
             NoDetector: when a rule has nothing that can find its category.
@@ -57,8 +58,8 @@ class SafetyChecker:
         self.memory = ScoreMemory(terms.cache, terms.cache_s) if terms.cache else None
 
     @classmethod
-    def load(cls, policy: str | Path | Policy = "default", *, knowledge: Path = KNOWLEDGE) -> SafetyChecker:
-        """A checker for a shipped policy's name, a policy file, or a Policy. knowledge: folder of its knowledge bases.
+    def load(cls, policy: str | Path | Policy = "default", *, knowledge: Path | Shelf = KNOWLEDGE) -> SafetyChecker:
+        """A checker for a shipped policy's name, a policy file, or a Policy. knowledge: as above.
 
         Raises:
             PolicyNotFound, PolicyUnreadable, UnknownPolicyKey, InvalidPolicyValue, NoDetector, UnknownDetector: see
@@ -175,7 +176,7 @@ def _mode(rule: Rule, terms: ClaimsDocument) -> StreamMode:
     return StreamMode.STRICT if changes or terms.note else rule.streaming
 
 
-def _claim_judge(policy: Policy, plans: Iterable[Plan], knowledge: Path) -> Judge | None:
+def _claim_judge(policy: Policy, plans: Iterable[Plan], knowledge: Path | Shelf) -> Judge | None:
     """Who judges the claims of texts under this policy; None where no rule has claims checked."""
     rules = [plan.claims for plan in plans if plan.claims is not None]
     if not rules:
@@ -183,9 +184,10 @@ def _claim_judge(policy: Policy, plans: Iterable[Plan], knowledge: Path) -> Judg
     from guard.claims.judge import ClaimJudge
 
     terms = policy.document.claims
+    shelf = knowledge if isinstance(knowledge, Shelf) else Shelf(knowledge)
     return ClaimJudge(
         load_stance(terms.stance),
-        sources=[NamedBase(name, knowledge) for name in terms.knowledge],
+        sources=[NamedBase(name, shelf) for name in terms.knowledge],
         refuted_at=min(rule.limits().controversial for rule in rules),
         supported_at=terms.supported_at,
         limit=terms.passages,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from guard.checker import KNOWLEDGE, SafetyChecker
+from guard.knowledge import Shelf
 from guard.policy import Policy
 from guard.policy_file import find
 from guard.registry import CLAIMS, NO_MODEL
@@ -49,9 +50,9 @@ class ReloadingChecker:
         *,
         every_s: float = 1.0,
         clock: Clock | None = None,
-        knowledge: Path = KNOWLEDGE,
+        knowledge: Path | Shelf = KNOWLEDGE,
     ) -> None:
-        """Load the policy. every_s: seconds between looks at the file. knowledge: folder of its knowledge bases.
+        """Load the policy. every_s: seconds between looks at the file. knowledge: where its knowledge bases lie.
 
         Raises:
             What SafetyChecker.load raises, for the first load only.

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 
 from guard.claims.ports import EvidenceSource, Found
-from guard.knowledge import open_base
+from guard.knowledge import Shelf
 
 
 class NamedBase:
     """A knowledge base that need not be there yet: each search says so until it is. Safe for several threads."""
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, shelf: Shelf) -> None:
         self.name = name
-        self._folder = folder
+        self._shelf = shelf
         self._lock = threading.Lock()
         self._base: EvidenceSource | None = None
 
@@ -27,6 +26,6 @@ class NamedBase:
         """
         with self._lock:
             if self._base is None:
-                self._base = open_base(self.name, self._folder)
+                self._base = self._shelf.open(self.name)
             base = self._base
         return base.search(claim, limit=limit, at=at)

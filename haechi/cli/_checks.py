@@ -26,6 +26,7 @@ from gateway.upstream.demo_model import demo_gguf
 from haechi import __version__
 from haechi.base.errors import HaechiError
 from haechi.base.settings import DEFAULT_SOURCE
+from haechi.cli._options import shelf_of
 from haechi.cli._preflight import EXTRAS, LITTLE_ROOM_BYTES, bind, missing_modules, probe_upstream
 from haechi.installation import Form, verify_installation
 
@@ -138,7 +139,7 @@ def _policies(settings: GatewaySettings) -> list[Check]:
     if not found:
         found.append(Check("policies", State.OK, f"{', '.join(names)} read well"))
     try:
-        checker = SafetyChecker.load(settings.policy, knowledge=settings.data_dir / "knowledge")
+        checker = SafetyChecker.load(settings.policy, knowledge=shelf_of(settings))
     except HaechiError as error:
         return [*found, _wrong("guard", error)]
     detectors = ", ".join(checker.policy.detectors)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.settings import GatewaySettings
 from haechi.cli._audit_open import modes_of, open_audit
+from haechi.cli._options import shelf_of
 
 if TYPE_CHECKING:
     from gateway.limits import Limits
@@ -29,7 +30,7 @@ def build_app(settings: GatewaySettings) -> Callable[..., Any]:
     from guard.reload import ReloadingChecker
 
     with ExitStack() as opened:
-        checker = ReloadingChecker(settings.policy, knowledge=settings.data_dir / "knowledge")
+        checker = ReloadingChecker(settings.policy, knowledge=shelf_of(settings))
         upstream = _upstream(settings)
         keys = KeyStore.open(settings.key_place)
         opened.callback(keys.close)

@@ -5,12 +5,18 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from gateway.settings import SETTINGS, GatewaySettings, load_settings
 from haechi.base.settings import Kind, Setting
 
+if TYPE_CHECKING:
+    from guard.knowledge import Shelf
+
 DATA_OPTIONS = ("data_dir", "settings")
 """What a command needs to find the data folder of a gateway."""
+KNOWLEDGE_OPTIONS = (*DATA_OPTIONS, "database")
+"""What a command needs to find its knowledge bases."""
 
 
 def add_settings(parser: argparse.ArgumentParser, names: Collection[str] | None = None) -> None:
@@ -34,6 +40,13 @@ def settings_of(args: argparse.Namespace) -> GatewaySettings:
     """
     arguments = {setting.name: getattr(args, setting.name, None) for setting in SETTINGS}
     return load_settings(arguments, os.environ)
+
+
+def shelf_of(settings: GatewaySettings) -> Shelf:
+    """Where the gateway's knowledge bases lie."""
+    from guard.knowledge import Shelf
+
+    return Shelf(settings.knowledge_dir, settings.database)
 
 
 def _add(group: argparse._ArgumentGroup, setting: Setting) -> None:

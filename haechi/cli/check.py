@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from haechi.base.errors import ExitCode, UnreadableInput, UnwritableOutput
 from haechi.cli._judging import Grounded
-from haechi.cli._options import DATA_OPTIONS, add_settings, settings_of
+from haechi.cli._options import KNOWLEDGE_OPTIONS, add_settings, settings_of, shelf_of
 
 if TYPE_CHECKING:
     from guard.checker import SafetyChecker
@@ -42,7 +42,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument("--evidence", nargs="+", default=(), metavar="FILE", help="texts to hold the claims against")
     parser.add_argument("--question", default="", help="what the text answers, for what it leaves out")
     parser.add_argument("--json", action="store_true", help="answer in JSON")
-    add_settings(parser, DATA_OPTIONS)
+    add_settings(parser, KNOWLEDGE_OPTIONS)
     parser.set_defaults(run=run)
 
 
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     """Judge the input; see the description for the exit codes."""
     from guard.checker import SafetyChecker
 
-    checker = SafetyChecker.load(args.policy, knowledge=settings_of(args).data_dir / "knowledge")
+    checker = SafetyChecker.load(args.policy, knowledge=shelf_of(settings_of(args)))
     lines = read_lines(args.file) if args.jsonl else iter(())
     with open_output(args.output) as out:
         if args.jsonl:

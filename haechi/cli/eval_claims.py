@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from haechi.base.errors import ExitCode, UnreadableInput
-from haechi.cli._options import DATA_OPTIONS, add_settings, settings_of
+from haechi.cli._options import KNOWLEDGE_OPTIONS, add_settings, settings_of, shelf_of
 
 if TYPE_CHECKING:
     from guard.claims.evaluation import ClaimFigures, Label
@@ -34,7 +34,7 @@ def add_parser(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument("--split", default="", metavar="NAME", help="only rows of this split (default: all)")
     parser.add_argument("--limit", type=int, default=0, metavar="N", help="rows of each file at most (default: all)")
     parser.add_argument("--json", action="store_true", help="answer in JSON")
-    add_settings(parser, DATA_OPTIONS)
+    add_settings(parser, KNOWLEDGE_OPTIONS)
     parser.set_defaults(run=run)
 
 
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     from haechi.cli._judging import Grounded, in_order
     from haechi.cli._progress import Progress
 
-    checker = SafetyChecker.load(args.policy, knowledge=settings_of(args).data_dir / "knowledge")
+    checker = SafetyChecker.load(args.policy, knowledge=shelf_of(settings_of(args)))
     left_out: Counter[str] = Counter()
     asked = (
         ((row, label, language), Grounded(str(row["claim"]), _evidence(row), str(row.get("question") or "")))

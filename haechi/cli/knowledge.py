@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from haechi.base.errors import ExitCode, HaechiError
-from haechi.cli._options import DATA_OPTIONS, add_settings, settings_of
+from haechi.cli._options import KNOWLEDGE_OPTIONS, add_settings, settings_of, shelf_of
 
 if TYPE_CHECKING:
     from guard.knowledge import About, KnowledgeWriter, Shelf
@@ -49,7 +49,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     for verb in (add, sync, listing, remove, search):
         verb.add_argument("--base", required=verb is not listing, metavar="NAME", help="name of the knowledge base")
         verb.add_argument("--json", action="store_true", help="one JSON object on standard output")
-        add_settings(verb, (*DATA_OPTIONS, "database"))
+        add_settings(verb, KNOWLEDGE_OPTIONS)
 
 
 def run_add(args: argparse.Namespace) -> int:
@@ -184,10 +184,7 @@ def _day(text: str) -> str:
 
 
 def _shelf(args: argparse.Namespace) -> Shelf:
-    from guard.knowledge import Shelf
-
-    settings = settings_of(args)
-    return Shelf(settings.knowledge_dir, settings.database)
+    return shelf_of(settings_of(args))
 
 
 def _told(args: argparse.Namespace, done: dict[str, object], refused: Sequence[HaechiError]) -> int:

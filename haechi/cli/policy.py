@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from haechi.base.errors import ExitCode
-from haechi.cli._options import DATA_OPTIONS, add_settings, settings_of
+from haechi.cli._options import KNOWLEDGE_OPTIONS, add_settings, settings_of, shelf_of
 
 if TYPE_CHECKING:
     from guard.engine import Plan
@@ -36,7 +36,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--evidence", nargs="+", default=(), metavar="FILE", help="texts to hold the claims against"
     )
     explain_parser.add_argument("--question", default="", help="what the text answers")
-    add_settings(explain_parser, DATA_OPTIONS)
+    add_settings(explain_parser, KNOWLEDGE_OPTIONS)
     diff_parser = _verb(verbs, "diff", diff, "what another policy does differently")
     diff_parser.add_argument("old", metavar="NAME|FILE")
     diff_parser.add_argument("new", metavar="NAME|FILE")
@@ -167,7 +167,7 @@ def explain(args: argparse.Namespace) -> Answer:
     from haechi.cli.check import as_entry, claim_lines, exit_code, read_evidence, read_lines
 
     text = "".join(read_lines("-")) if args.text == "-" else args.text
-    checker = SafetyChecker.load(args.policy, knowledge=settings_of(args).data_dir / "knowledge")
+    checker = SafetyChecker.load(args.policy, knowledge=shelf_of(settings_of(args)))
     evidence = read_evidence(args.evidence)
     verdict = checker.check(text, direction=args.direction, evidence=evidence, question=args.question)
     plan = checker.plan(args.direction)

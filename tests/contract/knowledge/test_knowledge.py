@@ -12,9 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from guard.checker import SafetyChecker
 from guard.knowledge import About, KnowledgeEmpty, KnowledgeMissing, Shelf, UnusableKnowledge
 from guard.knowledge.errors import InvalidKnowledgeName, UnknownDocument
 from guard.knowledge.passages import Section
+from guard.policy import ClaimsDocument, Policy, PolicyDocument, RuleDocument
+from guard.verdict import Category, ClaimOutcome
 from tests.postgres_server import data_folder, execute, fresh_database
 
 TEXTS = {
@@ -309,6 +312,23 @@ def test_text_that_no_database_holds_is_kept_but_for_those_characters(shelf: She
     base = shelf.open("kb")
     assert base.search("zebra graze")[0].evidence.text == "zebra\ufffds \ufffdgraze"
     base.close()
+
+
+def test_a_checker_holds_claims_against_it(shelf: Shelf) -> None:
+    """From the policy's name of a base to the citation; what is outdated supports nothing."""
+    fill(shelf, about=About(valid_to="2099-12-31"))
+    document = PolicyDocument(
+        1, "grounded", "2026-11", ("claims",), claims=ClaimsDocument(knowledge=("kb",)),
+        output={Category.MISINFORMATION: RuleDocument()},
+    )  # fmt: skip
+    checker = SafetyChecker(Policy(document), knowledge=shelf)
+    (claim,) = checker.check("The highest dose of paracetamol is 9,000 mg.", direction="output").claims
+    assert claim.outcome is ClaimOutcome.REFUTED
+    assert claim.citation is not None
+    assert claim.citation.source == "kb:kb/en.txt#1"
+    fill(shelf, about=About(valid_to="2020-12-31"))
+    (claim,) = checker.check("The highest dose of paracetamol is 4,000 mg.", direction="output").claims
+    assert claim.outcome is ClaimOutcome.NOT_ENOUGH
 
 
 def test_a_server_that_was_restarted_is_asked_again(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.gateway_running import Running, running
 from guard.checker import SafetyChecker
-from guard.knowledge import About, KnowledgeWriter
+from guard.knowledge import About, Shelf
 from guard.knowledge.passages import Section
 from guard.policy import ClaimsDocument, EvidenceFrom, FailMode, Policy, PolicyDocument, RuleDocument, Thresholds
 from guard.verdict import Action, Category
@@ -134,7 +134,7 @@ def test_knowledge_bases_are_asked_and_a_missing_one_lets_nothing_through(tmp_pa
         gateway.says(FALSE)
         with pytest.raises(openai.InternalServerError):
             ask(gateway)
-        with KnowledgeWriter("towers", tmp_path, make=True) as writer:
+        with Shelf(tmp_path).writer("towers", make=True) as writer:
             writer.put("", "towers.md", [Section("Towers", FACT, 0)], About(), "0" * 64)
         answer = ask(gateway, haechi={"citations": True})
         assert answer.choices[0].finish_reason == "content_filter"
