@@ -65,6 +65,12 @@ class PostgresBase:
     def close(self) -> None:
         self._db.close()
 
+    def __del__(self) -> None:
+        """A policy that was reloaded drops its bases without a word."""
+        db = getattr(self, "_db", None)  # absent where the server could not be reached
+        if db is not None:
+            db.close()
+
     def documents(self) -> tuple[Document, ...]:
         with self._lock, translated():
             return documents(self._alive(), self._base)

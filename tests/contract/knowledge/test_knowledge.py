@@ -329,6 +329,7 @@ def test_a_checker_holds_claims_against_it(shelf: Shelf) -> None:
     fill(shelf, about=About(valid_to="2020-12-31"))
     (claim,) = checker.check("The highest dose of paracetamol is 4,000 mg.", direction="output").claims
     assert claim.outcome is ClaimOutcome.NOT_ENOUGH
+    assert claim.reasons == ("outdated",)
 
 
 def test_a_server_that_was_restarted_is_asked_again(tmp_path: Path) -> None:
