@@ -12,6 +12,8 @@ from alignment.models import core_of
 from alignment.tensor.layout import Layout, Tree, lay_out, sharing_gain
 from alignment.tensor.logprob import TokenLoss, token_logprobs, token_losses
 
+REWARD_CONFIG = "haechi_reward"
+"""Where a reward model's configuration keeps its heads, their scale, and how they read an answer."""
 SHARING_PAYS = 1.02  # predictions were within 2 % of what was measured
 
 
@@ -105,8 +107,22 @@ def last_states(core: Any, layout: Layout, arithmetic: Arithmetic) -> tuple[Tens
     return states, load_balancing_loss_func(out.router_logits, experts, core.config.num_experts_per_tok)
 
 
-def answer_rewards(model: Any, layout: Layout, arithmetic: Arithmetic) -> tuple[Tensor, Tensor]:
-    """(S, heads) rewards of a reward model, read at each answer's last token, and the router's balancing loss."""
-    core = core_of(model)
+def answer_states(core: Any, layout: Layout, arithmetic: Arithmetic) -> tuple[Tensor, Tensor]:
+    """(S, H) what the heads of a reward model see of each answer, and the router's balancing loss.
+
+    That is the state of its last token, or with `read` "mean" in the model's configuration the mean over the N positions that
+    predict its tokens.
+    """
     states, balance = last_states(core, layout, arithmetic)
-    return core.score(states[layout.ends[:, 0], layout.ends[:, 1]].float()), balance
+    if getattr(core.config, REWARD_CONFIG, {}).get("read", "end") == "end":
+        return states[layout.ends[:, 0], layout.ends[:, 1]].float(), balance
+    every = states[layout.rows, layout.columns].float()
+    sums = every.new_zeros(layout.answers, every.shape[1]).index_add(0, layout.segments, every)
+    return sums / layout.lengths[:, None], balance
+
+
+def answer_rewards(model: Any, layout: Layout, arithmetic: Arithmetic) -> tuple[Tensor, Tensor]:
+    """(S, heads) rewards of a reward model, and the router's balancing loss."""
+    core = core_of(model)
+    states, balance = answer_states(core, layout, arithmetic)
+    return core.score(states), balance

@@ -137,6 +137,21 @@ class RewardValues:
     )
     centring: float = _value(0.01, "weight of (r_chosen + r_rejected)^2, which fixes the zero point", low=0, high=10)
     margin: bool = _value(True, "use the rows' `margin`")
+    layers: int = _value(
+        0, "lowest layers of the body to keep, the others are dropped; 0 keeps all", unit="layers", low=0, high=1000
+    )
+    read: str = _value(
+        "end", "where an answer's score is read: at its end token, or its mean over the answer", choices=("end", "mean")
+    )
+    body: str = _value(
+        "train",
+        "frozen: only the heads learn, from states that are computed once; epochs then cost next to nothing",
+        choices=("train", "frozen"),
+    )
+    states: str = _value(
+        "",
+        "folder for the states of a frozen body, to share between runs over the same rows; empty: in the run's folder",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +254,15 @@ class Recipe:
 
     def digest(self) -> str:
         """SHA-256 over everything that shapes the weights: not the output folder, nor what is only saved or watched."""
-        idle = {"run.output", "run.save_every", "run.keep", "run.track", "dpo.watch_prompts", "dpo.watch_tokens"}
+        idle = {
+            "run.output",
+            "run.save_every",
+            "run.keep",
+            "run.track",
+            "reward.states",
+            "dpo.watch_prompts",
+            "dpo.watch_tokens",
+        }
         idle |= {"dpo.displacement_alarm", "dpo.kl_alarm", "ppo.kl_alarm", "ppo.watch"}
         shaping = {name: value for name, value in self.values().items() if name not in idle}
         return "sha256:" + hashlib.sha256(json.dumps([self.kind, shaping], sort_keys=True).encode()).hexdigest()
@@ -254,8 +277,7 @@ def reference() -> str:
     """The table in Markdown, as docs/alignment.md holds it."""
     lines = ["| value | default | takes | meaning |", "|---|---|---|---|"]
     for s in table():
-        default = str(s.default).lower() if isinstance(s.default, bool) else str(s.default)
-        shown = f"`{default}`" if default else ""
+        shown = f"`{as_written(s.default)}`" if s.default != "" else ""
         takes = s.allowed.replace("|", "/") + (f", {s.unit}" if s.unit else "")
         lines.append(f"| `{s.name}` | {shown} | {takes} | {s.help} |")
     return "\n".join(lines)
@@ -283,7 +305,7 @@ def load_recipe(kind: str, source: str, settings: Sequence[str] = ()) -> Recipe:
         bare, only = _for(name, str(path))
         if bare not in known:
             raise UnknownSetting(bare, known, where=str(path))
-        parsed = parse(known[bare], _as_text(entry), where=f"{path}: {name}")
+        parsed = parse(known[bare], as_written(entry), where=f"{path}: {name}")
         if only in ("", kind):
             layers[bool(only)][bare] = parsed
     for layer in layers:
@@ -318,7 +340,10 @@ def _find(source: str) -> Path:
         return path
     shipped_path = SHIPPED / f"{source}.toml"
     if not shipped_path.is_file():
-        raise UnreadableInput(f"there is no recipe {source!r}", hint=nearest(source, shipped()) + ", or a .toml file")
+        raise UnreadableInput(
+            f"there is no recipe {source!r}",
+            hint=f"{nearest(source, shipped())} A recipe of your own is a path that ends in .toml",
+        )
     return shipped_path
 
 
@@ -340,7 +365,8 @@ def _for(name: str, where: str) -> tuple[str, str]:
     return bare, only
 
 
-def _as_text(entry: object) -> str:
+def as_written(entry: object) -> str:
+    """A value as a recipe or --set writes it, text without its quotes."""
     return str(entry).lower() if isinstance(entry, bool) else str(entry)
 
 

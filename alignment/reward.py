@@ -17,15 +17,16 @@ from torch import Tensor, nn
 from alignment.data.encode import EncodedPair
 from alignment.dpo import tree_of
 from alignment.errors import UnusableData, UnusableModel
-from alignment.forward import Arithmetic, answer_rewards, arrange
+from alignment.forward import REWARD_CONFIG, Arithmetic, answer_rewards, arrange
 from alignment.models import core_of
 from alignment.offline import forbid_telemetry
 from alignment.recipe import Recipe
+from alignment.states import KeptStates
 from alignment.supervised import Loss
 from alignment.tensor.preference import bradley_terry_losses, cost_losses
+from haechi.base.errors import InvalidSetting
 
 COST = "cost"
-_CONFIG = "haechi_reward"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +41,34 @@ class Scale:
 class RewardObjective:
     """The mean of the Bradley-Terry loss; for the head `cost`, of Safe-RLHF's cost loss (chosen is the safer answer)."""
 
-    def __init__(self, model: Any, arithmetic: Arithmetic, recipe: Recipe, heads: tuple[str, ...]) -> None:
-        self._model, self._arithmetic, self._recipe, self._heads = model, arithmetic, recipe, heads
+    def __init__(
+        self,
+        model: Any,
+        arithmetic: Arithmetic,
+        recipe: Recipe,
+        heads: tuple[str, ...],
+        kept: KeptStates | None = None,
+    ) -> None:
+        """Prepare. kept: the states of all rows under a frozen body."""
+        self._model, self._arithmetic, self._recipe, self._heads, self._kept = model, arithmetic, recipe, heads, kept
+
+    def scores(self, items: Sequence[EncodedPair]) -> tuple[Tensor, Tensor]:
+        """(B, 2, heads) of the chosen and the rejected answers, and the router's balancing loss."""
+        if self._kept is not None:
+            states = self._kept.of(items)
+            return core_of(self._model).score(states), states.new_zeros(())
+        trees = [tree_of(item) for item in items]
+        layout = arrange(trees, self._model, self._arithmetic, share=self._recipe.optim.share_prompts)
+        rewards, balance = answer_rewards(self._model, layout, self._arithmetic)
+        return rewards.view(len(items), 2, -1), balance
 
     def weight(self, item: EncodedPair) -> float:
         return 1.0
 
     def loss(self, items: Sequence[EncodedPair]) -> Loss:
-        trees = [tree_of(item) for item in items]
-        layout = arrange(trees, self._model, self._arithmetic, share=self._recipe.optim.share_prompts)
-        rewards, balance = answer_rewards(self._model, layout, self._arithmetic)
+        rewards, balance = self.scores(items)
         index = torch.tensor([self._heads.index(item.head) for item in items], device=rewards.device)
-        own = rewards.view(len(items), 2, -1).gather(2, index[:, None, None].expand(-1, 2, 1)).squeeze(2)
+        own = rewards.gather(2, index[:, None, None].expand(-1, 2, 1)).squeeze(2)
         chosen, rejected = own[:, 0], own[:, 1]
         is_cost = torch.tensor([item.head == COST for item in items], device=rewards.device)
         losses = torch.where(is_cost, self._cost(items, chosen, rejected), self._reward(items, chosen, rejected))
@@ -94,26 +111,53 @@ def heads_of(recipe: Recipe, items: Sequence[EncodedPair]) -> tuple[str, ...]:
     return heads
 
 
-def new_reward_model(policy: Any, heads: tuple[str, ...], *, seed: int) -> Any:
+def new_reward_model(policy: Any, heads: tuple[str, ...], *, seed: int, layers: int = 0, read: str = "end") -> Any:
     """A reward model on the body of a language model; the body is shared, not copied.
 
+    layers: how many of its lowest layers to keep; 0 keeps all. read: where a score is read, see alignment.forward.answer_states.
     The heads start at deviation 1 / sqrt(H + 1), as in the original recipe (arXiv 2009.01325).
+
+    Raises:
+        UnusableModel: the body has fewer layers.
     """
     forbid_telemetry()
     from transformers import AutoModelForSequenceClassification
 
     known = {name: value for name, value in policy.config.to_dict().items() if name not in ("id2label", "label2id")}
+    if layers > known["num_hidden_layers"]:
+        raise UnusableModel(
+            f"reward.layers={layers}, but the model has {known['num_hidden_layers']} layers", hint="0 keeps all of them"
+        )
+    if layers:
+        known["num_hidden_layers"] = layers
+        known |= {"layer_types": known["layer_types"][:layers]} if known.get("layer_types") else {}
     config = type(policy.config)(**known, num_labels=len(heads))
     config.pad_token_id = policy.config.pad_token_id
+    setattr(config, REWARD_CONFIG, {"read": read})
     with torch.device("meta"):
         model = AutoModelForSequenceClassification.from_config(config, attn_implementation="sdpa")
     model.model = policy.model
+    if layers:
+        model.model.layers = model.model.layers[:layers]
+        model.model.config = model.config
     score = nn.Linear(config.hidden_size, len(heads), bias=False)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         score.weight.normal_(0.0, (config.hidden_size + 1) ** -0.5, generator=generator)
     model.score = score.to(policy.device)
     return model
+
+
+def check_reward(recipe: Recipe) -> None:
+    """Refuse values that contradict each other.
+
+    Raises:
+        InvalidSetting: with both names.
+    """
+    if recipe.kind == "reward" and recipe.reward.body == "frozen" and recipe.lora.rank:
+        raise InvalidSetting(
+            "reward.body=frozen leaves nothing for an adapter to learn", hint="set lora.rank=0, or reward.body=train"
+        )
 
 
 def load_reward_model(path: str, *, dtype: torch.dtype = torch.float32) -> tuple[Any, Scale]:
@@ -129,7 +173,7 @@ def load_reward_model(path: str, *, dtype: torch.dtype = torch.float32) -> tuple
         model = AutoModelForSequenceClassification.from_pretrained(path, dtype=dtype, attn_implementation="sdpa")
     except (OSError, ValueError) as error:
         raise UnusableModel(f"{path} cannot be loaded as a reward model: {type(error).__name__}") from error
-    said = getattr(model.config, _CONFIG, None)
+    said = getattr(model.config, REWARD_CONFIG, None)
     if said is None:
         raise UnusableModel(f"{path} has no reward heads", hint="train one: haechi train reward RECIPE")
     return model, Scale(tuple(said["heads"]), tuple(said["mean"]), tuple(said["deviation"]))
@@ -137,21 +181,18 @@ def load_reward_model(path: str, *, dtype: torch.dtype = torch.float32) -> tuple
 
 def write_scale(model: Any, scale: Scale) -> None:
     """Put the scale into the model's configuration, to be saved with it."""
+    config = core_of(model).config
     said = {"heads": list(scale.heads), "mean": list(scale.mean), "deviation": list(scale.deviation)}
-    setattr(core_of(model).config, _CONFIG, said)
+    setattr(config, REWARD_CONFIG, {**getattr(config, REWARD_CONFIG, {}), **said})
 
 
 def measured_scale(
-    model: Any, items: Sequence[EncodedPair], arithmetic: Arithmetic, recipe: Recipe, heads: tuple[str, ...]
+    objective: RewardObjective, items: Sequence[EncodedPair], heads: tuple[str, ...], *, batch: int
 ) -> Scale:
     """Mean and deviation of every head over both answers of the given pairs."""
-    scores: list[Tensor] = []
     with torch.no_grad():
-        for start in range(0, len(items), recipe.optim.micro_batch):
-            trees = [tree_of(item) for item in items[start : start + recipe.optim.micro_batch]]
-            layout = arrange(trees, model, arithmetic, share=recipe.optim.share_prompts)
-            scores.append(answer_rewards(model, layout, arithmetic)[0].cpu())
-    every = torch.cat(scores)
+        parts = [objective.scores(items[start : start + batch])[0] for start in range(0, len(items), batch)]
+    every = torch.cat(parts).flatten(0, 1).cpu()
     deviation = every.std(0).clamp(min=1e-6) if len(every) > 1 else torch.ones(len(heads))
     return Scale(heads, tuple(every.mean(0).tolist()), tuple(deviation.tolist()))
 

@@ -121,7 +121,10 @@ def _find(source: str) -> Path:
         return path
     shipped = sorted(entry.stem for entry in SHIPPED.glob("*.toml"))
     if source not in shipped:
-        raise UnreadableInput(f"there is no suite {source!r}", hint=nearest(source, shipped) + ", or a .toml file")
+        raise UnreadableInput(
+            f"there is no suite {source!r}",
+            hint=f"{nearest(source, shipped)} A suite of your own is a path that ends in .toml",
+        )
     return SHIPPED / f"{source}.toml"
 
 

@@ -18,11 +18,12 @@ from alignment.data.lineage import ROWS, refuse_tainted, write_rows
 from alignment.data.load import RunData, encoded, load_demonstrations, load_pairs
 from alignment.dpo import PreferenceObjective, Reference, reference_logps
 from alignment.errors import EndNotLearned, UnusableModel
+from alignment.forward import Arithmetic
 from alignment.models import LoraShape, core_of, merged
 from alignment.optimiser import Stepper, batch_rows, trainable
 from alignment.ppo import PpoTrainer, Prompt, critic_from, frozen_copy
 from alignment.recipe import Recipe
-from alignment.reward import RewardObjective, heads_of, measured_scale, new_reward_model, write_scale
+from alignment.reward import RewardObjective, check_reward, heads_of, measured_scale, new_reward_model, write_scale
 from alignment.runs.folder import RunFolder, line_of
 from alignment.runs.loop import Metrics, Progress, Trainer, run_loop, seed_step
 from alignment.runs.tracking import check_tracker, following
@@ -39,6 +40,7 @@ from alignment.start import (
     settle,
     tokenizer_for,
 )
+from alignment.states import KeptStates
 from alignment.supervised import SupervisedTrainer
 from alignment.teacher import GuardScorer, guard_policy
 from alignment.tensor.preference import PairLoss
@@ -68,6 +70,7 @@ def train(recipe: Recipe, *, resume: bool = False, show_progress: bool = False) 
     check_backend(recipe, resume=resume)
     check_bits(recipe)
     check_tracker(recipe)
+    check_reward(recipe)
     settle(recipe)
     match recipe.kind:
         case "sft":
@@ -109,23 +112,36 @@ def _reward(recipe: Recipe, resume: bool, show: bool) -> Outcome:
     run = open_run(recipe, data, resume)
     plain = recipe.lora.rank == 0
     policy = policy_for(recipe, tokenizer) if plain else policy_for(_without_adapter(recipe), tokenizer)
-    model = new_reward_model(policy, heads, seed=recipe.run.seed).to(device_of(recipe))
+    v = recipe.reward
+    shaped = partial(new_reward_model, heads=heads, seed=recipe.run.seed, layers=v.layers, read=v.read)
+    model = shaped(policy).to(device_of(recipe))
     model = model.train() if plain else adapted(model, recipe)
     arithmetic = arithmetic_for(recipe, tokenizer)
-    trainer = SupervisedTrainer(
-        RewardObjective(model, arithmetic, recipe, heads), items, _stepper(model, recipe), recipe
-    )
+    kept = _kept_states(recipe, run, model, arithmetic, [*items, *held], show) if v.body == "frozen" else None
+    objective = RewardObjective(model, arithmetic, recipe, heads, kept)
+    trainer = SupervisedTrainer(objective, items, _stepper(model, recipe), recipe)
     _learn(recipe, run, trainer, show, lambda: learn(recipe, run.path / ".trl", model, tokenizer, items, ()))
     measured = trainer.measure(held)
-    scale = measured_scale(model, held or items, arithmetic, recipe, heads)
+    scale = measured_scale(objective, held or items, heads, batch=recipe.optim.micro_batch)
     write_scale(model, scale)
 
     def whole() -> Any:
-        again = new_reward_model(policy_for(_plain(recipe), tokenizer), heads, seed=recipe.run.seed)
+        again = shaped(policy_for(_plain(recipe), tokenizer))
         write_scale(again, scale)
         return again
 
     return finish(run, model, tokenizer, measured, (), whole=whole if recipe.lora.bits else None)
+
+
+def _kept_states(
+    recipe: Recipe, run: RunFolder, model: Any, arithmetic: Arithmetic, items: list[EncodedPair], show: bool
+) -> KeptStates:
+    """Freeze the body, and look at every row once."""
+    model.model.requires_grad_(False).eval()
+    folder = Path(recipe.reward.states) if recipe.reward.states else run.path / "states"
+    kept = KeptStates(model, arithmetic, folder, share=recipe.optim.share_prompts, batch=recipe.optim.micro_batch)
+    kept.fill(items, show=show)
+    return kept
 
 
 def _dpo(recipe: Recipe, resume: bool, show: bool) -> Outcome:

@@ -104,8 +104,8 @@ def _guarded(trainer: Trainer, number: int, save: Callable[[], None]) -> Metrics
 class Progress:
     """One line on a terminal, a line now and then elsewhere: step, time left, the figures that matter."""
 
-    def __init__(self, total: int, start: int = 0, stream: TextIO = sys.stderr) -> None:
-        self._total, self._start, self._stream = total, start, stream
+    def __init__(self, total: int, start: int = 0, stream: TextIO = sys.stderr, *, what: str = "step") -> None:
+        self._total, self._start, self._stream, self._what = total, start, stream, what
         self._began = self._shown = time.monotonic()
 
     def show(self, done: int, metrics: Metrics) -> None:
@@ -117,7 +117,7 @@ class Progress:
         self._shown = now
         left = (now - self._began) / max(done - self._start, 1) * (self._total - done)
         figures = "  ".join(f"{name} {value:.4g}" for name, value in list(metrics.items())[:5] if math.isfinite(value))
-        text = f"step {done}/{self._total}  {_clock(left)} left  {figures}"
+        text = f"{self._what} {done}/{self._total}  {_clock(left)} left  {figures}"
         self._stream.write(f"\r\033[K{text}" if live else text + "\n")
         if live and done == self._total:
             self._stream.write("\n")

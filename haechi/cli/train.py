@@ -75,7 +75,7 @@ def run_train(args: argparse.Namespace) -> int:
 
 def run_recipes(args: argparse.Namespace) -> int:
     """List recipes and values."""
-    from alignment.recipe import SHIPPED, shipped, table
+    from alignment.recipe import SHIPPED, as_written, shipped, table
 
     if args.json:
         values = [
@@ -89,7 +89,7 @@ def run_recipes(args: argparse.Namespace) -> int:
     print()
     for s in table():
         unit = f" {s.unit}" if s.unit else ""
-        print(f"{s.name:<30} {s.help} [{s.default}{unit}; {s.allowed}]")
+        print(f"{s.name:<30} {s.help} [{as_written(s.default)}{unit}; {s.allowed}]")
     return ExitCode.OK
 
 

@@ -1,0 +1,112 @@
+"""Reward models on a frozen body: states are computed once, and the model that is written scores as the training did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from alignment.errors import UnusableModel
+from alignment.forward import Arithmetic, answer_rewards, answer_states
+from alignment.models import Shape, new_policy, new_tokenizer
+from alignment.recipe import load_recipe
+from alignment.reward import load_reward_model, new_reward_model
+from alignment.scorers import load_scorer
+from alignment.tensor.layout import Tree, lay_out
+from alignment.train import Outcome, train
+from haechi.base.errors import InvalidSetting
+
+SMALL = ["run.device=cpu", "run.threads=1", "model.hidden=32", "model.heads=2", "optim.steps=40", "optim.batch=32"]
+FROZEN = ["reward.body=frozen", "reward.read=mean", "reward.layers=1", "optim.learning_rate=1e-2"]
+TREES = [Tree((5, 6, 7), ((8, 9, 2), (10, 2))), Tree((11,), ((12, 13, 14, 15, 2), (16, 2)))]
+
+
+def run(folder: Path, *settings: str) -> Outcome:
+    return train(load_recipe("reward", "tiny-cpu", [f"run.output={folder}", *SMALL, *settings]))
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    return run(tmp_path_factory.mktemp("frozen") / "run", *FROZEN)
+
+
+def test_only_the_head_learns_and_what_lies_above_the_kept_layers_is_dropped(done: Outcome) -> None:
+    """The written model has one layer, whose weights are those it began with; it orders held-out pairs."""
+    model, scale = load_reward_model(str(done.run.model))
+    assert model.config.num_hidden_layers == len(model.model.layers) == 1
+    begun = run(done.run.path.parent / "begun", *FROZEN, "optim.learning_rate=0", "optim.steps=1")
+    start, _ = load_reward_model(str(begun.run.model))
+    for (name, now), (_, before) in zip(model.model.named_parameters(), start.model.named_parameters(), strict=True):
+        assert torch.equal(now, before), name
+    assert not torch.equal(model.score.weight, start.score.weight)
+    assert done.held_out["accuracy"] > 0.9
+    assert scale.heads == ("reward",)
+
+
+def test_whoever_loads_the_model_gets_the_scores_of_the_training(done: Outcome) -> None:
+    """From tokens through the body, as PPO and `haechi eval` use it: mean 0 and deviation 1 over the held-out answers."""
+    from alignment.data.encode import EncodedPair
+    from alignment.data.load import load_pairs
+    from alignment.models import load_tokenizer
+    from alignment.start import encoder_for
+
+    recipe = done.run.recipe()
+    tokenizer = load_tokenizer(str(done.run.model))
+    rows = encoder_for(recipe, tokenizer).pairs(load_pairs(recipe.data, seed=recipe.run.seed).held_out)
+    pairs = [row for row in rows if isinstance(row, EncodedPair)]
+    scorer = load_scorer(
+        str(done.run.path), tokenizer, Arithmetic(64, False, int(tokenizer.pad_token_id)), device=torch.device("cpu"), batch=5
+    )  # fmt: skip
+    chosen = scorer.score([p.prompt for p in pairs], [p.chosen for p in pairs])
+    rejected = scorer.score([p.prompt for p in pairs], [p.rejected for p in pairs])
+    every = torch.cat([chosen, rejected])
+    assert float(every.mean()) == pytest.approx(0, abs=1e-3)
+    assert float(every.std()) == pytest.approx(1, abs=1e-3)
+    assert float((chosen > rejected).float().mean()) == pytest.approx(done.held_out["accuracy"])
+
+
+def test_a_second_run_over_the_same_rows_finds_the_states_of_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With other settings of the head; and with the same ones it ends with the same weights."""
+    shared = [*FROZEN, f"reward.states={tmp_path / 'states'}"]
+    first = run(tmp_path / "first", *shared)
+
+    def computed(*_: object) -> None:
+        raise AssertionError("a state was computed again")
+
+    monkeypatch.setattr("alignment.states.answer_states", computed)
+    again = run(tmp_path / "again", *shared)
+    other = run(tmp_path / "other", *shared, "optim.learning_rate=1e-3")
+    files = [(each.run.model / "model.safetensors").read_bytes() for each in (first, again, other)]
+    assert files[0] == files[1] != files[2]
+    with pytest.raises(AssertionError, match="computed again"):
+        run(tmp_path / "deeper", *shared, "reward.layers=2")  # another body: nothing of the first is its
+
+
+def test_a_mean_is_over_the_positions_that_predict_the_answer_whatever_the_layout() -> None:
+    """Alone, shared and packed, to 1e-5; by its definition."""
+    policy = new_policy(Shape(hidden=32, layers=2, heads=2), new_tokenizer(["words"], vocab=300), seed=1)
+    model = new_reward_model(policy, ("a", "b"), seed=2, read="mean").eval()
+    arithmetic = Arithmetic(16, False, 0)
+    with torch.no_grad():
+        shared, _ = answer_rewards(model, lay_out(TREES, share=True, pad=0), arithmetic)
+        alone, _ = answer_rewards(model, lay_out(TREES, share=False, pad=0), arithmetic)
+        states, _ = answer_states(model, lay_out(TREES, share=False, pad=0), arithmetic)
+        torch.testing.assert_close(shared, alone, atol=1e-5, rtol=1e-5)
+        at = 0
+        for tree in TREES:
+            for answer in tree.answers:
+                whole = model.model(torch.tensor([[*tree.prompt, *answer]])).last_hidden_state[0]
+                torch.testing.assert_close(states[at], whole[len(tree.prompt) - 1 : -1].mean(0), atol=1e-5, rtol=1e-5)
+                at += 1
+
+
+def test_what_cannot_be_is_refused_before_it_costs_time(tmp_path: Path) -> None:
+    """An adapter on a frozen body; more layers than there are."""
+    with pytest.raises(InvalidSetting, match="frozen"):
+        run(tmp_path / "run", "reward.body=frozen", "lora.rank=4")
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(UnusableModel, match="has 2 layers"):
+        run(tmp_path / "deep", "reward.layers=3")
