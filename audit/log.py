@@ -32,6 +32,7 @@ from audit.pins import Pins
 from audit.publisher import SYSTEM, Publisher
 from audit.reader_key import ReaderKey
 from audit.seal import Sealed, unseal
+from audit.second import SecondKey, SecondSigner, check_second
 from audit.spill import DAMAGED, left_behind, read, wipe
 from audit.store_place import SQLITE, Place
 from audit.store_port import Body, Store
@@ -77,9 +78,13 @@ class AuditLog:
             opened.callback(self._store.close)
             recover.check_owner(self._store, place.folder)
             recover.check_ends(self._store, pins)
+            newest = self._store.last_checkpoint(f"{origin}/{SYSTEM}")
+            if newest is not None:
+                check_second(place.folder, newest[2], f"{origin}/{SYSTEM}")
             published = opener()
             opened.callback(published.close)
-            self._publisher = Publisher(published, pins, kms, origin=origin, clock=clock, tidy=self._tidy)
+            self._second = SecondSigner(place.folder, kms)
+            self._publisher = Publisher(published, pins, kms, self._second, origin=origin, clock=clock, tidy=self._tidy)
             self.modes = modes
             self._spills = modes.folder or place.folder / "spill"
             self._overflow = Overflow(modes, self._spills, kms) if modes.may_spill else None
@@ -240,6 +245,18 @@ class AuditLog:
             AuditError: it could not be signed.
         """
         self._publisher.publish()
+
+    def sign_twice(self) -> SecondKey:
+        """From now on checkpoints also carry an ML-DSA-44 signature. The public key, for auditors to keep.
+
+        Raises:
+            KeysUnavailable, PartMissing: it cannot be made.
+            AuditError: it could not be recorded or signed.
+        """
+        key = self._second.make(self.origin)
+        self.record(Event(EventType.KEYS_ROTATED, SYSTEM, "", act="log", decision="none", reason="second-signature"))
+        self.sign()
+        return key
 
     def shred(self) -> int:
         """Make copies of destroyed keys worthless that lie where nobody can delete them; see `SubjectKeys.shred`.

@@ -161,6 +161,11 @@ def _signatures(text: str) -> tuple[tuple[str, bytes], ...]:
     return tuple(found)
 
 
+def is_name(text: str) -> bool:
+    """Whether a key may be called that."""
+    return _NAME.fullmatch(text) is not None
+
+
 def decode_base64(text: str) -> bytes:
     """Standard base64 in its one canonical spelling.
 

@@ -20,6 +20,7 @@ from audit.header import Head, complete, context
 from audit.kms import Kms
 from audit.note import Checkpoint, VerifierKey, parse, public_key, sign, verify
 from audit.pins import Pins, check
+from audit.second import SecondSigner
 from audit.store_port import INSERT_LEAF, PUT_EDGE, Rows, Store
 from audit.tree import Frontier, leaf_hash
 from audit.writer import Numbering
@@ -40,11 +41,13 @@ class Publisher:
     """Signs what grew. One a process; several processes take turns."""
 
     def __init__(
-        self, store: Store, pins: Pins, kms: Kms, *, origin: str, clock: Clock, tidy: Callable[[], None]
-    ) -> None:
+        self, store: Store, pins: Pins, kms: Kms, second: SecondSigner, *, origin: str, clock: Clock,
+        tidy: Callable[[], None],
+    ) -> None:  # fmt: skip
         self._store = store
         self._pins = pins
         self._signer = kms.signer()
+        self._second = second
         self._system = f"{origin}/{SYSTEM}"
         self._clock = clock
         self._tidy = tidy
@@ -146,7 +149,8 @@ class Publisher:
         return self._store.edge(name).frontier.size > (found[0] if found else 0)
 
     def _sign(self, name: str, frontier: Frontier) -> bytes:
-        return sign(Checkpoint(name, frontier.size, frontier.root()), self._signer)
+        checkpoint = Checkpoint(name, frontier.size, frontier.root())
+        return sign(checkpoint, self._signer) + self._second.line(checkpoint, self._clock.now_us())
 
     def _keep(self, db: Rows, name: str, frontier: Frontier, note: bytes) -> None:
         put = "insert into checkpoint (log, size, hashes, note) values (?, ?, ?, ?) on conflict (log, size) do nothing"

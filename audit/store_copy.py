@@ -13,6 +13,7 @@ from pathlib import Path
 
 from audit.errors import LogUnavailable
 from audit.pins import Pins
+from audit.second import PUBLIC_FILE
 from audit.store import SqliteStore
 from audit.store_port import INSERT_BODY, INSERT_LEAF, PUT_EDGE, Record, Store
 
@@ -37,7 +38,9 @@ def copy_log(store: Store, source: Path, target: Path, *, pins: Path | None = No
             beside.mkdir(mode=0o700)
             for note in memory.glob("*.note"):
                 shutil.copyfile(note, beside / note.name)
-        shutil.copyfile(source / "public.key", target / "public.key")
+        for name in ("public.key", PUBLIC_FILE):
+            if name == "public.key" or (source / name).exists():
+                shutil.copyfile(source / name, target / name)
         copy = SqliteStore(target / "log.db")
         try:
             with store.snapshot():

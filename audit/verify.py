@@ -23,6 +23,7 @@ from audit.cosign import WitnessKey, cosigned_at
 from audit.errors import InvalidRecord, LogUnavailable, MalformedNote, NothingToVerify, TamperedLog
 from audit.note import Checkpoint, VerifierKey, verify
 from audit.pins import Pins
+from audit.second import SecondKey, second_key
 from audit.store_place import SQLITE, Place
 from audit.store_port import Body, Edge, Record, Store, as_bytes, as_int
 from audit.tree import Frontier, leaf_hash
@@ -93,13 +94,14 @@ def verify_folder(
     tenant: str | None = None,
     key_check: KeyCheck | None = None,
     witness: WitnessKey | None = None,
+    second: SecondKey | None = None,
     database: str = SQLITE,
 ) -> FolderProof:
     """Check everything a folder claims.
 
     pins: remembered checkpoints, default beside the folder. tenant: show only this tenant's log and the system log; all are
     checked. witness: whose cosignature every remembered checkpoint must carry. database: `sqlite` for the file in the folder,
-    or a `postgresql://` URL.
+    or a `postgresql://` URL. second: the key of a second signature that you hold, default the one in the folder, if any.
 
     Raises:
         NothingToVerify: no log, not one record, or none of that tenant.
@@ -113,6 +115,9 @@ def verify_folder(
         key = VerifierKey.parse((folder / "public.key").read_text("ascii"))
         with store.snapshot():
             proofs, problems = _verify_logs(store, key, remembered, key_check)
+            second = second or second_key(folder)
+            if second is not None:
+                problems += _signed_twice(store, second, key.name, remembered)
         problems += _not_cosigned(remembered, witness)
     except (sqlite3.DatabaseError, UnicodeDecodeError, LogUnavailable) as error:
         if isinstance(error, LogUnavailable) and not _is_damage(error.__cause__):
@@ -139,6 +144,18 @@ def _not_cosigned(remembered: Mapping[str, bytes], witness: WitnessKey | None) -
             cosigned_at(note, witness)
         except (TamperedLog, MalformedNote) as error:
             yield f"the remembered checkpoint of {name}: {error.message}"
+
+
+def _signed_twice(store: Store, key: SecondKey, origin: str, remembered: Mapping[str, bytes]) -> Iterator[str]:
+    """Problems with second signatures. The newest of the system log binds all: it names the roots of the others."""
+    for log in sorted(store.names()):
+        rows = store.connection.execute("select size, note from checkpoint where log = ? order by size", (log,))
+        notes = [(as_int(size), as_bytes(note)) for size, note in rows.fetchall()]
+        for problem in key.of(log).problems(notes, must=log == f"{origin}/_system"):
+            yield f"{log}: {problem}"
+        if log in remembered:
+            for problem in key.of(log).problems([(-1, remembered[log])], must=False):
+                yield f"{log}: remembered {problem}"
 
 
 def _is_damage(cause: BaseException | None) -> bool:

@@ -12,12 +12,16 @@ import sys
 import zipfile
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
 
 from audit.verifier.bundle import verify_bundle
 from audit.verifier.checks import Wrong, read_header, read_note, verify_folder, verify_tiles
+from audit.verifier.second import KEY_FILE, is_signed_twice, read_second_key, verify_second
 
-__all__ = ["Wrong", "main", "read_header", "read_note", "verify_bundle", "verify_folder", "verify_tiles"]
+__all__ = [
+    "Wrong", "is_signed_twice", "main", "read_header", "read_note", "read_second_key", "verify_bundle", "verify_folder",
+    "verify_second", "verify_tiles",
+]  # fmt: skip
 WRONG = (
     Wrong, InvalidSignature, InvalidTag, ValueError, TypeError, AttributeError, KeyError, IndexError,
     sqlite3.DatabaseError, zipfile.BadZipFile, RecursionError,
@@ -37,6 +41,7 @@ def main() -> int:
         "--headers", type=Path, help="with --bundle: an export as tiles of the same log, for completeness"
     )
     parser.add_argument("--key", type=Path, help="the public key you hold; default: the folder's own public.key")
+    parser.add_argument("--second-key", type=Path, help="the ML-DSA key you hold; default: the folder's, if it has one")
     args = parser.parse_args()
     folder = args.folder.resolve()
     pins = args.pins or folder.with_name(folder.name + "-pins")
@@ -46,10 +51,12 @@ def main() -> int:
         else:
             verify = verify_tiles if args.tiles else verify_folder
             doubts = verify(folder, pins, (args.key or folder / "public.key").read_text("ascii"))
+            if args.second_key or (folder / KEY_FILE).exists():
+                verify_second(folder, pins, (args.second_key or folder / KEY_FILE).read_text("ascii"))
     except WRONG as error:
         sys.stdout.write(f"tampered: {str(error) or 'a signature does not fit'}\n")
         return 1
-    except OSError as error:
+    except (OSError, ImportError, UnsupportedAlgorithm) as error:
         sys.stdout.write(f"cannot tell: {error}\n")
         return 3
     sys.stdout.write("".join(f"cannot tell: {doubt}\n" for doubt in doubts) or "intact\n")

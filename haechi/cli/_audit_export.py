@@ -168,6 +168,7 @@ def _export_tiles(args: argparse.Namespace) -> int:
     """Every log that was asked for."""
     from audit.errors import NothingToVerify
     from audit.note import VerifierKey
+    from audit.second import PUBLIC_FILE, second_key
     from audit.tiles import write_tiles
 
     family = VerifierKey.parse(read_text(chosen_folder(args) / "public.key"))
@@ -184,6 +185,8 @@ def _export_tiles(args: argparse.Namespace) -> int:
                     done += 1
                     print(json.dumps({"log": log, "records": size}) if args.json else f"{log}: {size} records")
             (args.output / "public.key").write_text(family.line() + "\n", "ascii")
+            if (second := second_key(chosen_folder(args))) is not None:
+                (args.output / PUBLIC_FILE).write_text(second.line() + "\n", "ascii")
         except OSError as error:
             raise UnwritableOutput(f"{args.output}: {error.strerror}", hint="--output names a folder") from error
     if not done:

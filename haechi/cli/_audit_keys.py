@@ -1,4 +1,4 @@
-"""`haechi audit keys shred|new-reader`: make copies of destroyed keys worthless; let a gateway write and not read."""
+"""`haechi audit keys shred|new-reader|sign-twice`: kill copies of keys; write and not read; sign with ML-DSA as well."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import json
 from pathlib import Path
 
 from haechi.base.errors import ExitCode, UnwritableOutput
-from haechi.cli._audit_folder import add_folder, open_log
+from haechi.cli._audit_folder import add_folder, chosen_folder, open_log
 
 
 def register_keys(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb and its actions."""
-    keys = verbs.add_parser("keys", help="shred copies of destroyed keys; make a reader's key")
+    keys = verbs.add_parser("keys", help="shred copies of destroyed keys; make a reader's or a second signing key")
     actions = keys.add_subparsers(metavar="ACTION", required=True)
     shred = actions.add_parser(
         "shred",
@@ -23,6 +23,14 @@ def register_keys(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add_folder(shred)
     shred.set_defaults(run=run_shred)
+    twice = actions.add_parser(
+        "sign-twice",
+        help="sign checkpoints with ML-DSA-44 as well, from now on",
+        description="A quantum computer that forges Ed25519 does not forge this one. A running gateway begins to sign twice "
+        "with its next checkpoint. It cannot be switched off: a checkpoint without it after one with it is a finding.",
+    )
+    add_folder(twice)
+    twice.set_defaults(run=run_sign_twice)
     new = actions.add_parser("new-reader", help="make reader.key for gateways and reader.secret for who may read")
     new.add_argument("home", type=Path, metavar="DIR")
     new.set_defaults(run=run_new_reader)
@@ -33,6 +41,18 @@ def run_shred(args: argparse.Namespace) -> int:
     with open_log(args) as log:
         count = log.shred()
     print(json.dumps({"keys_wrapped_again": count}) if args.json else f"{count} keys were wrapped again")
+    return ExitCode.OK
+
+
+def run_sign_twice(args: argparse.Namespace) -> int:
+    """Make the key, record it, and sign."""
+    from audit.second import PUBLIC_FILE
+
+    with open_log(args) as log:
+        key = log.sign_twice()
+    path = chosen_folder(args) / PUBLIC_FILE
+    said = f"checkpoints are signed twice from now on; auditors keep a copy of {path}"
+    print(json.dumps({"public_key": key.line()}) if args.json else said)
     return ExitCode.OK
 
 

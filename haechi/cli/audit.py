@@ -44,6 +44,9 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--pins", type=Path, metavar="DIR", help="checkpoints that you remember (default: beside the folder)"
     )
     verify.add_argument("--witness-key", type=Path, metavar="FILE", help="whose cosignature each of them must carry")
+    verify.add_argument(
+        "--second-key", type=Path, metavar="FILE", help="ML-DSA key that you hold (default: the folder's)"
+    )
     verify.set_defaults(run=run_verify)
     show = verbs.add_parser("show", help="list what was decided; content only with a purpose and a ticket")
     add_folder(show)
@@ -75,9 +78,11 @@ def run_verify(args: argparse.Namespace) -> int:
     """Exit code 0 intact, 1 tampered, 3 cannot tell."""
     from audit.cosign import WitnessKey
     from audit.keycheck import KeyChecker
+    from audit.second import SecondKey
     from audit.verify import Outcome, verify_folder
 
     witness = WitnessKey.parse(read_text(args.witness_key)) if args.witness_key else None
+    second = SecondKey.parse(read_text(args.second_key)) if args.second_key else None
     with ExitStack() as stack:
         key_check = None
         if args.keys:
@@ -86,7 +91,7 @@ def run_verify(args: argparse.Namespace) -> int:
             key_check = KeyChecker(opened.keys)
         proof = verify_folder(
             chosen_folder(args), pins=args.pins, tenant=args.tenant, key_check=key_check, witness=witness,
-            database=settings_of(args).database,
+            second=second, database=settings_of(args).database,
         )  # fmt: skip
     if args.json:
         logs = [{**asdict(log), "outcome": log.outcome.value} for log in proof.logs]
