@@ -103,7 +103,11 @@ def create_console(parts: ConsoleParts, *, hosts: Collection[str] = LOOPBACK, ov
         visit = Visit(parts, request, None, None)
         return visit.page("error.html", status=404, error=None)
 
+    async def show_no_icon(request: Request) -> Response:
+        return Response(status_code=204)
+
     routes.append(Route("/console.css", show_style))
+    routes.append(Route("/favicon.ico", show_no_icon))  # browsers ask by themselves, and report what they do not get
     app = Starlette(routes=routes, exception_handlers={404: show_nothing, 405: show_nothing})
     return Hardened(app, hosts, over_tls=over_tls)
 

@@ -7,7 +7,7 @@ from functools import cache
 from importlib import resources
 
 LANGUAGES = ("en", "ko", "zh")
-Words = dict[str, str | list[str]]
+Words = dict[str, str | list[str] | dict[str, str]]
 
 
 @cache
@@ -23,3 +23,9 @@ def chosen(asked: str, remembered: str, accepted: str) -> str:
     """
     listed = [part.split(";")[0].strip().split("-")[0].lower() for part in accepted.split(",")]
     return next((language for language in (asked, remembered, *listed) if language in LANGUAGES), "en")
+
+
+def said(word: str, t: Words) -> str:
+    """A word of the log (a state, a role, a right) as people say it; the word itself where there is nothing to say."""
+    known = t["words"]
+    return known.get(word, word) if isinstance(known, dict) else word

@@ -28,7 +28,7 @@ _SHOWN_AS_IT_IS = frozenset("\n\t")
 def _templates() -> Environment:
     loader = PackageLoader("audit.console", "templates")
     made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    made.filters.update(time=as_time, visible=visible)
+    made.filters.update(time=as_time, visible=visible, said=texts.said)
     return made
 
 

@@ -11,6 +11,7 @@ from audit.console.parts import ConsoleParts
 from audit.console.screens.records import Found
 from audit.console.visit import Visit
 from audit.errors import NothingToVerify
+from audit.events import EventType
 from audit.note import parse
 from audit.prove import newest_note
 from audit.sample import Filter, draw, population
@@ -39,7 +40,21 @@ async def show_sampling(visit: Visit) -> Response:
         wanted = Filter(type=visit.query.get("type", ""))
         count = min(max(int(size or "0"), 1), MOST_DRAWN)
         drawn = await run_in_threadpool(_draw, visit.parts, tenant, wanted, int(number), count)
-    return visit.page("sampling.html", drawn=drawn, query=visit.query, tenant=tenant, size=size)
+    tenants = await run_in_threadpool(_tenants, visit.parts)
+    return visit.page(
+        "sampling.html",
+        drawn=drawn,
+        query=visit.query,
+        tenant=tenant,
+        size=size,
+        tenants=tenants,
+        types=list(EventType),
+    )
+
+
+def _tenants(parts: ConsoleParts) -> list[str]:
+    with parts.store() as store:
+        return [name.rsplit("/", 1)[-1] for name in store.logs()]
 
 
 def _draw(parts: ConsoleParts, tenant: str, wanted: Filter, number: int, count: int) -> Drawn:

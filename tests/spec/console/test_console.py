@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import json
 import re
+from enum import StrEnum
 from html import unescape
 
 import pytest
 from starlette.testclient import TestClient
 
 from audit import AuditLog, EventType
+from audit import header as leaf_header
 from audit.console import texts
 from audit.console.accounts import FREE_FAILURES, Accounts, Role
 from audit.console.app import SIGNED_IN, create_console
 from audit.console.errors import ConsoleAccounts, SignInRefused
 from audit.console.parts import ConsoleParts
+from audit.console.screens.requests import STEPS
 from audit.console.sessions import IDLE_S, LONGEST_S
 from audit.note import VerifierKey
+from audit.packs import RightKind
 from audit.proof import InclusionProof
+from audit.reports.kinds import Kind
+from audit.rights.breach import BreachStep
+from audit.rights.requests import State, Step
 from audit.sample import Filter, population
 from tests.console_visitors import PASSWORD, Browser, Hand
 
@@ -47,6 +54,26 @@ def test_every_screen_shows_in_every_language(browser: Browser) -> None:
                 assert answer.status_code == 200, (path, answer.text)
                 assert f'<html lang="{language}">' in answer.text
     assert [sorted(texts.words(code)) for code in texts.LANGUAGES] == [sorted(texts.words("en"))] * 3
+
+
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+def test_what_the_log_calls_things_has_a_name_that_people_use(browser: Browser, language: str) -> None:
+    """Every field of a header, and every role, right, state, step and report; no page says what only a program means."""
+    t = texts.words(language)
+    assert isinstance(t["fields"], dict)
+    assert isinstance(t["words"], dict)
+    assert t["fields"].keys() == leaf_header.REQUIRED.keys() | leaf_header.OPTIONAL.keys()
+    kinds: tuple[type[StrEnum], ...] = (Role, RightKind, State, Step, BreachStep, Kind)
+    for words in kinds:
+        assert {word.value for word in words} <= t["words"].keys(), words
+    assert {*STEPS, "verify-identity", "reveal", "open", "overdue"} <= t["words"].keys()
+    browser.sign_in("reader")
+    for method, path, _ in SIGNED_IN:
+        if method == "GET" and "{" not in path:
+            page = browser.get(f"{path}?lang={language}").text
+            assert "built-in" not in page, path
+            assert "object at 0x" not in page, path
+            assert ">—<" not in page, path
 
 
 def test_no_page_needs_or_allows_a_script_or_another_site(browser: Browser) -> None:
@@ -163,7 +190,7 @@ def test_a_request_of_a_person_runs_from_receipt_to_its_end(browser: Browser, lo
     assert browser.send(where, step="done", ticket="D-1").status_code == 403  # nobody checked who asks
     browser.get(where)
     browser.send(where, step="ask-identity", ticket="D-1")
-    assert ">in-progress<" in browser.send(where, step="verify-identity", level="3", ticket="D-1").text
+    assert 'class="in-progress"' in browser.send(where, step="verify-identity", level="3", ticket="D-1").text
     assert "user1" in browser.send(where, step="reveal", ticket="D-1").text
     assert [record["pur"] for record in system_records(log, EventType.ACCESS_READ)] == ["rights"]
     assert browser.send(where, step="refuse", ticket="D-1").status_code == 400  # no ground
