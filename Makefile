@@ -63,7 +63,7 @@ $(VENV)/.browser-ready: $(VENV)/.dev-ready
 	@test -d /usr/share/gocode/src/golang.org/x/mod || { echo "haechi: installing Go's tools for the test of the log's format" >&2; \
 	  apt-get update -qq && apt-get install -y -qq --no-install-recommends golang-go golang-golang-x-mod-dev >/dev/null; } || \
 	  { echo "haechi: on Debian and Ubuntu, as root: apt install golang-go golang-golang-x-mod-dev" >&2; exit 1; }
-	@$(PIP) -e ".[browser]"
+	@$(PIP) -e ".[browser,key-service]"
 	@touch $@
 
 clean:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from audit.kms_cloud import AwsKms, GcpKms
 from audit.kms_transit import open_transit
 from audit.reader_key import ReaderKey
 from audit.verify import Outcome, verify_folder
+from tests.openbao_server import OpenBao, openbao
 from tests.transit_server import TOKEN, Transit, transit
 
 
@@ -136,23 +138,47 @@ class FakeGcp:
         return SimpleNamespace(signature=self.signing.sign(request["data"]))
 
 
-@pytest.fixture
-def engine() -> Iterator[Transit]:
+@pytest.fixture(scope="module")
+def real() -> Iterator[OpenBao]:
+    """One OpenBao for the tests of this file; each of them takes keys of its own name."""
+    with openbao() as found:
+        yield found
+
+
+@pytest.fixture(params=["ours", pytest.param("OpenBao", marks=pytest.mark.slow)])
+def engine(request: pytest.FixtureRequest) -> Iterator[Transit | OpenBao]:
+    """A transit engine: the one of these tests, and OpenBao itself."""
+    if request.param == "OpenBao":
+        yield request.getfixturevalue("real")
+        return
     with transit() as found:
         yield found
 
 
-@pytest.fixture(params=["file", "transit", "aws", "gcp"])
-def opened(request: pytest.FixtureRequest, engine: Transit, tmp_path: Path) -> Callable[[], Kms]:
+def address(engine: Transit | OpenBao) -> str:
+    """A place for keys that nobody used before."""
+    return f"{engine.url.replace('http', 'vault+http', 1)}/transit/haechi-{secrets.token_hex(4)}"
+
+
+@pytest.fixture(params=["file", "transit", pytest.param("OpenBao", marks=pytest.mark.slow), "aws", "gcp"])
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Kms]]:
     """How one keeper of root keys is opened, again and again."""
+    if request.param == "OpenBao":
+        url = address(request.getfixturevalue("real"))
+        yield lambda: open_transit(url, TOKEN)
+        return
     aws, gcp = FakeAws(), FakeGcp()
-    ways: dict[str, Callable[[], Kms]] = {
-        "file": lambda: FileKms.open(tmp_path / "root.key", b"passphrase"),
-        "transit": lambda: open_transit(engine.url.replace("http", "vault+http", 1) + "/transit/haechi", TOKEN),
+    with transit() as engine:
+        yield _keepers(tmp_path, aws, gcp, address(engine))[request.param]
+
+
+def _keepers(folder: Path, aws: FakeAws, gcp: FakeGcp, url: str) -> dict[str, Callable[[], Kms]]:
+    return {
+        "file": lambda: FileKms.open(folder / "root.key", b"passphrase"),
+        "transit": lambda: open_transit(url, TOKEN),
         "aws": lambda: AwsKms(aws, "root", "sign"),
         "gcp": lambda: GcpKms(gcp, "ring", "ring/cryptoKeys/root", "ring/cryptoKeys/sign/cryptoKeyVersions/1"),
     }
-    return ways[request.param]
 
 
 class TestContract:
@@ -215,9 +241,9 @@ class TestContract:
 
 
 class TestTransit:
-    def test_a_server_that_is_sealed_or_refuses_is_one_clear_error(self, engine: Transit) -> None:
+    def test_a_server_that_is_sealed_or_refuses_is_one_clear_error(self, engine: Transit | OpenBao) -> None:
         """And no message holds the token."""
-        url = engine.url.replace("http", "vault+http", 1) + "/transit/haechi"
+        url = address(engine)
         with pytest.raises(KeysUnavailable, match="Forbidden") as refused:
             open_transit(url, "s.wrong-token")
         assert "wrong-token" not in str(refused.value)
@@ -226,10 +252,13 @@ class TestTransit:
         for ask in (lambda: kms.wrap(b"k", b"b"), lambda: kms.signer().sign(b"x"), lambda: kms.destroy_generation(1)):
             with pytest.raises(KeysUnavailable):
                 ask()
+        engine.sealed = False
 
-    def test_a_service_that_is_away_delays_signing_and_no_record(self, engine: Transit, tmp_path: Path) -> None:
+    def test_a_service_that_is_away_delays_signing_and_no_record(
+        self, engine: Transit | OpenBao, tmp_path: Path
+    ) -> None:
         """Records go on under keys that are known; checkpoints follow when it is back."""
-        url = engine.url.replace("http", "vault+http", 1) + "/transit/haechi"
+        url = address(engine)
         with AuditLog.open(tmp_path / "audit", kms=open_transit(url, TOKEN)) as log:
             part = Segment("prompt", b"x", "u")
             log.append(Event(EventType.REQUEST_RECEIVED, "default", "r0", segments=(part,))).durable.result(10)
