@@ -19,13 +19,14 @@ from guard.language import language_of
 from guard.pii.kinds import NAME_KINDS
 from guard.policy import Calibrated, Policy, Rule, SemanticDocument, StreamMode, Thresholds
 from guard.registry import CLAIMS, Detector
-from guard.scanner import Look, Scanner
+from guard.scanner import Look, Match, Scanner
 from guard.verdict import Action, Category, Direction, Finding, Severity, Unavailable
 from guard.views import TextViews
 from haechi.base.text import Language
 
 Answer = TypeVar("Answer")
-_WHOLE_CONTEXT = 1 << 30
+MENTIONED = 0.6
+"""Score at most of words on a list that are quoted, reported or denied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,12 @@ class Plan:
     def rules_of(self, detector: str) -> tuple[Rule, ...]:
         """The rules that name a detector."""
         return tuple(rule for rule in self.rules.values() if detector in rule.detectors)
+
+    def weight_of(self, match: Match) -> tuple[Severity, float]:
+        """What a match counts for: words that are only mentioned are doubtful where a classifier judges them too."""
+        if match.mention and match.category in self.suspicious:
+            return min(match.severity, Severity.CONTROVERSIAL, key=lambda s: s.rank), min(match.score, MENTIONED)
+        return match.severity, match.score
 
     def finding(self, seen: Observation, detector: str, text: Callable[[], str]) -> tuple[Finding, Rule] | None:
         """What the policy makes of an observation; None when no rule cares."""

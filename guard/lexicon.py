@@ -17,6 +17,7 @@ from pathlib import Path
 
 from guard.errors import InvalidLexicon
 from guard.fold import build_views
+from guard.mentions import BEFORE, SPOKEN_ABOUT, is_mention, waits
 from guard.phrases import MOST_SPELT_OUT, Phrase, combinations, openers, slots_of, spelt_out
 from guard.scanner import Look, Match
 from guard.terms import Occurrence, TermIndex
@@ -25,7 +26,7 @@ from guard.verdict import Category, Severity
 from guard.views import MappedText, TextViews
 from haechi.base.resources import policies_dir
 
-_LOOKBEHIND = 24  # code points before a match that boundaries read; an unfinished carrier is held from its own start
+_LOOKBEHIND = BEFORE  # code points before a match that are read; an unfinished carrier is held from its own start
 _SCORES = {Severity.CONTROVERSIAL: 0.6, Severity.UNSAFE: 0.95}
 _CONJOINING_TAIL = re.compile("[\u1100-\u11ff]+$")
 _PARTICLES = frozenset("은는이가을를도만와과의에로야아여들님랑요")
@@ -136,17 +137,25 @@ class Lexicon:
         terms = list(self._terms.find(text))
         tight = tighten(text, self._joins)
         matches = self._matches(views, terms, tight)
+        begun = self._undecided(views, terms, tight)
+        for match in matches:
+            if match.start < begun and match.category in SPOKEN_ABOUT and waits(views.raw, match.end):
+                begun = match.start
+        return Look(matches, len(views.raw) - begun)
+
+    def _undecided(self, views: TextViews, terms: list[Occurrence[Entry]], tight: MappedText | None) -> int:
+        """The raw position from which the end of the text may be the beginning of an entry."""
         raw = views.raw
         if not raw.isascii():
             loose = self._loose_tail(views)
             if loose < len(raw):
-                return Look(matches, len(raw) - (self._begun_before(raw[max(0, loose - self._tail) : loose], loose)))
-        return Look(matches, len(raw) - self._begun(views.folded, terms, tight))
+                return self._begun_before(raw[max(0, loose - self._tail) : loose], loose)
+        return self._begun(views.folded, terms, tight)
 
     def _matches(self, views: TextViews, terms: list[Occurrence[Entry]], tight: MappedText | None) -> list[Match]:
-        found = self._read(views.folded, terms) if terms else []
+        found = self._read(views.folded, terms, views.raw) if terms else []
         if tight is not None:
-            found += self._read(views.folded.over(tight), list(self._terms.find(tight.text)))
+            found += self._read(views.folded.over(tight), list(self._terms.find(tight.text)), views.raw)
         return _longest(found) if len(found) > 1 else found
 
     def _begun_before(self, text: str, end: int) -> int:
@@ -199,7 +208,7 @@ class Lexicon:
                     break
         return earliest
 
-    def _read(self, view: MappedText, terms: list[Occurrence[Entry]]) -> list[Match]:
+    def _read(self, view: MappedText, terms: list[Occurrence[Entry]], raw: str) -> list[Match]:
         """The matches of one view."""
         text = view.text
         hits: list[_Hit] = []
@@ -217,7 +226,7 @@ class Lexicon:
                 if stop is not None and _bounded(entry, text, start, stop):
                     (hits if entry.category is not None else carriers).append(_Hit(entry, start, stop))
         return [
-            _to_match(hit, view)
+            _to_match(hit, view, raw)
             for hit in hits
             if not any(
                 c.start <= hit.start and hit.end <= c.end and c.end - c.start > hit.end - hit.start for c in carriers
@@ -225,11 +234,12 @@ class Lexicon:
         ]
 
 
-def _to_match(hit: _Hit, view: MappedText) -> Match:
+def _to_match(hit: _Hit, view: MappedText, raw: str) -> Match:
     span = view.to_raw(hit.start, hit.end)
     entry = hit.entry
     assert entry.category is not None  # noqa: S101  # carriers were taken out before
-    return Match(entry.category, entry.severity, entry.score, span.start, span.end, entry.rule)
+    mention = entry.category in SPOKEN_ABOUT and is_mention(raw, span.start, span.end)
+    return Match(entry.category, entry.severity, entry.score, span.start, span.end, entry.rule, mention=mention)
 
 
 def _longest(found: list[Match]) -> list[Match]:

@@ -23,6 +23,7 @@ class Match:
 
     score: probability in [0, 1]. entity: kind of personal data or secret, else empty.
     rule: which entry or pattern matched; for operators only.
+    mention: whether the words look quoted, reported or denied, so that a classifier of the sentence knows better.
     """
 
     category: Category
@@ -32,6 +33,7 @@ class Match:
     end: int
     rule: str
     entity: str = ""
+    mention: bool = False
 
 
 @dataclass(frozen=True, slots=True)

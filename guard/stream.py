@@ -210,7 +210,9 @@ class GuardStream:
                 seen += [
                     (
                         seat.detector,
-                        Observation(m.category, m.severity, m.score, m.start + base, m.end + base, name, m.entity),
+                        Observation(
+                            m.category, *self._plan.weight_of(m), m.start + base, m.end + base, name, m.entity
+                        ),
                     )
                     for m in found.matches
                 ]
