@@ -2,7 +2,9 @@
 
 A classifier may offer more than `score`: `Conversational` reads who said what before, `TokenWise` follows an answer token
 by token. Attributes that may be absent: `version: str` (which weights; part of the key under which scores are remembered),
-`reads_context: bool` (whether a score depends on what stands before the text; true unless it says otherwise).
+`reads_context: bool` (whether a score depends on what stands before the text; true unless it says otherwise),
+`odds_among: float` (by what the odds of a sentence are multiplied when it stands among others; 1 unless it says otherwise. Below 1
+the classifier is asked about a short text as a whole, too).
 """
 
 from __future__ import annotations

@@ -29,8 +29,10 @@ from guard.verdict import Category, Direction, Severity, Unavailable
 
 OVERLAP: Final = 150
 """Code points that a window within a long sentence shares with the one before."""
+LONG: Final = 8000
 GROUP: Final = 300
-"""Sentences of a long text that came at once are judged together up to so many code points."""
+"""Sentences of a text longer than LONG that came at once are judged together up to GROUP code points: one by one they would
+take too long. Where it can be paid for each is judged by itself, since harmless neighbours hide a bad one."""
 PEEK: Final = 120
 """Code points of an unfinished sentence after which `balanced` has a look."""
 IN_FLIGHT: Final = 16
@@ -46,11 +48,16 @@ _FOLLOW_LEAST: Final = 24  # code points given to a follower at once
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Part of a text that is judged at once. text begins at `start` of the whole text; context stands before it."""
+    """Part of a text that is judged at once. text begins at `start` of the whole text; context stands before it.
+
+    among: whether it is a sentence with others around it. whole: whether its sentences are judged as well.
+    """
 
     text: str
     start: int
     context: str
+    among: bool = False
+    whole: bool = False
 
     @property
     def end(self) -> int:
@@ -75,6 +82,21 @@ class _Seat:
     def name(self) -> str:
         """Of the classifier."""
         return self.seat.classifier.name
+
+    @property
+    def odds_among(self) -> float:
+        """What the classifier says that the odds of a sentence count when others stand around it."""
+        return float(getattr(self.seat.classifier, "odds_among", 1.0))
+
+    def reads(self, window: Window) -> bool:
+        """Whether the classifier is asked about a window; a whole text only if its sentences count less alone."""
+        return not self.silent and (not window.whole or self.odds_among < 1.0)
+
+    def weighed(self, scores: Scores, window: Window) -> Scores:
+        """The scores of a window as they count for the text."""
+        if not window.among or self.odds_among == 1.0:
+            return scores
+        return {category: with_odds(score, self.odds_among) for category, score in scores.items()}
 
 
 class SemanticLane:
@@ -182,10 +204,13 @@ class SemanticLane:
         seen: list[tuple[str, Observation]] = []
         suspicious = False
         self._answered, self._uncovered = set(), []
-        for seats, together in ((readers, longest), (others, min(GROUP, longest) if len(text) > longest else 0)):
+        for seats, together in ((readers, longest), (others, min(GROUP, longest) if len(text) > LONG else 0)):
             if seats:
                 self._context, self._inside = stand
-                seen += self._judge_all(list(self._windows(text, together)), seats)
+                windows = list(self._windows(text, together))
+                if len(windows) > 1 and self._scored == 0 and len(text) <= longest and self._terms.debounce == 1:
+                    windows.append(Window(text, 0, "", whole=True))
+                seen += self._judge_all(windows, seats)
                 suspicious = suspicious or self._suspicious
         self._suspicious = suspicious
         for seat, silent in self._uncovered:
@@ -196,13 +221,15 @@ class SemanticLane:
     def _windows(self, text: str, together: int) -> Iterator[Window]:
         """The windows of text that is ready. Nothing but signs and blanks is no window."""
         complete = set(ends(text))
-        for span in segments(text, self._terms.window, together=together):
+        spans = list(segments(text, self._terms.window, together=together))
+        among = not together and (len(spans) > 1 or self._scored > 0)
+        for span in spans:
             piece = text[span.start : span.end]
             shared = self._context[-OVERLAP:] if self._inside else ""
             if says_something(piece):
                 before = self._context[: len(self._context) - len(shared)]
                 before = before[-self._terms.context :] if self._terms.context else ""
-                yield Window(shared + piece, self._scored + span.start - len(shared), before)
+                yield Window(shared + piece, self._scored + span.start - len(shared), before, among)
             self._context = (self._context + piece)[-max(self._terms.context, OVERLAP) :]
             self._inside = span.end not in complete
 
@@ -211,7 +238,7 @@ class SemanticLane:
         seen: list[tuple[str, Observation]] = []
         for at in range(0, len(windows), IN_FLIGHT):
             some = windows[at : at + IN_FLIGHT]
-            asked = [(w, [(s, self._ask(s, w)) for s in seats if not s.silent]) for w in some]
+            asked = [(w, [(s, self._ask(s, w)) for s in seats if s.reads(w)]) for w in some]
             for window, jobs in asked:
                 seen += self._settle(window, jobs)
         whole = windows[0] if len(windows) == 1 and self._scored == 0 else None
@@ -227,7 +254,7 @@ class SemanticLane:
             answer = self._wait(seat, job)
             if not isinstance(answer, Unavailable):
                 self._answered |= set(answer)
-                seen += self._observe(seat, answer, window.start, window.end, window.text)
+                seen += self._observe(seat, seat.weighed(answer, window), window.start, window.end, window.text)
             elif answer.reason == NOT_COVERED:
                 self._uncovered.append((seat, answer))
             else:
@@ -423,6 +450,11 @@ class _Asked:
 
     job: Job[Scores]
     name: bytes | None
+
+
+def with_odds(probability: float, factor: float) -> float:
+    """The probability whose odds are those of `probability` times the factor."""
+    return probability * factor / (1.0 - probability + probability * factor)
 
 
 def says_something(text: str) -> bool:

@@ -27,6 +27,10 @@ from haechi.base.text import Language
 FOLDER = Path(__file__).parent / "weights"
 SHORT = 200
 """Code points up to which stage 1 may settle a text: about a sentence or two."""
+ODDS_AMONG = 1 / math.e
+"""A sentence taken out of a longer text looks worse than it is: without this factor the worst sentence ranks texts worse than
+the text as a whole does (AUROC on sources never trained on 0.882 against 0.890 in English); by the whole alone a threat
+between four polite sentences goes unseen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,7 @@ class EmbeddedClassifier:
     linear: LinearHeads
     encoder: SmallEncoder | None = None
     name: str = "classifier"
+    odds_among: float = ODDS_AMONG
 
     @property
     def categories(self) -> frozenset[Category]:

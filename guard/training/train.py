@@ -24,7 +24,7 @@ import torch
 from guard.classifier.encoder import SmallEncoder, read_encoder
 from guard.classifier.folding import fold
 from guard.classifier.linear import LinearHeads
-from guard.classifier.model import SHORT
+from guard.classifier.model import ODDS_AMONG, SHORT
 from guard.classifier.package import (
     ENCODER_FILE,
     TOKENIZER_FILE,
@@ -68,8 +68,8 @@ LOOK_ALIKES = frozenset(
     }
 )
 """Harmless texts with dangerous words in them: requests that sound like others, quotations, denials."""
-WINDOW, GROUP = 600, 300
-"""Code points of the longest piece that the guard shows to a classifier, and up to which it joins sentences of long texts."""
+WINDOW = 600
+"""Code points of the longest piece that the guard shows to a classifier."""
 log = logging.getLogger("haechi.guard.training")
 
 
@@ -110,8 +110,7 @@ def pieces(heads: LinearHeads, encoder: SmallEncoder | None, rows: Sequence[Row]
     owner: list[int] = []
     for i, row in enumerate(rows):
         text = row.text[:2000]
-        together = GROUP if len(text) > WINDOW else 0
-        spans = list(segments(text, WINDOW, together=together)) if is_ordinary(row) else []
+        spans = list(segments(text, WINDOW)) if is_ordinary(row) else []
         if len(spans) > 1:
             cut += [replace(row, text=text[span.start : span.end]) for span in spans]
             owner += [i] * len(spans)
@@ -216,7 +215,8 @@ def calibrated(
     ordinary = np.array([is_ordinary(r) for r in dev.rows])
     look_alikes = np.array([r.source in LOOK_ALIKES for r in dev.rows])
     worst = chances.copy()
-    np.maximum.at(worst, sentences.owner, calibrate.probabilities(sentences.scored, curves))
+    among = calibrate.probabilities(sentences.scored, curves)
+    np.maximum.at(worst, sentences.owner, among * ODDS_AMONG / (1 - among + among * ODDS_AMONG))
     limits = calibrate.limits(dev, worst, ordinary, look_alikes)
     bounds = {} if dev.encoder is None else settled(unseen, dev, alone)
     return replace(manifest, curves=curves, alone=alone, settled=bounds, limits=limits), chances, ordinary
