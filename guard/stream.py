@@ -210,9 +210,7 @@ class GuardStream:
                 seen += [
                     (
                         seat.detector,
-                        Observation(
-                            m.category, *self._plan.weight_of(m), m.start + base, m.end + base, name, m.entity
-                        ),
+                        Observation(m.category, *self._plan.weight_of(m), m.start + base, m.end + base, name, m.entity),
                     )
                     for m in found.matches
                 ]
