@@ -25,7 +25,8 @@ _REQUEST = re.compile(r"how (?:to|do|can)|(?:는|을|할) ?(?:방|법)|방법|�
 _SENTENCE_END = re.compile(r"[.!?](?=\s)|[。！？\n]")
 # An apostrophe opens a quotation only where no word goes on with it ('cause, 'em) and none ends with it (kids').
 _OPENED = re.compile(
-    r"[“‘「『《][^”’」』》]*$|(?<![^\s(:，,\u3000-\u9fff\uac00-\ud7a3])(?:\"[^\"]*|'(?!cause|em\b|til)[^']*)$"
+    r"[“‘「『《][^”’」』》]*$|(?<![^\s(:，,\u3000-\u9fff\uac00-\ud7a3])(?:\"[^\"]*|'(?!cause|em\b|til)[^']*)$",
+    re.IGNORECASE,
 )
 _REPORTED = re.compile(
     r"(?:(?<!\bi )(?<!\bwe )(?<!someone )(?<!somebody )"

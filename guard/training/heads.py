@@ -29,7 +29,7 @@ from guard.training.fine_tune import source_numbers
 from guard.training.rows import HEADS, Row
 from guard.training.sampling import label_matrix, sampling_weights
 
-MOST_PUBLIC, MOST_OWN = 80, 60
+MOST_PUBLIC, MOST_OWN = 25, 40
 """Rows per source and label that are looked at: enough to hold the heads where they were."""
 PULL = 3e-2
 """How strongly the heads are drawn back to where they began; chosen by leaving out one source after the other."""

@@ -402,6 +402,32 @@ def test_ids_and_names_are_read_without_a_model() -> None:
     assert guard.check_word("pure venom").action is Action.BLOCK
 
 
+class Neighbourly(Judge):
+    """A classifier that trusts a sentence less when it stands among others."""
+
+    odds_among = 0.25
+
+
+def test_a_short_text_is_judged_whole_and_by_sentences_that_count_less() -> None:
+    """The whole shows what no sentence says alone; a bad sentence still shows between good ones, with smaller odds."""
+    apart = Neighbourly("ven", "om")
+    assert checker(apart).check("First ven. Then om.").scores[Category.TOXICITY] == pytest.approx(0.97)
+    assert apart.seen == ["First ven. ", "Then om.", "First ven. Then om."]
+    hidden = Neighbourly()
+    long = "Good day to you. " * 40 + "Here is venom. " + "And good night. " * 40
+    verdict = checker(hidden).check(long)
+    assert verdict.scores[Category.TOXICITY] == pytest.approx(0.97 * 0.25 / (0.03 + 0.97 * 0.25))
+    assert long not in hidden.seen
+    assert checker(Neighbourly()).check("Only venom here").scores[Category.TOXICITY] == pytest.approx(0.97)
+
+
+def test_a_classifier_that_says_nothing_of_neighbours_is_asked_about_sentences_alone() -> None:
+    """And its word counts as it is."""
+    judge = Judge()
+    assert checker(judge).check("Good day. Some venom.").scores[Category.TOXICITY] == pytest.approx(0.97)
+    assert judge.seen == ["Good day. ", "Some venom."]
+
+
 def test_signs_alone_are_not_judged_but_emoji_are() -> None:
     """A classifier is not asked about what says nothing."""
     judge = Judge()
