@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from guard.classifier.errors import WeightsUnreadable
-from guard.classifier.package import EMBEDDING_FILE, ENCODER_FILE, TOKENIZER_FILE, Manifest, verified
+from guard.classifier.package import EMBEDDING_FILE, ENCODER_FILE, HEADS_FILE, TOKENIZER_FILE, Manifest, verified
 from haechi.base.errors import MissingExtra
 
 if TYPE_CHECKING:
@@ -67,11 +67,12 @@ class Embeddings:
 
 @dataclass(frozen=True, slots=True)
 class SmallEncoder:
-    """Tokenizer, embeddings and the session that runs the layers."""
+    """Tokenizer, embeddings and the session that runs the layers. heads: memory that the session reads."""
 
     tokenizer: Tokenizer
     embeddings: Embeddings
     session: onnxruntime.InferenceSession
+    heads: tuple[onnxruntime.OrtValue, ...] = ()
 
     def logits(self, folded: str) -> Floats:
         """The logit of each head's worst window, shape (K,)."""
@@ -109,13 +110,29 @@ def read_encoder(folder: Path, manifest: Manifest) -> SmallEncoder:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.enable_cpu_mem_arena = False
+    heads = _heads(folder, verified(folder, manifest, HEADS_FILE)) if HEADS_FILE in manifest.files else {}
+    values = {name: onnxruntime.OrtValue.ortvalue_from_numpy(array) for name, array in heads.items()}
     try:
+        for name, value in values.items():
+            options.add_initializer(name, value)
         session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-        return SmallEncoder(Tokenizer.from_str(words.decode("utf-8")), embeddings, session)
+        return SmallEncoder(Tokenizer.from_str(words.decode("utf-8")), embeddings, session, tuple(values.values()))
     except Exception as error:  # both packages raise undocumented types of their own for a bad file
         raise WeightsUnreadable(
             f"{folder / ENCODER_FILE} or its tokenizer is damaged", hint="reinstall haechi"
         ) from error
+
+
+def _heads(folder: Path, content: bytes) -> dict[str, Floats]:
+    """The heads by their names in the graph."""
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            weight, bias = arrays["weight"], arrays["bias"]
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+        raise WeightsUnreadable(f"{folder / HEADS_FILE} is damaged", hint="reinstall haechi") from error
+    if weight.dtype != np.float32 or bias.dtype != np.float32 or weight.shape[:1] != bias.shape:
+        raise WeightsUnreadable(f"{folder / HEADS_FILE} holds no heads", hint="reinstall haechi")
+    return {"head.w": np.ascontiguousarray(weight), "head.b": np.ascontiguousarray(bias)}
 
 
 def read_embeddings(folder: Path, content: bytes) -> Embeddings:

@@ -28,8 +28,11 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 LINEAR_FILE = "stage1.npz"
 ENCODER_FILE = "stage2.onnx"
+HEADS_FILE = "stage2-heads.npz"
+"""Heads that take the place of those in the encoder's graph, where the file is there: `weight` (K, D) and `bias` (K,)."""
 EMBEDDING_FILE = "stage2-words.npz"
 TOKENIZER_FILE = "tokenizer.json"
+FILES = (LINEAR_FILE, ENCODER_FILE, HEADS_FILE, EMBEDDING_FILE, TOKENIZER_FILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,7 @@ def write_linear(folder: Path, heads: LinearHeads) -> None:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """The manifest, with the hashes of the classifier's files that are in the folder now."""
-    present = [n for n in (LINEAR_FILE, ENCODER_FILE, EMBEDDING_FILE, TOKENIZER_FILE) if (folder / n).is_file()]
+    present = [n for n in FILES if (folder / n).is_file()]
     said = asdict(manifest) | {
         "format": FORMAT,
         "files": {n: hashlib.sha256((folder / n).read_bytes()).hexdigest() for n in present},

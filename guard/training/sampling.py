@@ -41,3 +41,17 @@ def sampling_weights(rows: Sequence[Row], *, power: float = 0.5) -> npt.NDArray[
         by_language[row.language] += m
     mass /= np.array([by_language[row.language] for row in rows])
     return np.asarray(mass / mass.sum(), dtype=np.float64)
+
+
+def thinned(rows: Sequence[Row], most: int, seed: int) -> list[Row]:
+    """At most `most` rows per source and label signature, at random."""
+    order = np.random.default_rng((seed, 4)).permutation(len(rows))
+    taken: Counter[tuple[str, str, tuple[tuple[str, int], ...]]] = Counter()
+    kept = []
+    for i in order:
+        row = rows[i]
+        key = (row.language, row.source, tuple(sorted(row.labels.items())))
+        taken[key] += 1
+        if taken[key] <= most:
+            kept.append(row)
+    return kept

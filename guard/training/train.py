@@ -12,7 +12,6 @@ import argparse
 import logging
 import shutil
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from guard.classifier.linear import LinearHeads
 from guard.classifier.model import ODDS_AMONG, SHORT
 from guard.classifier.package import (
     ENCODER_FILE,
+    HEADS_FILE,
     TOKENIZER_FILE,
     Manifest,
     read_linear,
@@ -41,10 +41,10 @@ from guard.training.card import write_card
 from guard.training.corpus import NEVER_TRAINED, corpus
 from guard.training.disguise import disguised
 from guard.training.linear import LinearRecipe, LinearTraining
-from guard.training.rows import EVERYDAY, HEADS, Row, read_rows
+from guard.training.rows import EVERYDAY, HEADS, VERSION, Row, read_rows
+from guard.training.sampling import thinned
 from haechi.base.text import Language
 
-VERSION = "2026.11-4"
 MOST_DEV_ROWS = 500
 """Dev rows per source and label that stage 2 is asked about; more would add minutes and no precision."""
 LOST_AIM = 0.01
@@ -71,20 +71,6 @@ LOOK_ALIKES = frozenset(
 WINDOW = 600
 """Code points of the longest piece that the guard shows to a classifier."""
 log = logging.getLogger("haechi.guard.training")
-
-
-def thinned(rows: Sequence[Row], most: int, seed: int) -> list[Row]:
-    """At most `most` rows per source and label signature, at random."""
-    order = np.random.default_rng((seed, 4)).permutation(len(rows))
-    taken: Counter[tuple[str, str, tuple[tuple[str, int], ...]]] = Counter()
-    kept = []
-    for i in order:
-        row = rows[i]
-        key = (row.language, row.source, tuple(sorted(row.labels.items())))
-        taken[key] += 1
-        if taken[key] <= most:
-            kept.append(row)
-    return kept
 
 
 def score(heads: LinearHeads, encoder: SmallEncoder | None, rows: Sequence[Row]) -> Scored:
@@ -161,6 +147,15 @@ def write_stage_two(out: Path, run: Path, start: Path) -> None:
     write_encoder(out, encoder.eval())
     write_embeddings(out, start, encoder)
     shutil.copyfile(start / TOKENIZER_FILE, out / TOKENIZER_FILE)
+    (out / HEADS_FILE).unlink(missing_ok=True)
+
+
+def refit_heads(out: Path, manifest: Manifest, rows: Sequence[Row], seed: int) -> None:
+    """Draw the heads of stage 2 anew over its layers."""
+    from guard.training.heads import refit
+
+    write_manifest(out, manifest)
+    refit(out, read_encoder(out, read_manifest(out)), rows, seed)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -186,6 +181,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_stage_one(args.out, rows, args.seed)
         if args.encoder is not None:
             write_stage_two(args.out, args.encoder, args.start)
+            refit_heads(args.out, manifest, rows, args.seed)
     write_manifest(args.out, manifest)
     sealed = read_manifest(args.out)
     heads = read_linear(args.out, sealed)
