@@ -28,6 +28,9 @@ ENOUGH = 40
 BLOCKED_AIM, FLAGGED_AIM = 0.005, 0.015
 """Share of ordinary dev text that may reach unsafe and controversial: half of what the product promises at most."""
 
+OWN_LEAST = 0.9
+"""Probability below which a head that has learnt from our own sentences alone does not block: outside their patterns it is
+sure of little (a Chinese head for sexual texts gave 0.6 to chicken cut in small pieces)."""
 LOOK_ALIKES_AIM = 0.02
 """Share of our harmless look-alikes (`how do I kill a process`) that may be blocked."""
 
@@ -113,9 +116,16 @@ def probabilities(scored: Scored, by_language: Curves) -> Array:
 
 
 def limits(
-    scored: Scored, chances: Array, ordinary: npt.NDArray[np.bool_], look_alikes: npt.NDArray[np.bool_]
+    scored: Scored,
+    chances: Array,
+    ordinary: npt.NDArray[np.bool_],
+    look_alikes: npt.NDArray[np.bool_],
+    own_only: Mapping[Language, Sequence[Category]],
 ) -> dict[Language, dict[Category, Limits]]:
-    """Thresholds per head and language at which no more ordinary text and look-alikes are hit than aimed at."""
+    """Thresholds per head and language at which no more ordinary text and look-alikes are hit than aimed at.
+
+    own_only: heads whose positive rows are our own sentences.
+    """
     found: dict[Language, dict[Category, Limits]] = {}
     for language in LANGUAGES:
         mine = scored.of(language)
@@ -123,6 +133,8 @@ def limits(
         flag, block = _common_quantile(calm, FLAGGED_AIM, 0.3), _common_quantile(calm, BLOCKED_AIM, 0.5)
         if len(close):
             block = np.maximum(block, _common_quantile(close, LOOK_ALIKES_AIM, 0.5))
+        own = np.array([OWN_LEAST if head in own_only[language] else 0.0 for head in HEADS])
+        block = np.maximum(block, own)
         found[language] = {
             head: Limits(round(float(flag[k]), 4), round(float(max(flag[k], block[k])), 4))
             for k, head in enumerate(HEADS)

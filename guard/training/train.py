@@ -213,7 +213,7 @@ def calibrated(
     worst = chances.copy()
     among = calibrate.probabilities(sentences.scored, curves)
     np.maximum.at(worst, sentences.owner, among * ODDS_AMONG / (1 - among + among * ODDS_AMONG))
-    limits = calibrate.limits(dev, worst, ordinary, look_alikes)
+    limits = calibrate.limits(dev, worst, ordinary, look_alikes, manifest.own_data_only)
     bounds = {} if dev.encoder is None else settled(unseen, dev, alone)
     return replace(manifest, curves=curves, alone=alone, settled=bounds, limits=limits), chances, ordinary
 
