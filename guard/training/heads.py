@@ -116,7 +116,7 @@ def refitted(start: Heads, read: Floats, rows: Sequence[Row], pull: float = PULL
     weight, bias = begin.clone().requires_grad_(True), begin_bias.clone().requires_grad_(True)
     offsets = torch.zeros(len(numbers) + 1, len(HEADS), dtype=torch.float64, requires_grad=True)
     belongs = (source > 0).double()[:, None]
-    optimiser = torch.optim.LBFGS([weight, bias, offsets], max_iter=200, line_search_fn="strong_wolfe")
+    optimiser = torch.optim.LBFGS([weight, bias, offsets], max_iter=60, line_search_fn="strong_wolfe")
 
     def loss() -> torch.Tensor:
         optimiser.zero_grad()
