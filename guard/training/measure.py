@@ -1,6 +1,6 @@
 """Measure shipped weights: unseen sources, dev rows, ordinary text, identity swaps, look-alikes, disguises, cost.
 
-    python -m guard.training.measure --data DATA [--weights FOLDER] [--rows 1000] [--json]
+    python -m guard.training.measure --data DATA [--weights FOLDER] [--rows 1000] [--parts unseen,attacks] [--json]
 
 Every figure says what it was measured on and with how many rows.
 """
@@ -8,6 +8,7 @@ Every figure says what it was measured on and with how many rows.
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import sys
 import time
@@ -31,6 +32,21 @@ from guard.verdict import Category
 from haechi.base.text import Language
 
 LANGUAGES = (Language.ENGLISH, Language.KOREAN, Language.CHINESE)
+TEMPLATES = ("en_identity_templates", "zh_identity_templates")
+"""Sentences by pattern with identity terms, toxic and not, below fairness/: no training reads them."""
+PARTS = (
+    "unseen",
+    "by_source",
+    "pooled_dev",
+    "ordinary",
+    "identity",
+    "own_patterns",
+    "contrasts",
+    "attacks",
+    "disguises",
+    "cascade",
+    "cost",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,19 +114,30 @@ class Measurement:
         if len(set(labels)) < 2:
             return []
         chances = [self.chance(r.text, Category.TOXICITY) for r in rows]
-        language, kind = rows[0].language.value, "dev" if dev else "unseen"
+        seen = name not in NEVER_TRAINED + TEMPLATES
+        language, kind = rows[0].language.value, "dev" if seen else "unseen"
         spread = auroc_interval(chances, labels)
         return [
             Figure(f"{kind} AUROC {name}", language, auroc(chances, labels), len(rows), spread),
             Figure(f"{kind} ECE {name}", language, calibration_error(chances, labels), len(rows)),
         ]
 
+    def unseen(self) -> list[Figure]:
+        """AUROC and calibration error on the sources that no training reads."""
+        figures = [f for name in NEVER_TRAINED for f in self.source(name, dev=False)]
+        return figures + [f for name in TEMPLATES for f in self.source(name, dev=True)]
+
+    def by_source(self) -> list[Figure]:
+        """The same on the dev rows of each source that training reads."""
+        labelled = {r.source for r in self.rows if r.labels.get(Category.TOXICITY) == 1}
+        return [f for name in sorted(labelled - {*NEVER_TRAINED, *TEMPLATES}) for f in self.source(name, dev=True)]
+
     def pooled_dev(self) -> list[Figure]:
         """AUROC of toxicity over the dev rows of all labelled toxicity sources of a language."""
         figures = []
         for language in LANGUAGES:
             labelled = {r.source for r in self.rows if r.labels.get(Category.TOXICITY) == 1}
-            rows = [r for r in self.rows if r.dev and r.source in labelled and r.source not in NEVER_TRAINED]
+            rows = [r for r in self.rows if r.dev and r.source in labelled - {*NEVER_TRAINED, *TEMPLATES}]
             rows = [r for r in rows if r.language is language and Category.TOXICITY in r.labels]
             most = 4 * self.most
             if len(rows) > most:
@@ -264,6 +291,18 @@ class Measurement:
         return figures
 
 
+def templates(data: Path) -> list[Row]:
+    """The rows of TEMPLATES below `data`, as far as they are there."""
+    rows = []
+    for name in TEMPLATES:
+        path = data / "fairness" / f"{name}.jsonl.gz"
+        if path.is_file():
+            with gzip.open(path, "rt", encoding="utf-8") as lines:
+                items = [json.loads(line) for line in lines]
+            rows += [Row(i["text"], Language(i["lang"]), {Category.TOXICITY: i["toxic"]}, name, True) for i in items]
+    return rows
+
+
 def _each(work: Callable[[str], object], texts: Sequence[str]) -> None:
     for text in texts:
         work(text)
@@ -287,25 +326,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--weights", type=Path, default=FOLDER, help="folder of the weights (default: the shipped ones)"
     )
     parser.add_argument("--rows", type=int, default=1000, help="rows per figure at most (default 1000)")
+    parser.add_argument("--parts", help=f"some of {', '.join(PARTS)}, comma-separated (default: all)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     args = parser.parse_args(argv)
-    rows, _ = read_rows(args.data)
+    parts = args.parts.split(",") if args.parts else PARTS
+    if unknown := set(parts) - set(PARTS):
+        parser.error(f"--parts: no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    rows = [*read_rows(args.data)[0], *templates(args.data)]
     measurement = Measurement(load(args.weights), rows, args.rows)
     figures = [Figure("refused for its script, share of all rows", "all", measurement.refused, len(rows))]
-    figures += [f for name in NEVER_TRAINED for f in measurement.source(name, dev=False)]
-    labelled = sorted({r.source for r in rows if r.labels.get(Category.TOXICITY) == 1} - set(NEVER_TRAINED))
-    figures += [f for name in labelled for f in measurement.source(name, dev=True)]
-    for part in (
-        "pooled_dev",
-        "ordinary",
-        "identity",
-        "own_patterns",
-        "contrasts",
-        "attacks",
-        "disguises",
-        "cascade",
-        "cost",
-    ):
+    for part in parts:
         figures += getattr(measurement, part)()
     for figure in figures:
         spread = f" ± {figure.spread:.3f}" if figure.spread else ""
