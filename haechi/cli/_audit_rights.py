@@ -153,7 +153,10 @@ def run_hold(args: argparse.Namespace) -> int:
             eraser.lift_hold(args.id, _reason(args, "hold", ""))
             _say(args, {"hold": args.id}, f"lifted: {args.id}")
         else:
-            for one in log.keys.holds():
+            held = log.keys.holds()
+            if not held and not args.json:
+                print("no hold is in force")
+            for one in held:
                 at = datetime.fromtimestamp(one.placed_us / 1e6, tz=UTC).isoformat(timespec="seconds")
                 scope = "tenant" if one.whole_tenant else "subject"
                 _say(

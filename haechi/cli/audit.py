@@ -21,6 +21,7 @@ from haechi.cli._audit_console import register_console
 from haechi.cli._audit_copy import register_copy
 from haechi.cli._audit_export import register_export
 from haechi.cli._audit_folder import add_folder, chosen_folder, open_log, open_reader, printable, read_text
+from haechi.cli._audit_follow import register_follow
 from haechi.cli._audit_keys import register_keys
 from haechi.cli._audit_proofs import register_prove
 from haechi.cli._audit_report import register_report
@@ -62,6 +63,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     show.add_argument("--approval", type=Path, metavar="FILE", help="a second person's, from `haechi audit approve`")
     show.set_defaults(run=run_show)
     register_export(verbs)
+    register_follow(verbs)
     register_anchor(verbs)
     register_copy(verbs)
     register_keys(verbs)
