@@ -162,21 +162,49 @@ def _unwrap(root: bytes, wrapped: bytes, bound: bytes) -> bytes:
 def _create(path: Path, passphrase: bytes | None) -> None:
     signer = Ed25519PrivateKey.generate().private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
     secret = os.urandom(32) + signer
-    entry: dict[str, object] = {"v": 1}
-    if passphrase:
-        salt, nonce = os.urandom(16), os.urandom(12)
-        entry.update(
-            salt=salt.hex(),
-            nonce=nonce.hex(),
-            sealed=AESGCM(_stretch(passphrase, salt)).encrypt(nonce, secret, b"kms").hex(),
-        )
-    else:
-        entry["secret"] = secret.hex()
+    entry = _sealed(secret, passphrase) if passphrase else {"v": 1, "secret": secret.hex()}
     write_once(path, json.dumps(entry).encode("ascii"))
+
+
+def _sealed(secret: bytes, passphrase: bytes) -> dict[str, object]:
+    salt, nonce = os.urandom(16), os.urandom(12)
+    sealed = AESGCM(_stretch(passphrase, salt)).encrypt(nonce, secret, b"kms")
+    return {"v": 1, "salt": salt.hex(), "nonce": nonce.hex(), "sealed": sealed.hex()}
+
+
+def protect(path: Path, passphrase: bytes) -> None:
+    """Put a key file that has no passphrase under one. The old bytes are written over.
+
+    Raises:
+        KeysUnavailable: it has one already, is damaged, or cannot be written.
+    """
+    try:
+        entry = json.loads(path.read_text("ascii"))
+        if "sealed" in entry:
+            raise KeysUnavailable(f"the key file {path} has a passphrase already", hint="nothing is to be done")
+        secret = _open_secret(entry, None)
+        fresh = path.with_name(f"{path.name}.{os.getpid()}.protected")
+        write_once(fresh, json.dumps(_sealed(secret, passphrase)).encode("ascii"))
+        FileKms.open(fresh, passphrase)
+        with path.open("r+b") as old:
+            fresh.replace(path)
+            sync_folder(path.parent)
+            old.write(bytes(os.fstat(old.fileno()).st_size))
+            old.flush()
+            os.fsync(old.fileno())
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise KeysUnavailable(
+            f"the key file {path} cannot be protected", hint="is it there, whole and yours?"
+        ) from error
 
 
 def _open_secret(entry: dict[str, str], passphrase: bytes | None) -> bytes:
     if "sealed" not in entry:
+        if passphrase:
+            raise KeysUnavailable(
+                "a passphrase was given, and the key file is not protected by one",
+                hint="haechi audit keys protect puts it under the passphrase; or leave the passphrase out",
+            )
         return bytes.fromhex(entry["secret"])
     if not passphrase:
         raise KeysUnavailable("the key file is protected by a passphrase", hint="give the passphrase it was made with")

@@ -1,4 +1,4 @@
-"""`haechi audit keys shred|new-reader|sign-twice`: kill copies of keys; write and not read; sign with ML-DSA as well."""
+"""`haechi audit keys shred|protect|sign-twice|new-reader`: kill copies, add a passphrase, sign with ML-DSA, write and not read."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import argparse
 import json
 from pathlib import Path
 
-from haechi.base.errors import ExitCode, UnwritableOutput
+from haechi.base.errors import ExitCode, InvalidSetting, UnwritableOutput
 from haechi.cli._audit_folder import add_folder, chosen_folder, open_log
+from haechi.cli._options import settings_of
 
 
 def register_keys(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -23,6 +24,14 @@ def register_keys(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add_folder(shred)
     shred.set_defaults(run=run_shred)
+    guarded = actions.add_parser(
+        "protect",
+        help="put a key file that has none under the passphrase of the settings",
+        description="HAECHI_AUDIT_PASSPHRASE or --audit-passphrase from then on opens root.key; a running gateway needs it at "
+        "its next start. Backups of the unprotected file stay as they are: remove them.",
+    )
+    add_folder(guarded)
+    guarded.set_defaults(run=run_protect)
     twice = actions.add_parser(
         "sign-twice",
         help="sign checkpoints with ML-DSA-44 as well, from now on",
@@ -41,6 +50,19 @@ def run_shred(args: argparse.Namespace) -> int:
     with open_log(args) as log:
         count = log.shred()
     print(json.dumps({"keys_wrapped_again": count}) if args.json else f"{count} keys were wrapped again")
+    return ExitCode.OK
+
+
+def run_protect(args: argparse.Namespace) -> int:
+    """Seal root.key once."""
+    from audit.kms import protect
+
+    passphrase = settings_of(args).audit_passphrase
+    if not passphrase:
+        raise InvalidSetting("no passphrase was given", hint="HAECHI_AUDIT_PASSPHRASE=... or --audit-passphrase")
+    path = chosen_folder(args) / "root.key"
+    protect(path, passphrase.encode())
+    print(json.dumps({"protected": str(path)}) if args.json else f"{path} opens with the passphrase only")
     return ExitCode.OK
 
 

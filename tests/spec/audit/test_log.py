@@ -15,6 +15,7 @@ from audit.errors import AccessRefused, InvalidRecord, KeysUnavailable, LogUnava
 from audit.store import SqliteStore
 from audit.verify import Outcome, verify_folder
 from haechi.base.clock import FixedClock
+from haechi.cli.main import main
 
 from .conftest import independent, request
 
@@ -134,6 +135,27 @@ class TestOpening:
             with pytest.raises(KeysUnavailable):
                 AuditLog.open(folder, passphrase=wrong)
         assert b"secret" not in (folder / "root.key").read_bytes()
+        AuditLog.open(folder, passphrase=b"correct horse").close()
+
+    def test_a_passphrase_that_protects_nothing_is_said_and_can_be_put_on(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Nobody is left to believe that a key file is protected; the command protects it, once, and everything still opens."""
+        AuditLog.open(folder).close()
+        clear = (folder / "root.key").read_bytes()
+        with pytest.raises(KeysUnavailable, match="not protected"):
+            AuditLog.open(folder, passphrase=b"correct horse")
+        assert main(["audit", "keys", "protect", str(folder)]) == 2
+        monkeypatch.setenv("HAECHI_AUDIT_PASSPHRASE", "correct horse")
+        with (folder / "root.key").open("rb") as old:
+            assert main(["audit", "keys", "protect", str(folder)]) == 0
+            assert old.read() == bytes(len(clear))
+        assert b"secret" not in (folder / "root.key").read_bytes()
+        assert stat.S_IMODE((folder / "root.key").stat().st_mode) == 0o600
+        assert main(["audit", "keys", "protect", str(folder)]) == 3
+        assert "already" in capsys.readouterr().err
+        with pytest.raises(KeysUnavailable):
+            AuditLog.open(folder)
         AuditLog.open(folder, passphrase=b"correct horse").close()
 
     def test_key_files_are_for_the_owner_only(self, folder: Path) -> None:
