@@ -186,7 +186,7 @@ def _claim_judge(policy: Policy, plans: Iterable[Plan], knowledge: Path | Shelf)
     terms = policy.document.claims
     shelf = knowledge if isinstance(knowledge, Shelf) else Shelf(knowledge)
     return ClaimJudge(
-        load_stance(terms.stance),
+        load_stance(terms.stance, policy.document.models, _base(policy)),
         sources=[NamedBase(name, shelf) for name in terms.knowledge],
         refuted_at=min(rule.limits().controversial for rule in rules),
         supported_at=terms.supported_at,
@@ -202,7 +202,12 @@ def is_identifier(text: str) -> bool:
 def _load(policy: Policy) -> dict[str, Detector]:
     """Every detector that the policy names, built in or described under its `models`."""
     models = policy.document.models
-    base = policy.path.parent if policy.path is not None else Path()
+    base = _base(policy)
     return {
         name: load_model(name, models, base) if name in models else load_detector(name) for name in policy.detectors
     }
+
+
+def _base(policy: Policy) -> Path:
+    """Where relative paths of the policy begin."""
+    return policy.path.parent if policy.path is not None else Path()

@@ -15,7 +15,7 @@ from typing import TypeVar
 import msgspec
 import yaml
 
-from guard.backends.document import ModelKind, check
+from guard.backends.document import STANCE_KINDS, ModelKind, check
 from guard.errors import (
     InvalidPolicyValue,
     NoDetector,
@@ -185,7 +185,7 @@ def _check_detectors(document: PolicyDocument, where: str) -> None:
     _check_models(document, where)
     _check_operators(document, where)
     _check_claims(document, where)
-    known = {*BUILT_IN, *document.models}
+    known = {*BUILT_IN, *_scoring(document)}
     _check_names(document.detectors, known, where)
     _check_order(document.thresholds, where)
     for place, rule in rules:
@@ -198,15 +198,20 @@ def _check_models(document: PolicyDocument, where: str) -> None:
     for name, model in document.models.items():
         if name in BUILT_IN:
             raise InvalidPolicyValue(f"{where}: models.{name}: the name is taken", hint="choose another")
-        wrong = check(model, {*document.models, *BUILT_IN}, ensembles)
+        wrong = check(model, {*_scoring(document), *BUILT_IN}, ensembles)
         if wrong:
             raise InvalidPolicyValue(f"{where}: models.{name}: {wrong}", hint="see docs/backends.md")
+
+
+def _scoring(document: PolicyDocument) -> set[str]:
+    """The names under `models` that score texts, and may stand where detectors stand."""
+    return {name for name, model in document.models.items() if model.kind not in STANCE_KINDS}
 
 
 def _check_claims(document: PolicyDocument, where: str) -> None:
     """Somebody judges the claims, and there is something to hold them against."""
     terms = document.claims
-    known = {*STANCES, *document.models}
+    known = {*STANCES, *(document.models.keys() - _scoring(document))}
     if terms.stance not in known:
         raise InvalidPolicyValue(
             f"{where}: claims.stance: nobody is named {terms.stance!r}", hint=nearest(terms.stance, known)

@@ -136,13 +136,42 @@ def _load_backend(name: str, document: bytes, base: Path) -> Classifier:
     return load(name, model, base)
 
 
-@cache
-def load_stance(name: str) -> StanceModel:
-    """Who says how a passage stands to a claim, by its name in `STANCES`; made once per process.
+STANCE_BACKENDS: dict[ModelKind, Factory] = {
+    ModelKind.NLI: Factory("guard.backends.stance_pair", "load", "local"),
+    ModelKind.MINICHECK: Factory("guard.backends.stance_pair", "load", "local"),
+    ModelKind.STANCE_JUDGE: Factory("guard.backends.stance_judge", "load", "local"),
+}
+
+
+def load_stance(name: str, models: Mapping[str, ModelDocument], base: Path) -> StanceModel:
+    """Who says how a passage stands to a claim, by its name in `STANCES` or under a policy's `models`.
+
+    base: where relative paths begin.
 
     Raises:
-        DetectorNotLoaded: with what stood in the way.
+        DetectorNotLoaded: with what stood in the way. MissingExtra, and what guard/backends/errors.py lists.
     """
+    if name in models:
+        return _load_stance_backend(name, msgspec.json.encode(models[name]), base)
+    return _load_own_stance(name)
+
+
+@lru_cache(maxsize=8)
+def _load_stance_backend(name: str, document: bytes, base: Path) -> StanceModel:
+    """As `_load_backend`."""
+    model = msgspec.json.decode(document, type=ModelDocument)
+    factory = STANCE_BACKENDS[model.kind]
+    try:
+        load: Callable[[str, ModelDocument, Path], StanceModel] = getattr(
+            import_module(factory.module), factory.function
+        )
+    except ImportError as error:
+        raise MissingExtra(f"the model {name}", factory.extra) from error
+    return load(name, model, base)
+
+
+@cache
+def _load_own_stance(name: str) -> StanceModel:
     factory = STANCES[name]
     try:
         stance: StanceModel = getattr(import_module(factory.module), factory.function)()

@@ -17,11 +17,15 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
+    DebertaV2Config,
+    DebertaV2ForSequenceClassification,
     PreTrainedTokenizerFast,
     Qwen3Config,
     Qwen3Model,
     RobertaConfig,
     RobertaForSequenceClassification,
+    T5Config,
+    T5ForConditionalGeneration,
     XLMRobertaConfig,
     XLMRobertaForSequenceClassification,
 )
@@ -67,7 +71,9 @@ def word_tokenizer(kind: str) -> PreTrainedTokenizerFast:
     trained.train_from_iterator(CORPUS, trainer)
     start, end = ("[CLS]", "[SEP]") if bert else ("<s>", "</s>")
     trained.post_processor = processors.TemplateProcessing(
-        single=f"{start} $A {end}", special_tokens=[(w, trained.token_to_id(w)) for w in (start, end)]
+        single=f"{start} $A {end}",
+        pair=f"{start} $A {end} $B:1 {end}:1" if bert else f"{start} $A {end} {end} $B {end}",
+        special_tokens=[(w, trained.token_to_id(w)) for w in (start, end)],
     )
     made = {"cls_token": start, "sep_token": end, "unk_token": names[1] if bert else "<unk>"}
     made["pad_token"] = names[0] if bert else "<pad>"
@@ -82,6 +88,8 @@ def classifier(kind: str, words: PreTrainedTokenizerFast, outputs: int, **more: 
         made: Any = BertForSequenceClassification(BertConfig(max_position_embeddings=512, **common))
     elif kind == "roberta":
         made = RobertaForSequenceClassification(RobertaConfig(max_position_embeddings=514, **common))
+    elif kind == "deberta-v2":
+        made = DebertaV2ForSequenceClassification(DebertaV2Config(max_position_embeddings=512, **common))
     else:
         made = XLMRobertaForSequenceClassification(XLMRobertaConfig(max_position_embeddings=514, **common))
     with torch.no_grad():
@@ -114,9 +122,33 @@ def save_detoxify(folder: Path, variant: str) -> tuple[Path, Path]:
 
 def save_sequence(folder: Path, kind: str, labels: list[str], **more: Any) -> tuple[Any, PreTrainedTokenizerFast]:
     """A folder as transformers writes it; the model and the tokenizer that are in it."""
-    words = word_tokenizer("bert" if kind == "bert" else kind)
+    words = word_tokenizer("bert" if kind in {"bert", "deberta-v2"} else kind)
     made = classifier(kind, words, len(labels), id2label=dict(enumerate(labels)), **more)
     made.config.label2id = {label: i for i, label in enumerate(labels)}
+    made.save_pretrained(folder)
+    words.save_pretrained(folder)
+    return made, words
+
+
+def save_t5(folder: Path) -> tuple[Any, PreTrainedTokenizerFast]:
+    """A MiniCheck-Flan-T5 in small: gated T5, whose tokenizer begins 0 and 1 differently and ends every text."""
+    torch.manual_seed(7)
+    names = ["<pad>", "</s>", "<unk>"]
+    trained = Tokenizer(models.BPE(unk_token="<unk>"))
+    trained.pre_tokenizer = pre_tokenizers.Metaspace()
+    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=names, show_progress=False)
+    trained.train_from_iterator([*CORPUS, "0 1 predict: 0 1"], trainer)
+    trained.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    words = PreTrainedTokenizerFast(
+        tokenizer_object=trained, eos_token="</s>", pad_token="<pad>", unk_token="<unk>", model_max_length=2048
+    )
+    config = T5Config(
+        vocab_size=len(words), d_model=32, d_kv=16, d_ff=64, num_layers=2, num_heads=2, pad_token_id=0, eos_token_id=1,
+        decoder_start_token_id=0, feed_forward_proj="gated-gelu", tie_word_embeddings=False,
+    )  # fmt: skip
+    made = T5ForConditionalGeneration(config).eval()
+    with torch.no_grad():
+        made.lm_head.weight.mul_(4)
     made.save_pretrained(folder)
     words.save_pretrained(folder)
     return made, words

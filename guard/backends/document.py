@@ -30,6 +30,21 @@ class ModelKind(enum.StrEnum):
     QWEN3GUARD_GEN = "qwen3guard-gen"
     QWEN3GUARD_STREAM = "qwen3guard-stream"
     ENSEMBLE = "ensemble"
+    NLI = "nli"
+    MINICHECK = "minicheck"
+    STANCE_JUDGE = "stance-judge"
+
+
+STANCE_KINDS: Final = frozenset({ModelKind.NLI, ModelKind.MINICHECK, ModelKind.STANCE_JUDGE})
+"""What says how a passage stands to a claim, for `claims.stance`; none of them scores a text."""
+
+
+class StanceWord(enum.StrEnum):
+    """What a label of a model means for a claim."""
+
+    SUPPORTED = "supported"
+    REFUTED = "refuted"
+    UNSURE = "unsure"
 
 
 class Variant(enum.StrEnum):
@@ -74,8 +89,9 @@ class ModelDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     path: file (detoxify) or folder, relative to the policy file. tokenizer: folder with config and tokenizer (detoxify).
     sha256: digest by file name. hub, revision: instead of path, a model in this machine's cache of a hub.
-    labels, ignored: of a sequence classifier. languages: those it is asked about; without it, the kind's own.
-    url, model, key_file, timeout_s: of an OpenAI-compatible server that answers as Qwen3Guard-Gen.
+    labels, ignored: of a sequence classifier. stances: what the labels of an `nli` or `minicheck` model mean; without it,
+    their usual names. languages: those it is asked about; without it, the kind's own.
+    url, model, key_file, timeout_s: of an OpenAI-compatible server that answers as Qwen3Guard-Gen, or judges claims.
     of, rule, votes: of an ensemble.
     """
 
@@ -88,6 +104,7 @@ class ModelDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     variant: Variant | None = None
     labels: dict[str, Category] = {}
     ignored: tuple[str, ...] = ()
+    stances: dict[str, StanceWord] = {}
     activation: Activation = Activation.AUTO
     languages: tuple[Language, ...] = ()
     precision: Precision = Precision.FP32
@@ -109,13 +126,17 @@ _TAKES: Final = {
     ModelKind.QWEN3GUARD_GEN: _FILES | _SERVER,
     ModelKind.QWEN3GUARD_STREAM: _FILES,
     ModelKind.ENSEMBLE: frozenset({"of", "rule", "votes"}),
+    ModelKind.NLI: _FILES | {"stances"},
+    ModelKind.MINICHECK: _FILES | {"stances"},
+    ModelKind.STANCE_JUDGE: _FILES | _SERVER,
 }
 
 
 def check(document: ModelDocument, others: Iterable[str], ensembles: Iterable[str]) -> str:
     """What is wrong with an entry; "" when it is sound.
 
-    others: the names under `models`, and of the built-in classifiers. ensembles: those of them that are ensembles.
+    others: the names under `models`, and of the built-in classifiers, that score texts. ensembles: those of them that are
+    ensembles.
     """
     given = {
         field.name
@@ -127,6 +148,8 @@ def check(document: ModelDocument, others: Iterable[str], ensembles: Iterable[st
         return f"{document.kind.value} takes no {', '.join(stray)}"
     if document.kind is ModelKind.ENSEMBLE:
         return _check_ensemble(document, set(others), set(ensembles))
+    if document.kind in STANCE_KINDS and not document.languages:
+        return f"{document.kind.value} needs languages: those of claims that it was measured in"
     if document.url:
         both = sorted(given & (_FILES - _SERVER))
         return f"with url there is no {', '.join(both)}" if both else "" if document.model else "url needs model"

@@ -53,8 +53,19 @@ class AnswerUnreadable(HaechiError):
     exit_code = ExitCode.CANNOT_TELL
 
 
+class PairTooLong(HaechiError):
+    """A claim and a passage are longer than a stance model reads at once. Raised instead of a stance."""
+
+    code = "HAE-S509"
+    exit_code = ExitCode.CANNOT_TELL
+
+
 class JudgeSilent(HaechiError):
-    """The server of a judging model did not answer. Raised instead of a score."""
+    """The server of a judging model did not answer. Raised instead of a score. status: of HTTP, 0 without an answer."""
 
     code = "HAE-S508"
     exit_code = ExitCode.CANNOT_TELL
+
+    def __init__(self, message: str, *, hint: str = "", status: int = 0) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status

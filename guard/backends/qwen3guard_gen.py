@@ -6,27 +6,23 @@ the word. Both use the chat template that comes with the model, which holds the 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from guard.backends.document import ModelDocument
-from guard.backends.errors import AnswerUnreadable, JudgeSilent, ModelFileMissing, ModelUnreadable
+from guard.backends.errors import AnswerUnreadable, ModelUnreadable
 from guard.backends.pinned import model_folder
 from guard.backends.qwen3guard import CATEGORIES, SEVERITIES, WEIGHTS, messages, read_answer
-from guard.backends.sequence import refuse_gaps, version_of
-from guard.backends.text_model import dtype_of, load_tokenizer, reading, refuse_uncovered
+from guard.backends.sequence import read_model, version_of
+from guard.backends.served import ChatServer, read_key, said_in
+from guard.backends.text_model import load_tokenizer, reading, refuse_uncovered
 from guard.classify import Turn
 from guard.verdict import Category, Direction
 from haechi.base.text import Language
 
 _ANSWER_TOKENS: Final = 64
 """Enough for the three lines of an answer with several categories."""
-_LONGEST_ANSWER: Final = 65_536  # bytes of HTTP
 
 
 class LocalJudge:
@@ -99,14 +95,8 @@ class ServedJudge:
     ) -> None:
         self.name = name
         self.version = f"served-{url}-{model}"
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ModelUnreadable(f"{name}: not an http:// or https:// address", hint="for example http://host:8000/v1")
-        kind: Callable[..., HTTPConnection] = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        self._connect: Callable[[], HTTPConnection] = partial(kind, parts.hostname, parts.port, timeout=timeout_s)
-        self._path = parts.path.rstrip("/") + "/chat/completions"
+        self._server = ChatServer(name, url, key, timeout_s)
         self._model = model
-        self._headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
         self._languages = languages
 
     def score(self, text: str, context: str = "") -> Mapping[Category, float]:
@@ -126,29 +116,8 @@ class ServedJudge:
             "temperature": 0,
             "max_tokens": _ANSWER_TOKENS,
         }
-        judgement = read_answer(self._ask(json.dumps(body).encode()))
+        judgement = read_answer(said_in(self._server.ask(body)))
         return judgement.scores(WEIGHTS[judgement.severity])
-
-    def _ask(self, body: bytes) -> str:
-        """The content of the first choice."""
-        connection = self._connect()
-        try:
-            connection.request("POST", self._path, body, self._headers)
-            answer = connection.getresponse()
-            content = answer.read(_LONGEST_ANSWER)
-        except (OSError, HTTPException) as error:
-            raise JudgeSilent(f"{self.name}: {type(error).__name__}", hint="is the judge's server up?") from error
-        finally:
-            connection.close()
-        if answer.status != 200:
-            raise JudgeSilent(f"{self.name}: the judge's server answered {answer.status}")
-        try:
-            said = json.loads(content)["choices"][0]["message"]["content"]
-        except (ValueError, LookupError, TypeError) as error:
-            raise AnswerUnreadable("the judge's server answered something that is no completion") from error
-        if not isinstance(said, str):
-            raise AnswerUnreadable("the judge said nothing")
-        return said
 
 
 def load(name: str, document: ModelDocument, base: Path) -> LocalJudge | ServedJudge:
@@ -159,28 +128,13 @@ def load(name: str, document: ModelDocument, base: Path) -> LocalJudge | ServedJ
     """
     languages = frozenset(document.languages)
     if document.url:
-        key = _key(base / document.key_file) if document.key_file else ""
+        key = read_key(base / document.key_file) if document.key_file else ""
         return ServedJudge(name, document.url, document.model, key, document.timeout_s, languages)
     folder = model_folder(document, base)
-    model = reading(folder, lambda: _read(folder, document))
+    model = reading(folder, lambda: read_model(folder, document, "AutoModelForCausalLM"))
     tokenizer = reading(folder, lambda: load_tokenizer(folder))
     reading(folder, lambda: _check_template(folder, tokenizer))
     return LocalJudge(name, version_of(document), model.to(document.device), tokenizer, languages)
-
-
-def _read(folder: Path, document: ModelDocument) -> Any:
-    from transformers import AutoModelForCausalLM
-
-    model, found = AutoModelForCausalLM.from_pretrained(
-        str(folder),
-        local_files_only=True,
-        trust_remote_code=False,
-        use_safetensors=True,
-        dtype=dtype_of(document.precision),
-        output_loading_info=True,
-    )
-    refuse_gaps(folder, found)
-    return model
 
 
 def _check_template(folder: Path, tokenizer: Any) -> None:
@@ -190,10 +144,3 @@ def _check_template(folder: Path, tokenizer: Any) -> None:
     )
     if "template-probe" not in asked or "Safety:" not in asked or "Categories:" not in asked:
         raise ModelUnreadable(f"{folder}: its chat template does not ask for Safety and Categories")
-
-
-def _key(path: Path) -> str:
-    try:
-        return path.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelFileMissing(f"{path}: the key file cannot be read") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ def load(name: str, document: ModelDocument, base: Path) -> TextModel:
         ModelFileMissing, ModelNotPinned, ModelFileAltered, ModelUnreadable, LabelsUnknown, MissingExtra.
     """
     folder = model_folder(document, base)
-    model = reading(folder, lambda: _read(folder, document))
+    model = reading(folder, lambda: read_model(folder, document))
     tokenizer = reading(folder, lambda: load_tokenizer(folder))
     model.to(document.device)
     labels = [str(model.config.id2label[i]) for i in range(model.config.num_labels)]
@@ -41,10 +42,16 @@ def version_of(document: ModelDocument) -> str:
     return "-".join([document.kind.value, document.revision[:16] or "-".join(weights)])
 
 
-def _read(folder: Path, document: ModelDocument) -> Any:
-    from transformers import AutoModelForSequenceClassification
+def read_model(folder: Path, document: ModelDocument, kind: str = "AutoModelForSequenceClassification") -> Any:
+    """A model from pinned files, never with code from there. kind: the class of transformers that reads it.
 
-    model, found = AutoModelForSequenceClassification.from_pretrained(
+    Raises:
+        ModelUnreadable: tensors are missing.
+    """
+    import transformers
+
+    loader: Callable[..., Any] = getattr(transformers, kind).from_pretrained
+    model, found = loader(
         str(folder),
         local_files_only=True,
         trust_remote_code=False,

@@ -55,7 +55,7 @@ class TextModel:
         self._meaning = {label: tuple(meaning.get(label, ())) for label in labels}
         self._sigmoid = sigmoid
         self._languages = languages
-        self._longest = _longest(model, tokenizer)
+        self._longest = longest_of(model, tokenizer)
         self._lock = threading.Lock()  # a fast tokenizer is changed by the cutting it is asked for
 
     def score(self, text: str, context: str = "") -> Mapping[Category, float]:
@@ -102,7 +102,7 @@ class TextModel:
         return [{n: torch.tensor([cut[n][row]], device=device) for n in names} for row in rows]
 
 
-def _longest(model: Any, tokenizer: Any) -> int:
+def longest_of(model: Any, tokenizer: Any) -> int:
     """Tokens the model reads at once; positions of RoBERTa's kind begin behind the padding token."""
     config = model.config
     positions = int(getattr(config, "max_position_embeddings", LONGEST))

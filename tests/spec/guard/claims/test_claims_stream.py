@@ -27,7 +27,7 @@ from guard.policy import (
     Thresholds,
 )
 from guard.policy_file import parse
-from guard.registry import STANCES, Factory, load_stance
+from guard.registry import STANCES, Factory
 from guard.verdict import Action, Category, ClaimOutcome, Direction
 from haechi.base.text import Language
 
@@ -91,8 +91,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Any:
     def put(works: Callable[[], None]) -> Slow:
         model = Slow(works)
         monkeypatch.setitem(STANCES, "slow", Factory("tests", "unused"))
-        load_stance.cache_clear()
-        monkeypatch.setattr("guard.checker.load_stance", lambda name: model)
+        monkeypatch.setattr("guard.checker.load_stance", lambda *named: model)
         return model
 
     return put
