@@ -35,7 +35,7 @@ def start(kind: str, *settings: str) -> subprocess.Popen[bytes]:
 
 
 def finish(kind: str, *settings: str) -> None:
-    assert start(kind, *settings).wait(240) == 0
+    assert start(kind, *settings).wait(900) == 0
 
 
 def model_hash(folder: Path) -> str:
@@ -43,6 +43,7 @@ def model_hash(folder: Path) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # five starts of Python; generous, because a busy machine must not look like a broken resume
 @pytest.mark.parametrize("kind", ["reward", "dpo", "ppo"])
 def test_a_run_killed_again_and_again_ends_with_the_same_weights(kind: str, tmp_path: Path) -> None:
     """With a save in every step most kills fall into or next to one. Adaptive coefficients come back too."""
@@ -56,7 +57,7 @@ def test_a_run_killed_again_and_again_ends_with_the_same_weights(kind: str, tmp_
     for after in (1, 9, 17):
         run = start(kind, *settings, f"run.output={broken}")
         metrics = broken / "metrics.jsonl"
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 600
         while time.monotonic() < deadline and run.poll() is None:
             if metrics.exists() and len(metrics.read_bytes().splitlines()) >= after:
                 break

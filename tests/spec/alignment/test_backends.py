@@ -50,6 +50,7 @@ def free_port() -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_two_processes_train_one_model(tmp_path: Path) -> None:
     """As accelerate launches them: one writes the folder; both saw the data, and the model is whole."""
     command = [
@@ -59,7 +60,7 @@ def test_two_processes_train_one_model(tmp_path: Path) -> None:
     ]  # fmt: skip
     for setting in SMALL[:3]:
         command += ["--set", setting]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=500)
     assert done.returncode == 0, done.stderr[-3000:]
     weights = load_file(tmp_path / "run/model/model.safetensors")
     assert weights

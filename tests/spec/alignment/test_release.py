@@ -177,6 +177,15 @@ def test_a_run_that_learned_from_an_erased_person_is_not_released(small_run: Pat
         release(run, str(small_run), small_suite(tmp_path), Ed25519PrivateKey.generate())
 
 
+@pytest.mark.parametrize("name", ["safety", "over_refusal"])
+def test_the_shipped_suite_releases_no_model_only_because_the_one_before_was_as_bad(name: str) -> None:
+    """Three in four answers unsafe, or harmless requests refused, before and after: nothing got worse, nothing passes."""
+    metric = next(metric for metric in load_suite().metrics if metric.name == name)
+    (bad,) = compare([measured(54, 72, limit=metric.limit)], [measured(54, 72)])
+    (good,) = compare([measured(1, 72, limit=metric.limit)], [measured(1, 72)])
+    assert (bad.passed, good.passed) == (False, True)
+
+
 def test_the_shipped_suite_is_whole_and_its_digest_covers_the_items(tmp_path: Path) -> None:
     """Every metric has items in three languages; another item file is another digest; mistakes are named."""
     suite = load_suite()
