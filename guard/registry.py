@@ -70,6 +70,7 @@ NO_MODEL = "rules"
 """The stance that has nothing to load."""
 STANCES: dict[str, Factory] = {
     NO_MODEL: Factory("guard.claims.rules", "RuleStance"),
+    "embedded": Factory("guard.claims.stance", "load"),
 }
 
 

@@ -2,14 +2,16 @@
 
 Rules of this file
 1. One pair per call of the graphs and one thread: a pair gets the same answer whatever it is asked with.
-2. Lower layers read each text alone, so what they made of a claim serves all its passages; upper layers read both.
+2. Lower layers read each text alone, and what they made of the last few is kept: the passages of one answer are read
+   once for all its claims. Upper layers read both.
 3. A language that the measure did not prove is refused, not guessed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -29,7 +31,7 @@ from guard.claims.stance_package import (
     verified,
 )
 from guard.claims.stance_tokens import claim_tokens, evidence_tokens, marks
-from guard.classifier.encoder import Embeddings, read_embeddings
+from guard.classifier.encoder import read_embeddings
 from guard.classifier.errors import LanguageNotCovered, WeightsUnreadable
 from guard.classifier.model import FOLDER as CLASSIFIER
 from guard.classifier.package import EMBEDDING_FILE, TOKENIZER_FILE
@@ -41,37 +43,35 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 FOLDER: Final = Path(__file__).parent / "weights"
+REMEMBERED: Final = 128
+"""Texts whose reading by the lower layers is kept: at most 25 MB."""
 Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class PairReader:
-    """Tokenizer, word vectors and the two graphs. Shapes: T tokens, D width."""
+    """Tokenizer and the two graphs. Shapes: T tokens, D width.
+
+    lower: what the lower layers make of one text's token ids, (1, T, D).
+    """
 
     tokenizer: Tokenizer
-    embeddings: Embeddings
-    lower: onnxruntime.InferenceSession
+    lower: Callable[[tuple[int, ...]], Floats]
     upper: onnxruntime.InferenceSession
 
     def logits(self, claim: str, evidence: Sequence[str]) -> list[Floats]:
         """Three logits (supported, refuted, unsure) for each passage, in their order."""
         mine = claim_tokens(self.tokenizer, claim)
-        read = self._read(mine)
         found = []
         for passage in evidence:
             theirs = evidence_tokens(self.tokenizer, claim, passage)
             inputs = {
-                "x": np.concatenate([read, self._read(theirs)], axis=1),
+                "x": np.concatenate([self.lower(mine), self.lower(theirs)], axis=1),
                 "marks": marks(mine, theirs),
                 "claim": np.array([len(mine)], dtype=np.int64),
             }
             found.append(self.upper.run(["logits"], inputs)[0][0])
         return found
-
-    def _read(self, ids: tuple[int, ...]) -> Floats:
-        """What the lower layers make of one text, (1, T, D)."""
-        output: Floats = self.lower.run(["y"], {"x": self.embeddings.vectors(list(ids))})[0]
-        return output
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,4 +154,10 @@ def read_pair_reader(folder: Path, manifest: Manifest) -> PairReader:
         tokenizer = Tokenizer.from_str(words.decode("utf-8"))
     except Exception as error:  # both packages raise undocumented types of their own for a bad file
         raise WeightsUnreadable(f"a file in {folder} is damaged", hint="reinstall haechi") from error
-    return PairReader(tokenizer, embeddings, sessions[0], sessions[1])
+
+    @lru_cache(maxsize=REMEMBERED)
+    def read(ids: tuple[int, ...]) -> Floats:
+        output: Floats = sessions[0].run(["y"], {"x": embeddings.vectors(list(ids))})[0]
+        return output
+
+    return PairReader(tokenizer, read, sessions[1])

@@ -31,6 +31,9 @@ BLEND_FILE: Final = "blend.npz"
 LANGUAGES: Final = (Language.ENGLISH, Language.KOREAN, Language.CHINESE)
 """Order of the blend's language inputs."""
 
+_FAR, _NEAR = 0.4, 0.8
+"""Shares of aligned tokens at which a claim is no copy of its passage, and a near one."""
+
 Floats = npt.NDArray[np.float32]
 
 
@@ -51,29 +54,43 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Blend:
-    """From the encoder's logits and the explicit comparison to three logits: one hidden layer.
+    """From the encoder's logits and the explicit comparison to three probabilities.
 
-    Inputs: 3 logits, the floats of FEATURES, one for each of LANGUAGES. mean, spread: (I,). hidden: (H, I).
-    hidden_bias: (H,). out: (3, H). straight: (3, I). out_bias: (3,).
+    The encoder's calibrated logits, and a correction by one hidden layer that counts the more, the more the claim is a
+    near copy of the passage: there one changed word decides, and the comparison sees it.
+
+    Inputs of the correction: 3 logits, the floats of FEATURES, one for each of LANGUAGES. scale: (1,). shift: (3,).
+    mean, spread: (I,). hidden: (H, I). hidden_bias: (H,). out: (3, H). straight: (3, I). straight_bias: (3,).
     """
 
+    scale: Floats
+    shift: Floats
     mean: Floats
     spread: Floats
     hidden: Floats
     hidden_bias: Floats
     out: Floats
     straight: Floats
-    out_bias: Floats
+    straight_bias: Floats
 
     def chances(self, logits: npt.ArrayLike, features: npt.ArrayLike, language: Language) -> npt.NDArray[np.float64]:
         """Probabilities of supported, refuted, unsure, shape (3,)."""
         here = [float(language is one) for one in LANGUAGES]
-        x = np.concatenate([np.asarray(logits), np.asarray(features), here]).astype(np.float32)
-        x = (x - self.mean) / self.spread
-        said = self.out @ np.tanh(self.hidden @ x + self.hidden_bias) + self.straight @ x + self.out_bias
+        raw = np.asarray(logits, dtype=np.float32)
+        x = (np.concatenate([raw, np.asarray(features), here]).astype(np.float32) - self.mean) / self.spread
+        correction = self.out @ np.tanh(self.hidden @ x + self.hidden_bias) + self.straight @ x + self.straight_bias
+        said = self.scale * raw + self.shift + float(nearness(features)) * correction
         raised = np.exp(said.astype(np.float64) - float(said.max()))
         found: npt.NDArray[np.float64] = raised / raised.sum()
         return found
+
+
+def nearness(features: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """How much a claim is a near copy of its passage, in [0, 1], shape (...). features: (..., F)."""
+    floats = np.asarray(features, dtype=np.float64)
+    aligned, contained = floats[..., FEATURES.index("aligned")], floats[..., FEATURES.index("contained")]
+    found: npt.NDArray[np.float64] = np.maximum(np.clip((aligned - _FAR) / (_NEAR - _FAR), 0.0, 1.0), contained)
+    return found
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -19,25 +19,25 @@ from guard.claims.facts import anchor_of, facts_of, plain
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-CLAIM_TOKENS: Final = 62
-EVIDENCE_TOKENS: Final = 94
+CLAIM_TOKENS: Final = 94
+EVIDENCE_TOKENS: Final = 126
 """Tokens of each side that are read, without the two that enclose them."""
 START, END = 0, 2
 MARKS: Final = 6
 """Kinds of token: 0-2 of the claim, 3-5 of the evidence; absent from the other side, there, there with a neighbour."""
 
 
-def claim_tokens(tokenizer: Tokenizer, claim: str) -> tuple[int, ...]:
-    """Ids of a claim, enclosed; what is beyond CLAIM_TOKENS is not read."""
-    return _enclosed(_ids(tokenizer, claim), CLAIM_TOKENS)
+def claim_tokens(tokenizer: Tokenizer, claim: str, most: int = CLAIM_TOKENS) -> tuple[int, ...]:
+    """Ids of a claim, enclosed; what is beyond `most` is not read."""
+    return _enclosed(_ids(tokenizer, claim), most)
 
 
-def evidence_tokens(tokenizer: Tokenizer, claim: str, evidence: str) -> tuple[int, ...]:
-    """Ids of the part of a passage that is held against the claim, enclosed."""
+def evidence_tokens(tokenizer: Tokenizer, claim: str, evidence: str, most: int = EVIDENCE_TOKENS) -> tuple[int, ...]:
+    """Ids of the part of a passage that is held against the claim, enclosed; at most `most`."""
     ids = _ids(tokenizer, evidence)
-    if len(ids) > EVIDENCE_TOKENS:
+    if len(ids) > most:
         ids = _ids(tokenizer, anchor_of(facts_of(claim), evidence).facts.text)
-    return _enclosed(ids, EVIDENCE_TOKENS)
+    return _enclosed(ids, most)
 
 
 def _ids(tokenizer: Tokenizer, text: str) -> list[int]:

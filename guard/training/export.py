@@ -9,7 +9,7 @@ Shapes: T tokens, D width, H attention heads, K classifier heads; the batch is a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -109,13 +109,19 @@ def write_encoder(folder: Path, encoder: Encoder) -> None:
     (folder / ENCODER_FILE).write_bytes(graph.model("haechi-classifier", inputs, outputs))
 
 
-def add_layer(graph: Graph, x: str, name: str, layer: Layer, eps: float) -> str:
-    """One transformer layer over `x`; returns the name of its output."""
+def add_layer(graph: Graph, x: str, name: str, layer: Layer, eps: float, kept: Sequence[str] = ()) -> str:
+    """One transformer layer over `x`; returns the name of its output.
+
+    kept: constants with start, end and axis of the tokens whose output is wanted; all of them when empty.
+    """
     mixed = graph.linear(x, f"{name}.qkv", array(layer.qkv.weight), array(layer.qkv.bias))
-    graph.node("Split", [mixed, "split"], f"{name}.parts", outputs=3, axis=-1)
+    query = graph.node("Split", [mixed, "split"], f"{name}.parts", outputs=3, axis=-1)
+    if kept:
+        query = graph.node("Slice", [query, *kept], f"{name}.query")
+        x = graph.node("Slice", [x, *kept], f"{name}.kept")
     turned = []
     for part, order in (
-        (f"{name}.parts", [0, 2, 1, 3]),
+        (query, [0, 2, 1, 3]),
         (f"{name}.parts.1", [0, 2, 3, 1]),
         (f"{name}.parts.2", [0, 2, 1, 3]),
     ):

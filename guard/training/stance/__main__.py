@@ -44,11 +44,12 @@ from guard.training.stance.measure import measure
 from guard.training.stance.network import upper_of
 from guard.training.stance.pairs import Pair, Part, read_pairs
 from guard.training.stance.planted.generate import planted_pairs
+from guard.training.stance.planted.tables import Half
 from guard.training.stance.readings import Readings
-from guard.training.stance.written import written_pairs
+from guard.training.stance.written import WRITTEN, written_pairs
 
 VERSION = "2026.11-1"
-BLENDED = 2400
+BLENDED = 900
 """Pairs that the combination is fitted on, of labelled and of planted ones each and by language at most."""
 log = logging.getLogger("haechi.guard.training")
 
@@ -89,9 +90,9 @@ def sealed(out: Path, manifest: Manifest) -> Manifest:
 def thinned(pairs: Sequence[Pair], seed: int) -> list[Pair]:
     """At most BLENDED labelled and as many planted pairs of each language, at random."""
     kept: list[Pair] = []
-    groups = sorted({(p.language, bool(p.kind)) for p in pairs})
-    for group in groups:
-        mine = [p for p in pairs if (p.language, bool(p.kind)) == group]
+    keys = [(p.language, p.kind not in {"", WRITTEN}) for p in pairs]
+    for group in sorted(set(keys)):
+        mine = [p for key, p in zip(keys, pairs, strict=True) if key == group]
         kept += [mine[i] for i in sorted(np.random.default_rng((seed, 5)).permutation(len(mine))[:BLENDED])]
     return kept
 
@@ -113,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for folder in (args.run, args.out):
         folder.mkdir(parents=True, exist_ok=True)
     labelled, sources = read_pairs(args.data)
-    planted = planted_pairs(args.data, args.seed, held_out=False)
+    planted = [p for half in (Half.TAUGHT, Half.WIDENED) for p in planted_pairs(args.data, args.seed, half)]
     pairs = [*labelled, *planted, *written_pairs(measured=False)]
     if not args.recalibrate:
         fitted(args, pairs)

@@ -19,7 +19,7 @@ from torch import nn
 
 from guard.claims.compare import FEATURES, compare
 from guard.claims.stance import PairReader
-from guard.claims.stance_package import LANGUAGES, Blend
+from guard.claims.stance_package import LANGUAGES, Blend, nearness
 from guard.training.stance.pairs import Pair
 from guard.training.stance.written import WRITTEN
 
@@ -63,46 +63,75 @@ def read_all(reader: PairReader, pairs: Sequence[Pair]) -> Read:
 class BlendRecipe:
     """Settings. hidden: width of the hidden layer. decay: weight decay. steps: of the full batch."""
 
-    hidden: int = 24
-    decay: float = 0.03
+    hidden: int = 16
+    decay: float = 1.0
     steps: int = 400
     rate: float = 0.01
     seed: int = 7
 
 
+class _Combination(nn.Module):  # type: ignore[misc]  # torch is not read by the type checker
+    """The arithmetic of Blend, on many pairs."""
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.scale, self.shift = nn.Parameter(torch.ones(1)), nn.Parameter(torch.zeros(3))
+        self.hidden, self.out = nn.Linear(inputs, hidden), nn.Linear(hidden, 3, bias=False)
+        self.straight = nn.Linear(inputs, 3)
+        with torch.no_grad():
+            self.out.weight.mul_(0.3)
+            self.straight.weight.zero_()
+            self.straight.bias.zero_()
+
+    def forward(self, logits: torch.Tensor, x: torch.Tensor, near: torch.Tensor) -> torch.Tensor:
+        """logits: (R, 3); x: (R, I) standardised inputs; near: (R,). Returns log-probabilities, (R, 3)."""
+        correction = self.out(torch.tanh(self.hidden(x))) + self.straight(x)
+        said: torch.Tensor = torch.log_softmax(self.scale * logits + self.shift + near[:, None] * correction, 1)
+        return said
+
+
 def fit_blend(read: Read, recipe: BlendRecipe) -> Blend:
     """The combination that makes the allowed stances of the pairs most likely."""
     torch.manual_seed(recipe.seed)
-    inputs = read.inputs()
-    mean, spread = inputs.mean(axis=0), inputs.std(axis=0) + 1e-3
-    x = torch.from_numpy(((inputs - mean) / spread).astype(np.float32))
-    allowed = torch.tensor([[float(k in p.allowed) for k in range(3)] for p in read.pairs])
-    weights = torch.from_numpy(_weights(read.pairs).astype(np.float32))
-    hidden, out = nn.Linear(x.shape[1], recipe.hidden), nn.Linear(recipe.hidden, 3, bias=False)
-    straight = nn.Linear(x.shape[1], 3)
-    with torch.no_grad():
-        out.weight.mul_(0.3)
-        straight.weight.mul_(0.0)
-        straight.weight[:, :3] = torch.diag(torch.from_numpy(spread[:3]).float())
-    parts = nn.ModuleList([hidden, out, straight])
-    optimiser = torch.optim.AdamW(parts.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
+    inputs, closeness = read.inputs(), nearness(read.features)
+    mean, spread = inputs.mean(axis=0), inputs.std(axis=0) + 1e-2
+    x, logits, near, weights = (
+        torch.from_numpy(np.asarray(v, dtype=np.float32))
+        for v in ((inputs - mean) / spread, read.logits, closeness, _weights(read.pairs, closeness))
+    )
+    banned = torch.tensor([[k not in p.allowed for k in range(3)] for p in read.pairs])
+    model = _Combination(inputs.shape[1], recipe.hidden)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     for step in range(recipe.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = recipe.rate * (1 - step / recipe.steps)
-        said = out(torch.tanh(hidden(x))) + straight(x)
-        loss = -((torch.softmax(said, 1) * allowed).sum(1).clamp(min=1e-6).log() * weights).sum()
+        optimiser.param_groups[0]["lr"] = recipe.rate * (1 - step / recipe.steps)
+        likely = model(logits, x, near).masked_fill(banned, -30.0).logsumexp(1)
+        loss = -(likely * weights).sum()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    values = (hidden.weight, hidden.bias, out.weight, straight.weight, straight.bias)
-    hw, hb, ow, sw, sb = (v.detach().numpy() for v in values)
-    return Blend(mean.astype(np.float32), spread.astype(np.float32), hw, hb, ow, sw, sb)
+    named = {name: value.detach().numpy() for name, value in model.named_parameters()}
+    return Blend(
+        scale=named["scale"],
+        shift=named["shift"],
+        mean=mean.astype(np.float32),
+        spread=spread.astype(np.float32),
+        hidden=named["hidden.weight"],
+        hidden_bias=named["hidden.bias"],
+        out=named["out.weight"],
+        straight=named["straight.weight"],
+        straight_bias=named["straight.bias"],
+    )
 
 
-def _weights(pairs: Sequence[Pair]) -> Array:
-    """Weight of each pair, summing to 1: first by group (language, labelled or planted), then by label within it."""
-    keys = [(p.language, p.kind not in {"", WRITTEN}) for p in pairs]
+def _weights(pairs: Sequence[Pair], closeness: Array) -> Array:
+    """Weight of each pair, summing to 1: first by group (language, planted or not), then by label within it.
+
+    Planted pairs teach the correction: far from their evidence they count a tenth.
+    """
+    planted = [p.kind not in {"", WRITTEN} for p in pairs]
+    keys = [(p.language, own) for p, own in zip(pairs, planted, strict=True)]
     groups = Counter(keys)
     labels = Counter((key, p.allowed) for key, p in zip(keys, pairs, strict=True))
     mass = np.array([groups[k] ** -0.5 * labels[k, p.allowed] ** -0.5 for k, p in zip(keys, pairs, strict=True)])
+    mass *= np.where(planted, np.maximum(closeness, 0.1), 1.0)
     return np.asarray(mass / mass.sum())

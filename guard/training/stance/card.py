@@ -20,8 +20,9 @@ Version {version}. Written by `python -m guard.training.stance`; do not edit by 
 claim checking that always shows the passage. **Not for**: deciding what is true without evidence, texts in other
 languages (it refuses), claims that need several passages or arithmetic.
 
-**Judges claims in**: {languages}. A language is here only where its refuted AUROC on labelled pairs is at least 0.10
-above what lexical overlap tells; others are refused, which claim checking reports as `unavailable`.
+**Judges claims in**: {languages}. A language is here only where its refuted AUROC is above what lexical overlap tells on
+labelled pairs, and at least 0.10 above it with the planted pairs; others are refused, which claim checking reports as
+`unavailable`.
 
 **How**: six layers of a small multilingual encoder read claim and passage each by itself, four fine-tuned layers read
 both together, told for each token whether the other side has it; their three logits and the explicit comparison of
@@ -47,7 +48,7 @@ def write_card(
         "## Figures",
         "",
         "`python -m guard.training.stance.measure --data DATA`. Nothing measured here has taught. Intervals: 95 %. ECE:",
-        "expected calibration error, 15 bins. `en`, `ko`, `zh`: all rows of a language with one label. `en_begin` has two",
+        "expected calibration error, 15 bins. `en`, `ko`, `zh`: all rows of a language with one label, and the same with the planted pairs below. `en_begin` has two",
         'labels; its AUROC is that of not being supported. "Flagged": the model does not call the claim supported.',
         "",
         *tables(figures),

@@ -32,13 +32,14 @@ def write_upper(folder: Path, model: PairEncoder, shape: EncoderShape) -> None:
     graph.shapes(shape)
     seen = graph.node("Gather", [graph.constant("marks.w", array(model.marks.weight)), "marks"], "seen", axis=0)
     x = graph.node("Add", ["x", seen], "marked")
+    first, axis = (graph.constant(n, np.array([v], dtype=np.int64)) for n, v in (("first", 0), ("axis", 1)))
+    last = len(model.layers) - 1
     for i, layer in enumerate(model.layers):
-        x = add_layer(graph, x, f"u{i}", layer, shape.epsilon)
-    first, one, axis = (graph.constant(n, np.array([v], dtype=np.int64)) for n, v in (("0", 0), ("1", 1), ("axis", 1)))
-    mine = graph.node("Slice", [x, first, "claim", axis], "mine")
-    start = graph.node("Squeeze", [graph.node("Slice", [x, first, one, axis], "start"), axis], "first")
-    mean = graph.node("ReduceMean", [mine, axis], "mean", keepdims=0)
-    highest = graph.node("ReduceMax", [mine, axis], "highest", keepdims=0)
+        # Only the claim's tokens are pooled: the last layer is not asked about the others.
+        x = add_layer(graph, x, f"u{i}", layer, shape.epsilon, kept=(first, "claim", axis) if i == last else ())
+    start = graph.node("Squeeze", [graph.node("Gather", [x, first], "start", axis=1), axis], "begin")
+    mean = graph.node("ReduceMean", [x, axis], "mean", keepdims=0)
+    highest = graph.node("ReduceMax", [x, axis], "highest", keepdims=0)
     pooled = graph.node("Concat", [start, mean, highest], "pooled", axis=1)
     head = [
         pooled,

@@ -29,6 +29,7 @@ from guard.claims.stance_tokens import claim_tokens, evidence_tokens, marks
 from guard.training.errors import TrainingCheckpointUnusable
 from guard.training.stance.network import PairEncoder
 from guard.training.stance.pairs import Pair
+from guard.training.stance.planted.generate import WIDENED
 from guard.training.stance.readings import Readings
 from guard.training.stance.written import WRITTEN
 from haechi.base.text import Language
@@ -50,7 +51,8 @@ class Stage:
 
 GROUPS: Final[Mapping[str, Callable[[Pair], bool]]] = {
     "labelled": lambda pair: not pair.kind,
-    "planted": lambda pair: pair.kind not in {"", WRITTEN},
+    "planted": lambda pair: pair.kind not in {"", WRITTEN} and not pair.source.startswith(WIDENED),
+    "widened": lambda pair: pair.source.startswith(WIDENED),
     "korean": lambda pair: not pair.kind and pair.language is Language.KOREAN,
     "written": lambda pair: pair.kind == WRITTEN,
 }
@@ -58,10 +60,12 @@ GROUPS: Final[Mapping[str, Callable[[Pair], bool]]] = {
 STAGES: Final = (
     Stage(6144, 2400),
     Stage(14336, 900, (("planted", 0.4),)),
-    Stage(32768, 900, (("planted", 0.25), ("korean", 0.15), ("written", 0.08))),
+    Stage(20480, 900, (("planted", 0.25), ("korean", 0.15), ("written", 0.08))),
+    Stage(6144, 900, (("widened", 0.35), ("korean", 0.12), ("written", 0.08))),
+    Stage(16384, 900, (("widened", 0.25), ("korean", 0.22), ("written", 0.09))),
 )
 """First what people wrote about whatever: it teaches what meaning is. Then, too, what was planted: where to look. Then
-more of the languages with few pairs."""
+more of the languages with few pairs; last, more ways to say the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ class FitRecipe:
     """Settings of a run; a run is resumed only under the same ones.
 
     pool: pairs drawn at a time. rate: learning rate between the first `warm` pairs, over which it rises, and the last
-    `cool` ones, over which it falls to nothing.
+    `cool` ones, over which it falls to nothing. claim, evidence: tokens of each side that are read while training.
     """
 
     stages: tuple[Stage, ...] = STAGES
@@ -79,6 +83,8 @@ class FitRecipe:
     warm: int = 1024
     cool: int = 8192
     dropout: float = 0.1
+    claim: int = 62
+    evidence: int = 94
 
     @property
     def total(self) -> int:
@@ -129,8 +135,9 @@ class Batches:
         found = self._encoded.get(i)
         if found is None:
             pair = self.pairs[i]
-            mine = claim_tokens(self.tokenizer, pair.claim)
-            found = self._encoded[i] = Encoded(mine, evidence_tokens(self.tokenizer, pair.claim, pair.evidence))
+            mine = claim_tokens(self.tokenizer, pair.claim, self.recipe.claim)
+            theirs = evidence_tokens(self.tokenizer, pair.claim, pair.evidence, self.recipe.evidence)
+            found = self._encoded[i] = Encoded(mine, theirs)
         return found
 
     def pool(self, number: int, stage: Stage) -> list[Batch]:

@@ -20,7 +20,7 @@ from guard.training.stance.planted.dice import Dice
 from guard.training.stance.planted.documents import Document, documents
 from guard.training.stance.planted.edits import EDITS, Workshop, shape_of
 from guard.training.stance.planted.rewordings import added, merged, reworded, shortened
-from guard.training.stance.planted.tables import tables
+from guard.training.stance.planted.tables import Half, tables
 from haechi.base.text import Language
 
 LANGUAGES: Final = (Language.ENGLISH, Language.KOREAN, Language.CHINESE)
@@ -28,6 +28,8 @@ TRUE_KINDS: Final = ("verbatim", "shortened", "merged", "reworded")
 OTHER_KINDS: Final = ("same_document", "other_document", "close", "added")
 _EDITED_TWICE: Final = 0.3
 """Share of taught edits that are made on a sentence already reworded."""
+WIDENED: Final = "own_widened"
+"""Begin of the source of pairs made with the widened tables."""
 _LOOKED_AT: Final = 100
 """Sentences of other documents among which the closest is looked for."""
 _UPWARD: Final = frozenset({"all", "모든", "所有", "全部"})
@@ -44,22 +46,23 @@ class Amounts:
 
 
 TAUGHT: Final = Amounts(edited=520, true=1000, other=700)
-MEASURED: Final = Amounts(edited=150, true=300, other=150)
+MEASURED: Final = Amounts(edited=60, true=120, other=50)
 
 
-def planted_pairs(data: Path, seed: int, *, held_out: bool, amounts: Amounts | None = None) -> list[Pair]:
-    """Pairs of every kind. held_out: those of the measure (part DEV), else those that teach (FIT and BLEND).
+def planted_pairs(data: Path, seed: int, half: Half, amounts: Amounts | None = None) -> list[Pair]:
+    """Pairs of every kind: those of the measure (part DEV) for HELD_OUT, else those that teach (FIT and BLEND).
 
     Raises:
         TrainingDataMissing: when the folder has no ordinary text.
     """
+    held_out = half is Half.HELD_OUT
     chosen = amounts or (MEASURED if held_out else TAUGHT)
     found: list[Pair] = []
     everything = documents(data)
     for language in LANGUAGES:
         mine = [d for d in everything if d.language is language and (d.part is Part.DEV) is held_out]
-        dice = Dice(seed, f"{language}:{held_out}")
-        shop = Workshop(tables(language, held_out=held_out), dice, _names(mine))
+        label = f"{language}:{held_out}" if half is not Half.WIDENED else f"{language}:{half}"
+        shop = Workshop(tables(language, half), Dice(seed, label), _names(mine))
         found += _Maker(shop, mine, chosen).pairs()
     return found
 
@@ -178,4 +181,5 @@ class _Maker:
         return ("" if doc.language is Language.CHINESE else " ").join(doc.sentences[low:high])
 
     def _pair(self, doc: Document, claim: str, evidence: str, allowed: tuple[int, ...], kind: str) -> Pair:
-        return Pair(claim, evidence, allowed, doc.language, f"own_{doc.name.partition(':')[0]}", doc.part, kind)
+        source = "own" if self.shop.tables.half is not Half.WIDENED else WIDENED
+        return Pair(claim, evidence, allowed, doc.language, f"{source}_{doc.name.partition(':')[0]}", doc.part, kind)

@@ -1,7 +1,11 @@
-"""The tables of what is planted, by language and half: `taught` for training, `held_out` for the measure."""
+"""The tables of what is planted, by language and half: `taught` for training, `held_out` for the measure.
+
+`widened` adds to the taught half for the last stage of training.
+"""
 
 from __future__ import annotations
 
+import enum
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +19,14 @@ from haechi.base.text import Language
 
 FOLDER: Final = Path(__file__).parent
 _HANGUL = re.compile(r"[가-힣]")
+
+
+class Half(enum.StrEnum):
+    """Which templates. WIDENED: the taught ones and more ways to say the same."""
+
+    TAUGHT = "taught"
+    WIDENED = "widened"
+    HELD_OUT = "held_out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +45,17 @@ class Tables:
     """
 
     language: Language
-    held_out: bool
+    half: Half
     swaps: Mapping[str, tuple[Swap, ...]]
     prefixes: tuple[str, ...]
     joiners: tuple[str, ...]
     additions: tuple[str, ...]
     carriers: tuple[str, ...]
+
+    @property
+    def held_out(self) -> bool:
+        """Whether these are for the measure."""
+        return self.half is Half.HELD_OUT
 
     def places(self, kind: str, text: str) -> Iterator[tuple[int, int, str]]:
         """Every place where an entry of `kind` stands in a text: start, end, what may stand instead."""
@@ -69,18 +86,19 @@ def _pattern(written: str, language: Language) -> re.Pattern[str]:
     return re.compile(body)
 
 
-def tables(language: Language, *, held_out: bool) -> Tables:
+def tables(language: Language, half: Half) -> Tables:
     """The tables of a language."""
     said = yaml.safe_load((FOLDER / f"{language}.yaml").read_text("utf-8"))
-    half = said["held_out" if held_out else "taught"]
+    chosen = said["held_out"] if half is Half.HELD_OUT else said["taught"]
+    more = said["widened"] if half is Half.WIDENED else {}
     kinds = ("antonym", "comparative", "quantifier", "negation", "unit", "synonym")
     return Tables(
         language,
-        held_out,
-        {kind: tuple(_swaps(half[kind])) for kind in kinds},
-        tuple(half["prefix"]),
-        tuple(half["joiner"]),
-        tuple(half["addition"]),
+        half,
+        {kind: tuple(_swaps([*chosen[kind], *more.get(kind, ())])) for kind in kinds},
+        (*chosen["prefix"], *more.get("prefix", ())),
+        (*chosen["joiner"], *more.get("joiner", ())),
+        tuple(chosen["addition"]),
         tuple(said.get("carriers", ())),
     )
 

@@ -16,7 +16,7 @@ from guard.training.stance.planted.documents import documents
 from guard.training.stance.planted.edits import EDITS, Workshop
 from guard.training.stance.planted.generate import LANGUAGES, OTHER_KINDS, TRUE_KINDS, planted_pairs
 from guard.training.stance.planted.rewordings import merged, reworded, shortened
-from guard.training.stance.planted.tables import tables
+from guard.training.stance.planted.tables import Half, tables
 from guard.training.stance.written import written_pairs
 from haechi.base.text import Language
 
@@ -60,22 +60,22 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def measured(data: Path) -> list[Pair]:
     """The held-out pairs."""
-    return planted_pairs(data, 3, held_out=True)
+    return planted_pairs(data, 3, Half.HELD_OUT)
 
 
 def shop(language: Language, *, held_out: bool, seed: int = 1) -> Workshop:
-    return Workshop(tables(language, held_out=held_out), Dice(seed, "test"), {})
+    return Workshop(tables(language, Half.HELD_OUT if held_out else Half.WIDENED), Dice(seed, "test"), {})
 
 
 def test_the_same_seed_makes_the_same_pairs(data: Path, measured: list[Pair]) -> None:
     """A figure can be made again."""
-    assert measured == planted_pairs(data, 3, held_out=True)
-    assert measured != planted_pairs(data, 4, held_out=True)
+    assert measured == planted_pairs(data, 3, Half.HELD_OUT)
+    assert measured != planted_pairs(data, 4, Half.HELD_OUT)
 
 
 def test_what_is_measured_comes_from_other_documents_than_what_teaches(data: Path, measured: list[Pair]) -> None:
     """No evidence stands in both halves, and the parts say which is which."""
-    taught = planted_pairs(data, 3, held_out=False)
+    taught = [p for half in (Half.TAUGHT, Half.WIDENED) for p in planted_pairs(data, 3, half)]
     assert {p.part for p in measured} == {Part.DEV}
     assert {p.part for p in taught} == {Part.FIT, Part.BLEND}
     sentences = {s for d in documents(data) if d.part is Part.DEV for s in d.sentences}
@@ -86,7 +86,7 @@ def test_what_is_measured_comes_from_other_documents_than_what_teaches(data: Pat
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_template_stands_in_both_halves(language: Language) -> None:
     """Otherwise the measure would ask what was taught."""
-    taught, measured = (tables(language, held_out=held) for held in (False, True))
+    taught, measured = (tables(language, half) for half in (Half.WIDENED, Half.HELD_OUT))
     for kind in taught.swaps:
         assert taught.swaps[kind]
         assert measured.swaps[kind]

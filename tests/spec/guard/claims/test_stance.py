@@ -1,0 +1,142 @@
+"""The embedded stance model: one answer for a pair, whole files or none, no guess in a language it was not proved in."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from guard.claims.ports import StanceModel
+from guard.claims.stance import FOLDER, EmbeddedStance, load
+from guard.claims.stance_package import MANIFEST, UPPER_FILE
+from guard.classifier.errors import LanguageNotCovered, WeightsAltered, WeightsMissing, WeightsUnreadable
+from haechi.base.text import Language
+
+EN, KO, ZH = Language.ENGLISH, Language.KOREAN, Language.CHINESE
+TOWER = "The tower is 324 metres tall and was finished in 1889. It stands in Paris, and no building was taller for 41 years."
+CASES = [
+    (EN, "The tower was finished in 1889.", "The tower was finished in 1989.", TOWER),
+    (EN, "It stands in Paris.", "It stands in London.", TOWER),
+    (EN, "A man is playing a guitar.", "Nobody is playing music.", "A man plays the guitar on a stage."),
+    (
+        KO,
+        "이 탑은 1889년에 완공되었다.",
+        "이 탑은 1989년에 완공되었다.",
+        "이 탑은 높이가 324미터이며 1889년에 완공되었다.",
+    ),
+    (KO, "회의는 서울에서 열렸다.", "회의는 열리지 않았다.", "지난 월요일 서울에서 회의가 열렸다."),
+    (ZH, "这座塔于1889年完工。", "这座塔于1989年完工。", "这座塔高324米，于1889年完工。"),
+    (ZH, "会议在北京举行。", "会议没有在北京举行。", "上周一，会议在北京举行，三百人参加。"),
+]
+
+
+@pytest.fixture(scope="module")
+def model() -> EmbeddedStance:
+    """The shipped model."""
+    return load()
+
+
+def judged(model: EmbeddedStance) -> list[tuple[Language, str, str, str]]:
+    """The cases in the languages that it judges."""
+    return [case for case in CASES if case[0] in model.languages()]
+
+
+def test_it_is_a_stance_model(model: EmbeddedStance) -> None:
+    """It fits the port, says its version, and judges at least English."""
+    port: StanceModel = model
+    assert (port.name, port.version) == ("embedded", model.manifest.version)
+    assert EN in port.languages()
+
+
+def test_a_true_claim_is_supported_and_a_planted_one_is_not(model: EmbeddedStance) -> None:
+    """Numbers, places, denials; chances sum to one."""
+    for language, true, false, evidence in judged(model):
+        right, wrong = (model.judge(claim, [evidence], language=language)[0] for claim in (true, false))
+        assert right.supported > 0.5 > wrong.supported, (true, right, wrong)
+        assert wrong.refuted > right.refuted
+        assert right.supported + right.refuted + right.unsure == pytest.approx(1.0)
+
+
+def test_a_passage_about_something_else_decides_nothing(model: EmbeddedStance) -> None:
+    """Neither support nor doubt."""
+    said = model.judge("The bakery sells rye bread on Sundays.", [TOWER], language=EN)[0]
+    assert said.unsure > 0.5
+
+
+@given(st.permutations([case[3] for case in CASES[:4]] + [TOWER * 3, "", "324"]))
+@settings(max_examples=10, deadline=None)
+def test_a_pair_has_one_answer_whatever_it_is_asked_with(model: EmbeddedStance, passages: list[str]) -> None:
+    """Alone or among others, first or last."""
+    claim = CASES[0][1]
+    together = model.judge(claim, passages, language=EN)
+    assert list(together) == [model.judge(claim, [passage], language=EN)[0] for passage in passages]
+
+
+def test_no_passages_no_answers(model: EmbeddedStance) -> None:
+    """And long ones are answered too."""
+    assert list(model.judge("The tower is tall.", [], language=EN)) == []
+    long = model.judge("The tower was finished in 1889. " * 60, [TOWER * 200], language=EN)
+    assert len(long) == 1
+
+
+def test_a_language_that_was_not_proved_is_refused(model: EmbeddedStance) -> None:
+    """It raises; claim checking says "unavailable" then."""
+    with pytest.raises(LanguageNotCovered):
+        model.judge("Der Turm ist hoch.", [TOWER], language=Language.OTHER)
+    narrow = replace(model, manifest=replace(model.manifest, languages=(KO,)))
+    with pytest.raises(LanguageNotCovered):
+        narrow.judge("The tower is tall.", [TOWER], language=EN)
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """A copy of the shipped files."""
+    folder = tmp_path / "weights"
+    shutil.copytree(FOLDER, folder)
+    return folder
+
+
+def test_an_altered_file_is_refused(copied: Path) -> None:
+    """One byte is enough."""
+    path = copied / UPPER_FILE
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(WeightsAltered):
+        load(copied)
+
+
+def test_a_missing_file_is_refused(copied: Path) -> None:
+    """With another error than an altered one."""
+    (copied / UPPER_FILE).unlink()
+    with pytest.raises(WeightsMissing):
+        load(copied)
+    (copied / MANIFEST).unlink()
+    with pytest.raises(WeightsMissing):
+        load(copied)
+
+
+@pytest.mark.parametrize(
+    "change", [{"format": 99}, {"features": ["weather"]}, {"languages": ["klingon"]}, {"shared": None}]
+)
+def test_a_manifest_of_another_make_is_refused(copied: Path, change: dict[str, object]) -> None:
+    """Numbers that mean something else would be misread, not fail."""
+    path = copied / MANIFEST
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | change), "utf-8")
+    with pytest.raises(WeightsUnreadable):
+        load(copied)
+
+
+def test_other_word_vectors_than_those_trained_with_are_refused(copied: Path) -> None:
+    """The classifier may get new files; the stance model then says so and does not guess."""
+    path = copied / MANIFEST
+    said = json.loads(path.read_text("utf-8"))
+    said["shared"] = dict.fromkeys(said["shared"], "0" * 64)
+    path.write_text(json.dumps(said), "utf-8")
+    with pytest.raises(WeightsAltered):
+        load(copied)
