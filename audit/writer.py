@@ -174,10 +174,11 @@ class Writer:
         while not stopping:
             batch, stopping = self._gather()
             if self._overflow is not None:
-                batch = [one for one in batch if not one.ack.durable.done()]  # what was spilled, the file owns
                 if self._overflow.holds_records and not self._may_write(now=stopping):
                     self._overflow.spill([one for one in batch if self._spills(one)])
                     batch = [one for one in batch if not self._spills(one)]  # these may only be in the log, so try
+                # What was spilled, the file owns; asked after the drain, which takes time and may have written it.
+                batch = [one for one in batch if not one.ack.durable.done()]
             self._last = len(batch)
             if batch:
                 self._commit(batch)

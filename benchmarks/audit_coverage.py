@@ -21,12 +21,11 @@ TESTS = (
     "tests/spec/audit",
     "tests/spec/console",
     "tests/cli/test_audit.py",
+    "tests/cli/test_audit_follow.py",
     "tests/cli/test_audit_requests.py",
     "tests/cli/test_audit_rights.py",
     "tests/property/test_audit_parsers.py",
-    "tests/property/test_audit_histories.py",
     "tests/golden/test_audit_bundle.py",
-    "tests/faults/test_audit_faults.py",
     "tests/faults/test_audit_spill.py",
 )
 _SETTINGS = "[run]\nbranch = true\nsource = audit\nparallel = true\npatch = subprocess\ndata_file = {folder}/data\n"

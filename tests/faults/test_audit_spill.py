@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -118,6 +119,19 @@ class TestSpill:
             (part,) = log.read("default", 3, who="a", purpose="p", ticket="t")
             assert part.content == b"of r2"
         assert requests(folder) == ["before", *(f"r{n}" for n in range(10)), "after"]
+        assert verify_folder(folder).outcome is Outcome.INTACT
+
+    def test_a_record_that_is_spilled_while_the_file_is_drained_is_written_once(self, folder: Path, disk: Disk) -> None:
+        """The writer holds it and drains the file first; meanwhile it is late, joins the file, and is drained with it."""
+        with AuditLog.open(folder, store=disk.open, modes=SPILL) as log:
+            disk.fails = "SQLITE_IOERR_FSYNC"
+            assert log.append(replace(event("r0"), type=EventType.RESPONSE_COMPLETED)).durable.result(10) == SPILLED
+            disk.fails = ""
+            disk.hangs.clear()
+            assert log.append(replace(event("r1"), type=EventType.RESPONSE_COMPLETED)).durable.result(10) == SPILLED
+            disk.hangs.set()
+            log.append(replace(event("r2"), type=EventType.RESPONSE_COMPLETED)).durable.result(10)
+        assert [h["req"] for h in headers(folder)] == ["r0", "r1", "r2"]
         assert verify_folder(folder).outcome is Outcome.INTACT
 
     def test_what_a_killed_process_had_spilled_is_recovered_by_the_next(self, folder: Path) -> None:
