@@ -6,7 +6,9 @@ without both for each rule fails `haechi policy lint`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from guard.errors import PolicyCasesFailed, PolicyUnreadable
-from guard.policy import Policy
+from guard.policy import Name, Policy
 from guard.policy_file import read_document
 from guard.verdict import Action, Category, Direction
 
@@ -43,10 +45,20 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return (self.direction,) if self.direction is not None else tuple(Direction)
 
 
+class CaseDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A document of a knowledge base, for the cases alone. Dates are ISO dates, empty when unknown."""
+
+    name: str
+    text: str
+    valid_from: str = ""
+    valid_to: str = ""
+
+
 class CaseFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A file of cases."""
+    """A file of cases. knowledge: what the knowledge bases that the policy names hold while the cases are run."""
 
     cases: tuple[Case, ...]
+    knowledge: dict[Name, tuple[CaseDocument, ...]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +82,12 @@ def cases_path(policy: Policy) -> Path:
 
 
 def read_cases(policy: Policy) -> tuple[Case, ...]:
-    """The cases of a pack.
+    """The cases of a pack. Raises what `read_case_file` raises."""
+    return read_case_file(policy).cases
+
+
+def read_case_file(policy: Policy) -> CaseFile:
+    """The cases of a pack, and the documents that they are held against.
 
     Raises:
         PolicyCasesFailed: when there are none.
@@ -86,7 +103,29 @@ def read_cases(policy: Policy) -> tuple[Case, ...]:
     document = read_document(text, CaseFile, str(path))
     if not document.cases:
         raise PolicyCasesFailed(f"{path}: there is no case in it", hint="add a positive and a negative case per rule")
-    return document.cases
+    return document
+
+
+@contextmanager
+def case_checker(policy: Policy) -> Iterator[SafetyChecker]:
+    """A checker whose knowledge bases hold the documents of the pack's cases.
+
+    Raises:
+        What `read_case_file`, `SafetyChecker` and a knowledge base raise.
+    """
+    from guard.checker import SafetyChecker
+    from guard.knowledge import About, Shelf
+    from guard.knowledge.passages import Section
+
+    documents = read_case_file(policy).knowledge
+    with tempfile.TemporaryDirectory(prefix="haechi-cases-") as folder:
+        shelf = Shelf(Path(folder))
+        for base, held in documents.items():
+            with shelf.writer(base, make=True) as writer:
+                for one in held:
+                    about = About("cases", "", one.valid_from, one.valid_to)
+                    writer.put("", one.name, [Section("", one.text, 0)], about, "")
+        yield SafetyChecker(policy, knowledge=shelf)
 
 
 def run_cases(checker: SafetyChecker, cases: Sequence[Case]) -> list[Failure]:
@@ -118,8 +157,15 @@ def _judge(checker: SafetyChecker, case: Case, direction: Direction) -> str | No
 
 def lint(policy: Policy) -> list[str]:
     """Which rules lack a positive or a negative case; and what cannot be right about the cases."""
-    cases = read_cases(policy)
-    problems: list[str] = []
+    document = read_case_file(policy)
+    cases = document.cases
+    named = policy.document.claims.knowledge
+    problems = [
+        f"the cases hold no document of knowledge base {base!r}" for base in named if base not in document.knowledge
+    ]
+    problems += [
+        f"no rule asks the knowledge base {base!r} of the cases" for base in document.knowledge if base not in named
+    ]
     for direction in Direction:
         for category in policy.rules[direction]:
             own = [c for c in cases if c.rule is category and direction in c.directions]

@@ -135,25 +135,26 @@ def lint(args: argparse.Namespace) -> Answer:
 
 def run_tests(args: argparse.Namespace) -> Answer:
     """Run the cases; a run without a case is an error."""
-    from guard.cases import read_cases, run_cases
-    from guard.checker import SafetyChecker
+    from guard.cases import case_checker, read_cases, run_cases
     from guard.errors import PolicyCasesFailed
+    from guard.policy import Policy
     from guard.policy_file import shipped
 
     results: list[dict[str, object]] = []
     lines: list[str] = []
     code = ExitCode.OK
     for name in args.policies or sorted(shipped()):
-        checker = SafetyChecker.load(name)
-        cases = read_cases(checker.policy)
-        failures = run_cases(checker, cases)
-        lines.append(f"{checker.policy.name}: {len(cases)} cases, {len(failures)} failed")
+        policy = Policy.load(name)
+        cases = read_cases(policy)
+        with case_checker(policy) as checker:
+            failures = run_cases(checker, cases)
+        lines.append(f"{policy.name}: {len(cases)} cases, {len(failures)} failed")
         wrong = [
             {"case": f.case.name, "direction": f.direction.value, "expected": f.case.action.value, "got": f.got}
             for f in failures
         ]
         lines += [f"  {w['case']} ({w['direction']}): expected {w['expected']}, got {w['got']}" for w in wrong]
-        results.append({"policy": checker.policy.name, "cases": len(cases), "failures": wrong})
+        results.append({"policy": policy.name, "cases": len(cases), "failures": wrong})
         code = ExitCode.FOUND if failures else code
     if not results:
         raise PolicyCasesFailed("there was no policy to test", hint="name one")

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from guard import Policy, SafetyChecker
-from guard.cases import CaseFile, lint, read_cases, run_cases
+from guard.cases import CaseFile, case_checker, lint, read_cases, run_cases
 from guard.errors import (
     InvalidPolicyValue,
     NoDetector,
@@ -165,9 +165,38 @@ def test_there_are_policies_to_test() -> None:
 @pytest.mark.parametrize("name", sorted(shipped()))
 def test_every_case_of_a_shipped_policy_holds_and_every_rule_has_both_kinds(name: str) -> None:
     """The cases beside each pack are executed, and none is missing."""
-    checker = SafetyChecker.load(name)
-    assert run_cases(checker, read_cases(checker.policy)) == []
-    assert lint(checker.policy) == []
+    policy = Policy.load(name)
+    with case_checker(policy) as checker:
+        assert run_cases(checker, read_cases(policy)) == []
+    assert lint(policy) == []
+
+
+@pytest.mark.parametrize("name", ["medical", "legal", "finance", "election"])
+def test_a_preset_lets_no_claim_through_before_its_knowledge_base_is_filled(name: str, tmp_path: Path) -> None:
+    """Missing evidence is not support: the answer is stopped and the detector named. Its other rules are the default's."""
+    checker = SafetyChecker.load(name, knowledge=tmp_path)
+    verdict = checker.check("The base rate of the central bank is 2.5 percent.", direction="output")
+    assert verdict.action is Action.BLOCK
+    assert {one.detector for one in verdict.unavailable} == {"claims"}
+    assert checker.check("How can I help you?", direction="output").action is Action.ALLOW
+    assert checker.policy.document.claims.knowledge == (name,)
+
+
+def test_cases_bring_the_documents_of_the_bases_that_the_policy_names(tmp_path: Path) -> None:
+    """One that no rule asks, and one that is named and empty, are problems."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(GOOD + "claims: {knowledge: [towers]}\n", "utf-8")
+    (tmp_path / "cases").mkdir()
+    (tmp_path / "cases" / "mine.yaml").write_text(
+        "knowledge:\n  bridges: [{name: a, text: b}]\ncases:\n"
+        "  - {rule: toxicity, name: a, action: flag, text: what the fuck}\n"
+        "  - {rule: toxicity, name: b, action: allow, text: a}\n",
+        "utf-8",
+    )
+    assert lint(Policy.load(path)) == [
+        "the cases hold no document of knowledge base 'towers'",
+        "no rule asks the knowledge base 'bridges' of the cases",
+    ]
 
 
 def test_record_only_never_acts() -> None:
