@@ -105,6 +105,8 @@ _VAT_SHAPES = (
     "LT(?:[0-9]{12}|[0-9]{9})|LU[0-9]{8}|LV[0-9]{11}|MT[0-9]{8}|NL[0-9]{9}B[0-9]{2}|PL[0-9]{10}|PT[0-9]{9}|RO[0-9]{6,10}|"
     "SE[0-9]{12}|SI[0-9]{8}|SK[0-9]{10}|GB(?:[0-9]{12}|[0-9]{9})"
 )
+# Most states' formats: up to fourteen digits (New Jersey) after two letters or fewer, perhaps a letter behind (Idaho).
+_STATE_LICENCE = "[A-Za-z]{0,2}[0-9]{5,14}[A-Za-z]?"
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec)[a-z]{0,6}"
 
 SPECS = [
@@ -176,9 +178,14 @@ SPECS = [
         context=("phone", "tel", "mobile", "cell", "fax", "call", "whatsapp", "전화", "연락처", "电话", "手机"), in_context=0.75, digits=7,
     ),
     PatternSpec(
-        "US_DRIVER_LICENSE", "us-driver-licence", "[A-Za-z]{0,2}[0-9]{5,12}", Lane.DIGITS, 14, score=0.1,
-        context=("driver's licen", "driver licen", "drivers licen", "driving licen", "dl number", "dl no", "운전면허"),
+        "US_DRIVER_LICENSE", "us-driver-licence", _STATE_LICENCE, Lane.DIGITS, 17, score=0.1,
+        context=("driver's licen", "driver licen", "drivers licen", "driving licen", "dl number", "dl no", "운전면허", "驾照", "驾驶证"),
         in_context=0.75, digits=5,
+    ),
+    PatternSpec(
+        "ADDRESS", "postal-code", "[0-9]{5}(?:-[0-9]{4})?|[0-9]{6}|[A-Z]{1,2}[0-9][0-9A-Z]? ?[0-9][A-Z]{2}|[A-Z][0-9][A-Z] ?[0-9][A-Z][0-9]",
+        Lane.DIGITS, 10, score=0.1, context=("zip", "zipcode", "postal code", "postcode", "post code", "우편번호", "邮编", "邮政编码"),
+        in_context=0.75, left=LEFT, right=RIGHT,
     ),
     PatternSpec(
         "UK_DRIVER_LICENSE", "uk-driver-licence", "[A-Z]{1,5}[9]{0,4}[0-9][0156][0-9][0-3][0-9][0-9][A-Z9]{2}[0-9][A-Z]{2}",
@@ -190,7 +197,8 @@ SPECS = [
     ),
     PatternSpec(
         "US_BANK_NUMBER", "us-bank-account", "[0-9]{8,17}", Lane.DIGITS, 17, score=0.1,
-        context=("account number", "account no", "acct", "bank account", "checking account", "savings account"), in_context=0.75, digits=8,
+        context=("account number", "account no", "acct", "bank account", "checking account", "savings account", "银行账号", "银行账户"),
+        in_context=0.75, digits=8,
     ),
     PatternSpec(
         "DATE_OF_BIRTH", "birth-date-words", f"{_MONTH} [0-9]{{1,2}}(?:st|nd|rd|th)?,? (?:19|20)[0-9]{{2}}", Lane.LITERAL, 24,
