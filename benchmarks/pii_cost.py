@@ -2,7 +2,8 @@
 
 Text: ordinary sentences in Korean, Chinese and English with one value in about 80 characters, made by our generator.
 Ours: building the views (folding) and every pattern. Theirs: AnalyzerEngine with the `no_op` language engine, which
-runs pattern recognizers alone; its default English registry, on the English share of the text.
+runs pattern recognizers alone; its default English registry, on the English share of the text. Names: the tagger, by
+language, and how many reads a stream takes that arrives ten code points at a time, against reading the text once.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from benchmarks.figures import report
 from guard import secrets
 from guard.fold import build_views
 from guard.pii import scanners
+from guard.pii.names.scanner import NameScanner
+from guard.pii.names.scanner import scanners as scanners_of_names
 from guard.pii.samples import MAKERS
 
 BAR_MS = 0.5
@@ -73,6 +76,28 @@ def ours(text: str) -> int:
     return sum(len(scanner.scan(views)) for scanner in (*scanners(), *secrets.scanners()))
 
 
+def names(text: str) -> int:
+    """Look for names alone."""
+    return len(names_scanner().scan(build_views(text)))
+
+
+def streamed(text: str) -> int:
+    """Look for names in a text that arrives in pieces, keeping what a stream keeps."""
+    scanner = NameScanner()  # it remembers nothing yet
+    found = base = released = 0
+    for end in range(10, len(text), 10):
+        look = scanner.look(build_views(text[base:end]))
+        found += len(look.matches)
+        released = max(released, end - look.hold)
+        base = max(base, released - scanner.lookbehind)
+    return found
+
+
+def names_scanner() -> NameScanner:
+    """The detector `names`."""
+    return scanners_of_names()[0]
+
+
 def presidio() -> Callable[[str], object] | None:
     """Stock Presidio without a language model; None where it is not installed."""
     try:
@@ -99,6 +124,11 @@ def main() -> int:
     report("pii+secrets, text without personal data", cost_ms(plain, ours), "ms/1k chars", bar=BAR_MS)
     mine = cost_ms(english, ours)
     report("pii+secrets, English", mine, "ms/1k chars", bar=BAR_MS)
+    for language in ("ko", "zh", "en"):
+        text = mixed((language,), 4_000)
+        whole = cost_ms(text, names)
+        report(f"names, {language}", whole, "ms/1k chars")
+        report(f"names streamed / whole, {language}", cost_ms(text, streamed) / whole, "ratio", bar=12.0)
     stock = presidio()
     if stock is None:
         print("presidio is not installed: no comparison", file=sys.stderr)

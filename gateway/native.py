@@ -76,7 +76,7 @@ class Native:
         caller, raw, body = await self._asked(visit)
         text, scrubber = _string(body, "text"), self._scrubber(body)
         async with visit.exchange:
-            scrubbed = await self._pipeline.lane.run(len(text), partial(scrubber.scrub, text))
+            scrubbed = await self._pipeline.lane.run(len(text), partial(scrubber.scrub, text), waits=True)
             verdict = await self._verdict(visit, text, Direction.INPUT, Conversation(tenant=caller.tenant))
             await self._recorded(visit, caller, "guard.scrub", raw, verdict)
         entities = [{"type": e.type, "start": e.start, "end": e.end, "score": e.score} for e in scrubbed.entities]

@@ -73,9 +73,9 @@ class SafetyChecker:
         return self._plans[Direction(direction)]
 
     def waits(self, direction: Direction | str) -> bool:
-        """Whether judging a text may take longer than an event loop can stand still: a classifier is asked, or evidence."""
+        """Whether judging a text may take longer than an event loop can stand still: classifiers, evidence, names."""
         plan = self._plans[Direction(direction)]
-        return bool(plan.classifiers) or plan.claims is not None
+        return bool(plan.classifiers) or plan.claims is not None or plan.slow
 
     def replacing(
         self, direction: Direction, keys: ReplacingKeys, placeholders: Placeholders | None = None

@@ -86,6 +86,11 @@ class Plan:
         rule = self.claims
         return frozenset() if rule is None or rule.detectors != (CLAIMS.name,) else frozenset({rule.category})
 
+    @property
+    def slow(self) -> bool:
+        """Whether a scanner's look may take milliseconds."""
+        return any(getattr(seat.scanner, "slow", False) for seat in self.scanners)
+
     def rules_of(self, detector: str) -> tuple[Rule, ...]:
         """The rules that name a detector."""
         return tuple(rule for rule in self.rules.values() if detector in rule.detectors)

@@ -47,8 +47,9 @@ class Look:
 class Scanner(Protocol):
     """A deterministic detector.
 
-    It may also have `lookbehind: int` (code points before the open text that `scan` and `hold` read; `reach` unless given)
-    and `look(views) -> Look`, which answers both at once where that saves work.
+    It may also have `lookbehind: int` (code points before the open text that `scan` and `hold` read; `reach` unless
+    given), `look(views) -> Look`, which answers both at once where that saves work, and `slow: bool`, true where a look
+    may take milliseconds.
     """
 
     name: str

@@ -16,6 +16,7 @@ from guard import pii, secrets
 from guard.fold import build_views
 from guard.pii.errors import UnknownEntity
 from guard.pii.kinds import NAME_KINDS
+from guard.pii.names.scanner import ENTITIES as NAME_ENTITIES
 from guard.pii.names.scanner import NameScanner
 from guard.pii.operators import Mode, operator
 from guard.scanner import Match, Scanner
@@ -79,14 +80,15 @@ class Scrubber:
         self.mode = Mode(mode)
         self.languages = frozenset(Language(language) for language in languages)
         self._replace: Callable[[str, str], str] = operator(self.mode, key)
-        names = NameScanner(self.languages)
-        self._scanners: tuple[Scanner, ...] = (*pii.scanners(), *secrets.scanners(), names)
-        self._lookbehind = max(int(getattr(s, "lookbehind", s.reach)) for s in self._scanners)
-        known = pii.entities() | secrets.entities() | names.entities
-        self.missing = tuple(sorted(f"{kind}:{language.value}" for language in names.missing for kind in NAME_KINDS))
+        known = pii.entities() | secrets.entities() | NAME_ENTITIES
         self.entities = known if entities is None else frozenset(entities)
         for name in sorted(self.entities - known):
             raise UnknownEntity(name, known)
+        asked = [kind for kind in NAME_KINDS if kind in self.entities]
+        names = NameScanner(self.languages if asked else ())
+        self._scanners: tuple[Scanner, ...] = (*pii.scanners(), *secrets.scanners(), names)
+        self._lookbehind = max(int(getattr(s, "lookbehind", s.reach)) for s in self._scanners)
+        self.missing = tuple(sorted(f"{kind}:{language.value}" for language in names.missing for kind in asked))
         self.threshold = threshold
 
     def find(self, text: str) -> tuple[Entity, ...]:

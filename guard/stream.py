@@ -69,6 +69,7 @@ class GuardStream:
         "_semantic",
         "_shadow",
         "_silence",
+        "_slow",
         "_unavailable",
     )  # fmt: skip
 
@@ -85,6 +86,7 @@ class GuardStream:
         self._claims = claims
         self._notes: list[tuple[int, str]] = []  # behind which position, and what
         self._plan = plan
+        self._slow = plan.slow
         self._policy = policy
         self._semantic = semantic
         self._open = ""  # context already released, then what is held
@@ -120,9 +122,11 @@ class GuardStream:
         return self._advance(delta, final=False)
 
     def asks(self, delta: str) -> bool:
-        """Whether feeding this piece would ask a classifier; if not, it costs next to nothing."""
-        return (self._semantic is not None and self._semantic.asks(delta)) or (
-            self._claims is not None and self._claims.asks(delta)
+        """Whether feeding this piece would ask a classifier or a slow scanner; if not, it costs next to nothing."""
+        return (
+            self._slow
+            or (self._semantic is not None and self._semantic.asks(delta))
+            or (self._claims is not None and self._claims.asks(delta))
         )
 
     def finish(self) -> StreamEnd:

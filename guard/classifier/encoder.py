@@ -10,15 +10,25 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
 
 from guard.classifier.errors import WeightsUnreadable
-from guard.classifier.package import EMBEDDING_FILE, ENCODER_FILE, HEADS_FILE, TOKENIZER_FILE, Manifest, verified
+from guard.classifier.package import (
+    EMBEDDING_FILE,
+    ENCODER_FILE,
+    HEADS_FILE,
+    TOKENIZER_FILE,
+    Listing,
+    Manifest,
+    verified,
+)
 from haechi.base.errors import MissingExtra
 
 if TYPE_CHECKING:
@@ -66,13 +76,24 @@ class Embeddings:
 
 
 @dataclass(frozen=True, slots=True)
-class SmallEncoder:
-    """Tokenizer, embeddings and the session that runs the layers. heads: memory that the session reads."""
+class Session:
+    """What runs a graph. kept: memory that it reads."""
 
-    tokenizer: Tokenizer
-    embeddings: Embeddings
-    session: onnxruntime.InferenceSession
-    heads: tuple[onnxruntime.OrtValue, ...] = ()
+    runner: onnxruntime.InferenceSession
+    kept: tuple[onnxruntime.OrtValue, ...] = ()
+
+    def logits(self, x: Floats) -> Floats:
+        """The output `logits` for the input `x`."""
+        answer: Floats = self.runner.run(["logits"], {"x": x})[0]
+        return answer
+
+
+@dataclass(frozen=True, slots=True)
+class SmallEncoder:
+    """Words, and the session that runs the layers."""
+
+    words: Words
+    session: Session
 
     def logits(self, folded: str) -> Floats:
         """The logit of each head's worst window, shape (K,)."""
@@ -81,13 +102,24 @@ class SmallEncoder:
 
     def window_logits(self, folded: str) -> Floats:
         """Logits by window, shape (windows, K)."""
-        ids = self.tokenizer.encode(folded, add_special_tokens=False).ids
+        ids = self.words.tokenizer.encode(folded, add_special_tokens=False).ids
         starts = range(0, max(len(ids) - WINDOW + STRIDE, 1), STRIDE)
         return np.concatenate([self._pass([START, *ids[at : at + WINDOW], END]) for at in starts])
 
     def _pass(self, ids: list[int]) -> Floats:
-        logits: Floats = self.session.run(["logits"], {"x": self.embeddings.vectors(ids)})[0]
-        return logits
+        return self.session.logits(self.words.embeddings.vectors(ids))
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
+class Words:
+    """What turns a text into the input of an encoder; the models of a process that have the same files share it."""
+
+    tokenizer: Tokenizer
+    embeddings: Embeddings
+
+
+_IN_USE: WeakValueDictionary[tuple[str, str], Words] = WeakValueDictionary()
+"""By the SHA-256 of their files; whoever asks has shown that he has the same files."""
 
 
 def read_encoder(folder: Path, manifest: Manifest) -> SmallEncoder:
@@ -97,30 +129,62 @@ def read_encoder(folder: Path, manifest: Manifest) -> SmallEncoder:
         MissingExtra: when the packages that run it are not installed.
         WeightsMissing, WeightsAltered, WeightsUnreadable.
     """
+    words = read_words(folder, manifest)
+    heads = _heads(folder, verified(folder, manifest, HEADS_FILE)) if HEADS_FILE in manifest.files else {}
+    session = open_session(verified(folder, manifest, ENCODER_FILE), folder / ENCODER_FILE, heads)
+    return SmallEncoder(words, session)
+
+
+def read_words(folder: Path, manifest: Listing) -> Words:
+    """Tokenizer and word embeddings from their files.
+
+    Raises:
+        MissingExtra: when the package that splits words is not installed.
+        WeightsMissing, WeightsAltered, WeightsUnreadable.
+    """
     try:
-        import onnxruntime
         from tokenizers import Tokenizer
     except ImportError as error:
         raise MissingExtra("the embedded classifier", "guard") from error
-    graph = verified(folder, manifest, ENCODER_FILE)
-    words = verified(folder, manifest, TOKENIZER_FILE)
-    embeddings = read_embeddings(folder, verified(folder, manifest, EMBEDDING_FILE))
+    content, packed = verified(folder, manifest, TOKENIZER_FILE), verified(folder, manifest, EMBEDDING_FILE)
+    key = (manifest.files[TOKENIZER_FILE], manifest.files[EMBEDDING_FILE])
+    words = _IN_USE.get(key)
+    if words is not None:
+        return words
+    try:
+        words = Words(Tokenizer.from_str(content.decode("utf-8")), read_embeddings(folder, packed))
+    except WeightsUnreadable:
+        raise
+    except Exception as error:  # the package raises undocumented types of its own for a bad file
+        raise WeightsUnreadable(f"{folder / TOKENIZER_FILE} is damaged", hint="reinstall haechi") from error
+    _IN_USE[key] = words
+    return words
+
+
+def open_session(graph: bytes, path: Path, constants: Mapping[str, Floats] | None = None) -> Session:
+    """What runs a graph, on one thread. path: where it came from, for messages. constants: of the graph, by name.
+
+    Raises:
+        MissingExtra: when the package that runs it is not installed.
+        WeightsUnreadable.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingExtra("the embedded classifier", "guard") from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.enable_cpu_mem_arena = False
-    heads = _heads(folder, verified(folder, manifest, HEADS_FILE)) if HEADS_FILE in manifest.files else {}
-    values = {name: onnxruntime.OrtValue.ortvalue_from_numpy(array) for name, array in heads.items()}
+    values = {name: onnxruntime.OrtValue.ortvalue_from_numpy(array) for name, array in (constants or {}).items()}
     try:
         for name, value in values.items():
             options.add_initializer(name, value)
-        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-        return SmallEncoder(Tokenizer.from_str(words.decode("utf-8")), embeddings, session, tuple(values.values()))
-    except Exception as error:  # both packages raise undocumented types of their own for a bad file
-        raise WeightsUnreadable(
-            f"{folder / ENCODER_FILE} or its tokenizer is damaged", hint="reinstall haechi"
-        ) from error
+        runner = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # as above
+        raise WeightsUnreadable(f"{path} is damaged", hint="reinstall haechi") from error
+    return Session(runner, tuple(values.values()))
 
 
 def _heads(folder: Path, content: bytes) -> dict[str, Floats]:

@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -72,6 +72,15 @@ class Manifest:
     files: Mapping[str, str]
 
 
+class Listing(Protocol):
+    """A manifest of any model: which files belong to it, with the SHA-256 of each in hexadecimal."""
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """By name."""
+        ...
+
+
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of the files in `folder`.
 
@@ -104,7 +113,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise WeightsUnreadable(f"{folder / MANIFEST} lacks what it must say", hint="reinstall haechi") from error
 
 
-def verified(folder: Path, manifest: Manifest, name: str) -> bytes:
+def verified(folder: Path, manifest: Listing, name: str) -> bytes:
     """The content of a file that the manifest names.
 
     Raises:

@@ -85,13 +85,18 @@ class Encoder(nn.Module):  # type: ignore[misc]  # as above
 
     def pooled(self, ids: Tensor, mask: Tensor) -> Tensor:
         """The mean of the last layer over the tokens, (B, D) float32."""
+        x = self.hidden(ids, mask)
+        weight = mask[..., None].to(x.dtype)
+        return (x * weight).float().sum(1) / mask.sum(1, keepdim=True)
+
+    def hidden(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """The last layer, (B, T, D)."""
         with torch.no_grad():
             x = self.norm_embedding(self.words(ids) + self.positions.weight[: ids.shape[1]])
         bias = torch.zeros(mask.shape, dtype=x.dtype).masked_fill(mask == 0, -30000.0)[:, None, None, :]
         for layer in self.layers:
             x = layer(x, bias)
-        weight = mask[..., None].to(x.dtype)
-        return (x * weight).float().sum(1) / mask.sum(1, keepdim=True)
+        return x
 
 
 def load_start(folder: Path, outputs: int) -> Encoder:

@@ -98,8 +98,8 @@ def pictures(folder: Path, encoder: SmallEncoder, rows: Sequence[Row]) -> Floats
     session = onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
     found = np.zeros((len(rows), width), dtype=np.float32)
     for i, row in enumerate(rows):
-        ids = encoder.tokenizer.encode(fold(row.text[:1000]) or " ", add_special_tokens=False).ids[:WINDOW]
-        found[i] = session.run(["pooled"], {"x": encoder.embeddings.vectors([START, *ids, END])})[0][0]
+        ids = encoder.words.tokenizer.encode(fold(row.text[:1000]) or " ", add_special_tokens=False).ids[:WINDOW]
+        found[i] = session.run(["pooled"], {"x": encoder.words.embeddings.vectors([START, *ids, END])})[0][0]
         if i % 1000 == 999:
             log.info("stage 2 has read %d of %d rows", i + 1, len(rows))
     return found

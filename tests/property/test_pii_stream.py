@@ -13,6 +13,7 @@ import pytest
 from guard import SafetyChecker, secrets
 from guard.fold import build_views
 from guard.pii import mask, scanners
+from guard.pii.names.scanner import NameScanner
 from guard.pii.samples import MAKERS
 from guard.scrub import Scrubber
 from guard.secrets.samples import MAKERS as SECRET_MAKERS
@@ -115,9 +116,27 @@ def test_time_grows_with_the_text_and_not_faster(name: str) -> None:
 
 def test_a_long_text_is_scrubbed_in_windows() -> None:
     """A value on the border of two windows is found once, where it is."""
-    scrubber = Scrubber()
+    scrubber = Scrubber(languages=[])
     value = "010-1234-5678"
     for before in (32_768 - 5, 32_768 - 13, 32_768 - 1, 32_768 + 1):
         text = ("글" * (before - 1)) + " " + value + " 끝" + "가나 " * 20_000
         found = scrubber.find(text)
         assert [(e.start, e.end) for e in found] == [(before, before + len(value))]
+
+
+@pytest.mark.parametrize("unit", ["Smith ", "김", "王", "서울 강남구 ", "John\n", "<PERSON_1_", "1", "A.", "'s "])
+def test_the_time_for_names_grows_with_the_text_and_not_faster(unit: str) -> None:
+    """Four times the text takes at most about four times as long, whatever it repeats."""
+    scanner = NameScanner()
+
+    def cost(size: int) -> float:
+        views = build_views((unit * (size // len(unit) + 1))[:size])
+        best = float("inf")
+        for _ in range(2):
+            begun = time.process_time()
+            scanner.scan(views)
+            best = min(best, time.process_time() - begun)
+        return best
+
+    cost(1_000)
+    assert cost(8_000) <= 8 * cost(2_000) + 0.02

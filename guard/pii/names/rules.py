@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from guard.pii.names import lists
-from guard.pii.names.tagger import Name
+from guard.pii.names.decode import Name
 from haechi.base.text import Language
 
 _KOREAN_TITLES = "씨|님|군|양|선생|교수|박사|대표|사장|회장|부장|과장|차장|대리|팀장|실장|이사|상무|전무|원장|의원|장관|총리|대통령|시장|지사|감독|선수|기자|변호사|판사|검사"
@@ -40,11 +40,18 @@ _KOREAN_ANNOUNCED = re.compile(
     f"(?:이름|성명|성함|예금주|담당자|신청인|수취인|받는 ?사람|보내는 ?사람|고객명|환자명|대표자)(?:은|는|이|[:：]| ?[:：])? ?"
     f"(?P<n>(?:{_TWO}|[{_FAMILY_KO}])[가-힣]{{1,2}})(?=[이은는을를의에,.\\s)]|입니다|이고|이며|씨|님|$)"
 )
+# A family name or a letter alone, as news give them: 박씨, 김모(33)씨, A 씨.
+_KOREAN_SHORT = re.compile(
+    f"(?<![가-힣A-Za-z0-9])(?P<n>[{_FAMILY_KO}](?=모?(?:\\([0-9]{{1,2}}(?:[·,] ?[가-힣]{{1,3}})?\\))? ?씨(?:[은는이가을를의에와도]|에게|한테|와의)?(?![가-힣])|모\\([0-9])|"
+    f"[A-Z](?= ?(?:\\([0-9]{{1,2}}\\))? ?(?:씨|양|군)(?:[은는이가을를의에와도,.\\s]|$)))"
+)
 _FAMILY_ZH = "".join(sorted(lists.CHINESE_FAMILY))
 _TWO_ZH = "欧阳|司马|上官|诸葛|东方|皇甫|尉迟|公孙|慕容|司徒|令狐"
 _HAN = "[\u4e00-\u9fff]"
+_TITLES_ZH = "先生|女士|小姐|教授|博士|医生|老师|经理|总裁|董事长|律师|主任|局长|市长"
+# A family name alone and its title stand for the name together.
 _CHINESE_TITLED = re.compile(
-    f"(?P<n>(?:{_TWO_ZH}|[{_FAMILY_ZH}]){_HAN}{{0,2}}?)(?=先生|女士|小姐|教授|博士|医生|老师|经理|总裁|董事长|律师|主任|局长|市长)"
+    f"(?P<n>(?:{_TWO_ZH}|[{_FAMILY_ZH}])(?:{_HAN}{{1,2}}?(?=(?:{_TITLES_ZH})(?!们))|(?:{_TITLES_ZH})))(?!们)"
 )
 _CHINESE_ANNOUNCED = re.compile(
     f"(?:我叫|名叫|姓名[:：是为]?|名字[是叫:：]|联系人[:：是]?|收件人[:：是]?|户名[:：是]?) ?(?P<n>(?:{_TWO_ZH}|[{_FAMILY_ZH}]){_HAN}{{1,2}})"
@@ -73,7 +80,7 @@ def by_rule(text: str, language: Language) -> Iterator[Name]:
 def _expressions(language: Language) -> tuple[re.Pattern[str], ...]:
     match language:
         case Language.KOREAN:
-            return (_KOREAN_TITLED, _KOREAN_ANNOUNCED)
+            return (_KOREAN_TITLED, _KOREAN_ANNOUNCED, _KOREAN_SHORT)
         case Language.CHINESE:
             return (_CHINESE_TITLED, _CHINESE_ANNOUNCED)
         case Language.ENGLISH:
@@ -82,43 +89,3 @@ def _expressions(language: Language) -> tuple[re.Pattern[str], ...]:
             return ()
         case _ as unreachable:
             assert_never(unreachable)
-
-
-_AFTER_NAME = re.compile(
-    f"(?:[은는이가을를의에도와과로께만]|이랑|랑|에게|한테|(?:{_KOREAN_TITLES}))?(?![가-힣])|(?:{_KOREAN_TITLES})|(?:입니다|이고|이며|이다|이라)"
-)
-_SURE = 0.45
-
-
-def plausible_korean(text: str, start: int, end: int, score: float) -> bool:
-    """Whether a tagger's person is written like one; what is not, as foreign names, must be nearly certain.
-
-    Written like one: a family name, alone before 씨 or with two syllables or three, at the beginning of a word, and
-    then its end, a particle or a title.
-    """
-    value = text[start:end]
-    if start and "가" <= text[start - 1] <= "힣":
-        return False
-    if len(value) == 1:
-        return value in lists.KOREAN_FAMILY and text[end : end + 1] in ("씨", "모")
-    formed = value[0] in lists.KOREAN_FAMILY and len(value) in (3, 4)
-    return _AFTER_NAME.match(text, end) is not None and score >= (0.0 if formed else _SURE)
-
-
-_STREET = re.compile("[0-9]|(?i:street|avenue|road|lane|drive|square|boulevard|box|suite|apt)")
-_SURE_WITHOUT_CAPITAL = 0.9
-
-
-def plausible_english(text: str, name: Name, start: int, end: int) -> bool:
-    """Whether what a tagger found is written like a name: no ordinary word, a capital, a number in an address."""
-    value = text[start:end]
-    words = value.replace("\n", " ").split()
-    if all(word.strip(".,'").lower() in lists.ENGLISH_ORDINARY for word in words):
-        return False
-    if all(word.strip(".").lower() in lists.ENGLISH_TITLES for word in words):
-        return False
-    if name.kind == "ADDRESS":
-        return _STREET.search(value) is not None and len(words) > 1
-    if name.kind == "PHONE_NUMBER":
-        return sum(map(str.isdigit, value)) >= 6
-    return any(word[:1].isupper() for word in words) or name.score >= _SURE_WITHOUT_CAPITAL

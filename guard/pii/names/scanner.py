@@ -1,25 +1,41 @@
-"""The detector `names`: persons, organisations and places, with rules around what the taggers say.
+"""The detector `names`: persons, organisations and places, with rules around what the tagger says.
 
 Rules of this file
-1. A tagger answers for its own script only; see `tagger.SCRIPTS`.
-2. A stream holds the words at its end that a name may still grow by, up to HOLD code points.
+1. A name is looked for in the languages asked for; whose it is, its script says.
+2. A placeholder is nobody's name, nor is any part of it.
+3. A stream holds the sentence that is being written; of a long one it lets go STEP code points at a time, once as many
+   follow. What the tagger then reads is the same until the next step, so it reads once for each and not for each piece.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
+import threading
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 
 from guard.pii.kinds import NAME_KINDS
-from guard.pii.names.rules import by_rule, plausible_english, plausible_korean
-from guard.pii.names.tagger import SCRIPTS, WINDOW, Name, Tagger, load
-from guard.scanner import Match
+from guard.pii.names.boundaries import fitted
+from guard.pii.names.decode import Name, script_of
+from guard.pii.names.rules import by_rule
+from guard.pii.names.tagger import Tagger, load
+from guard.placeholders import PLACEHOLDER
+from guard.scanner import Look, Match
 from guard.verdict import Category, Severity
-from guard.views import TextViews
+from guard.views import MappedText, TextViews
+from haechi.base.errors import MissingExtra
 from haechi.base.text import Language
 
-HOLD = 48
+STEP = 48
+HOLD = 2 * STEP
+"""Code points of the end of a stream that are held, at most."""
+LOOKBEHIND = 160
+"""Code points before the open text that the tagger reads."""
+ENTITIES = frozenset((*NAME_KINDS, "ADDRESS"))
+LANGUAGES = (Language.ENGLISH, Language.KOREAN, Language.CHINESE)
 _LEAST_SCORE = 0.5
 _MOST_SCORE = 0.74  # below every pattern's, so that a number inside an address stays what it is
 
@@ -29,62 +45,127 @@ class NameScanner:
 
     name = "names"
     categories = frozenset({Category.PII})
-    reach = 2 * WINDOW + HOLD
-    lookbehind = WINDOW
+    reach = LOOKBEHIND + HOLD
+    lookbehind = LOOKBEHIND
+    slow = True
 
-    def __init__(self, languages: Iterable[Language] = tuple(SCRIPTS)) -> None:
-        """Load the taggers of the languages; `missing` names those without one."""
-        wanted = [language for language in SCRIPTS if language in set(languages)]
-        loaded = {language: load(language) for language in wanted}
-        self._taggers: dict[Language, Tagger] = {n: tagger for n, tagger in loaded.items() if tagger is not None}
-        self.missing = tuple(language for language, tagger in loaded.items() if tagger is None)
-        self.entities = frozenset((*NAME_KINDS, "ADDRESS"))  # numbers are left to the patterns
+    def __init__(self, languages: Iterable[Language] = LANGUAGES) -> None:
+        """Load the tagger; `missing` names the languages whose names cannot be looked for.
+
+        Raises:
+            WeightsMissing, WeightsAltered, WeightsUnreadable: when its files are not what they must be.
+        """
+        self.languages = tuple(language for language in LANGUAGES if language in set(languages))
+        self._tagger: Tagger | None = None
+        self.missing: tuple[Language, ...] = ()
+        if self.languages:
+            try:
+                self._tagger = load()
+            except MissingExtra:
+                self.missing = self.languages
+        self.entities = ENTITIES
+        self._recent = _Recent()
 
     def scan(self, views: TextViews) -> Sequence[Match]:
         """Every name in the text."""
-        plain = views.plain
-        matches = []
-        for name in self._names(plain.text):
-            span = plain.to_raw(name.start, name.end)
-            score = min(_MOST_SCORE, max(_LEAST_SCORE, round(name.score, 4)))
-            matches.append(
-                Match(Category.PII, Severity.UNSAFE, score, span.start, span.end, f"name-{name.rule}", name.kind)
-            )
-        return matches
+        return _matches(views.plain, self._names(views.plain.text))
 
     def hold(self, views: TextViews) -> int:
-        """The end of the text from the last sign that ends a sentence, at most HOLD code points."""
-        tail = views.raw[-HOLD:]
-        return len(tail) - max((ended.end() for ended in _ENDED.finditer(tail)), default=0)
+        """The sentence at the end of the text, or what is left of a long one; at most HOLD code points of plain text."""
+        return self._held(views, _settled(views.plain.text).end)
+
+    def look(self, views: TextViews) -> Look:
+        """Every name in what is settled. The tagger reads only what is new since the last look at this text."""
+        text = views.plain.text
+        settled = _settled(text)
+        key = hashlib.blake2b(text[: settled.read].encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        found = self._recent.get(key)
+        if found is None:
+            found = tuple(self._names(text[: settled.read]))
+            self._recent.put(key, found)
+        return Look(_matches(views.plain, found), self._held(views, settled.end))
+
+    @staticmethod
+    def _held(views: TextViews, end: int) -> int:
+        if end >= len(views.plain.text):
+            return 0
+        return len(views.raw) - views.plain.to_raw(end, end + 1).start
 
     def _names(self, text: str) -> Iterator[Name]:
-        for language, tagger in self._taggers.items():
-            script = SCRIPTS[language]
-            if script.search(text) is None:
-                continue
-            if language is Language.CHINESE and "가" <= max(text) <= "힣" and _mostly_korean(text):
-                continue
-            for piece in _pieces(text):
-                for name in tagger.names(text[piece[0] : piece[1]]):
-                    if name.kind not in self.entities:
-                        continue
-                    start, end = _trimmed(text, piece[0] + name.start, piece[0] + name.end)
-                    if start >= end or not _belongs(text[start:end], script):
-                        continue
-                    if _plausible(language, text, name, start, end):
-                        yield Name(name.kind, name.score, start, end, "tagger")
+        if "_" in text:
+            text = PLACEHOLDER.sub(_blank, text)
+        for language in self.languages:
             yield from by_rule(text, language)
+        if self._tagger is None or not any(map(str.isalpha, text)):
+            return
+        for start, end in _parts(text):
+            for name in self._tagger.names(text[start:end]):
+                if script_of(text[start + name.start]) in self.languages:
+                    yield from fitted(text, Name(name.kind, name.score, start + name.start, start + name.end))
+
+
+class _Recent:
+    """The names in the texts looked at last, by a digest of the text; the texts themselves are not kept."""
+
+    def __init__(self) -> None:
+        self._names: OrderedDict[bytes, tuple[Name, ...]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: bytes) -> tuple[Name, ...] | None:
+        with self._lock:
+            return self._names.get(key)
+
+    def put(self, key: bytes, names: tuple[Name, ...]) -> None:
+        with self._lock:
+            self._names[key] = names
+            if len(self._names) > _MOST_RECENT:
+                self._names.popitem(last=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """end: up to where names will not change. read: up to where the tagger reads to find them."""
+
+    end: int
+    read: int
+
+
+def _settled(text: str) -> _Settled:
+    begins = max((ended.end() for ended in _ENDED.finditer(text, max(0, len(text) - LOOKBEHIND - HOLD))), default=0)
+    written = len(text) - begins
+    if written <= HOLD:
+        return _Settled(begins, begins)
+    steps = (written - STEP) // STEP * STEP
+    return _Settled(begins + steps, begins + steps + STEP)
+
+
+def _matches(plain: MappedText, names: Iterable[Name]) -> list[Match]:
+    """Names in positions of the original."""
+    matches = []
+    for name in names:
+        span = plain.to_raw(name.start, name.end)
+        score = min(_MOST_SCORE, max(_LEAST_SCORE, round(name.score, 4)))
+        matches.append(
+            Match(Category.PII, Severity.UNSAFE, score, span.start, span.end, f"name-{name.rule}", name.kind)
+        )
+    return matches
 
 
 _ENDED = re.compile("[.!?。！？\n]['\")\\]”’」]*\\s|[。！？\n]")
-_PIECE = 2048
+_PART = 2048
+_MOST_RECENT = 256  # texts
 
 
-def _pieces(text: str) -> Iterator[tuple[int, int]]:
-    """Long texts in lines, so that memory stays bounded."""
+def _blank(found: re.Match[str]) -> str:
+    """Line ends: no name goes on behind them."""
+    return "\n" * len(found[0])
+
+
+def _parts(text: str) -> Iterator[tuple[int, int]]:
+    """Long texts in parts, so that memory stays bounded."""
     start = 0
     while start < len(text):
-        end = min(len(text), start + _PIECE)
+        end = min(len(text), start + _PART)
         if end < len(text):
             line = text.rfind("\n", start + 1, end)
             space = text.rfind(" ", start + 1, end)
@@ -93,40 +174,17 @@ def _pieces(text: str) -> Iterator[tuple[int, int]]:
         start = end
 
 
-def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
-    """Without spaces and signs at the ends."""
-    while start < end and not text[start].isalnum():
-        start += 1
-    while end > start and not (text[end - 1].isalnum() or text[end - 1] == "."):
-        end -= 1
-    return start, end
-
-
-def _belongs(value: str, script: re.Pattern[str]) -> bool:
-    """Whether the value is written in the script (a number in it does no harm)."""
-    letters = [c for c in value if c.isalpha()]
-    return not letters or sum(script.match(c) is not None for c in letters) * 2 >= len(letters)
-
-
-def _plausible(language: Language, text: str, name: Name, start: int, end: int) -> bool:
-    """Whether a tagger's name is written like one in its language."""
-    if language is Language.ENGLISH:
-        return end - start > 1 and plausible_english(text, name, start, end)
-    if language is Language.KOREAN and name.kind == "PERSON":
-        return plausible_korean(text, start, end, name.score)
-    return end - start > 1 and not text[start:end].isdigit()
-
-
-def _mostly_korean(text: str) -> bool:
-    hangul = sum("가" <= c <= "힣" for c in text)
-    han = sum("\u4e00" <= c <= "\u9fff" for c in text)
-    return hangul > han
-
-
 @cache
 def scanners() -> tuple[NameScanner, ...]:
-    """The detectors named `names`, made once."""
-    return (NameScanner(),)
+    """The detectors named `names`, made once.
+
+    Raises:
+        MissingExtra: when the packages that run the tagger are not installed.
+    """
+    scanner = NameScanner()
+    if scanner.missing:
+        raise MissingExtra("the name tagger", "guard")
+    return (scanner,)
 
 
 def entities() -> frozenset[str]:

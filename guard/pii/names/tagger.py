@@ -1,156 +1,142 @@
-"""Names of persons, organisations and places: a small linear tagger for each language, trained by `training.py`.
+"""Names of persons, organisations and places: the pretrained multilingual encoder, taught to tag, int8, no torch.
 
 Rules of this file
-1. A tagger judges what is written in its own script; a text in three languages is read by three taggers.
-2. Every unit is judged by itself from a window around it; neighbours that are no `outside` form one name. So the cost
-   is linear and the answer depends on at most `WINDOW` code points on either side.
+1. A window is judged by itself, one per call, so that a name depends on its window's text alone.
+2. Windows end where sentences do, where that is possible; a word is never divided.
+3. The word table and the tokenizer are the embedded classifier's; the files are checked against their manifests.
+Shapes: T pieces of a window, K tags: outside, then begin and inside of each kind.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from guard.pii.names.units import Units, characters, english
+from guard.classifier.encoder import Session, Words, open_session, read_words
+from guard.classifier.errors import WeightsMissing, WeightsUnreadable
+from guard.classifier.model import FOLDER as WORDS_FOLDER
+from guard.classifier.package import read_manifest, verified
+from guard.pii.names.boundaries import whole_addresses
+from guard.pii.names.decode import Limits, Name, names
+from guard.pii.names.pieces import Pieces, pieces
 from haechi.base.text import Language
 
-WINDOW = 64
-"""Code points on either side of a unit that its features may read, generously."""
+Floats = NDArray[np.float32]
+FOLDER = Path(__file__).parent / "weights"
+MANIFEST = "manifest.json"
+GRAPH_FILE = "tagger.onnx"
+FORMAT = 1
+WINDOW = 126
+"""Pieces judged together, without the two marks."""
+_LEAST = 64  # a window ends at a sentence's end from here on
+_START, _END = 0, 2
+_SENTENCE = re.compile("[.!?。！？\n][\"'’”」』)]*$")
 
 
 @dataclass(frozen=True, slots=True)
-class Name:
-    """A name. kind: PERSON, ORGANIZATION, LOCATION, ADDRESS or PHONE_NUMBER. score: probability in [0, 1]. rule: how it was found."""
+class Manifest:
+    """What the files mean.
 
-    kind: str
-    score: float
-    start: int
-    end: int
-    rule: str = "tagger"
-
-
-@dataclass(frozen=True)
-class Tagger:
-    """One language's model.
-
-    kinds: the names it knows. weights: int8, shape (buckets, tags); tag 0 is outside, then begin and inside of each
-    kind. scale: one for each tag. bias: one for each tag. threshold: least probability of not being outside. least: for each kind, the least score of a name.
+    kinds: in the order of the outputs. limits: by language. files: the SHA-256 of each.
     """
 
+    version: str
     kinds: tuple[str, ...]
-    weights: NDArray[np.int8]
-    scale: NDArray[np.float32]
-    bias: NDArray[np.float32]
-    threshold: float
-    least: tuple[float, ...]
-    units: Callable[[str], Units]
+    limits: Mapping[Language, Limits]
+    files: Mapping[str, str]
 
-    def probabilities(self, units: Units) -> NDArray[np.float32]:
-        """Shape (units, tags)."""
-        logits = self.weights[units.features].sum(axis=1, dtype=np.int32) * self.scale + self.bias
-        logits -= logits.max(axis=1, keepdims=True)
-        raised = np.exp(logits)
-        answer: NDArray[np.float32] = raised / raised.sum(axis=1, keepdims=True)
-        return answer
+
+@dataclass(frozen=True, slots=True)
+class Tagger:
+    """The tagger that ships with Haechi."""
+
+    manifest: Manifest
+    words: Words
+    session: Session
 
     def names(self, text: str) -> Iterator[Name]:
-        """The names in a text, in order; the parts of an address are one."""
-        last: Name | None = None
-        for name in self._found(text):
-            if last is not None and name.start - last.end <= _GAP and _is_address(last, name, text):
-                last = Name("ADDRESS", max(last.score, name.score), last.start, name.end)
-                continue
-            if last is not None:
-                yield last
-            last = name
-        if last is not None:
-            yield last
+        """The names in a text, in order."""
+        for window in windows(text, pieces(self.words.tokenizer, text)):
+            found = names(text, window, self.probabilities(window), self.manifest.kinds, self.manifest.limits)
+            yield from whole_addresses(text, found)
 
-    def _found(self, text: str) -> Iterator[Name]:
-        """Runs of units that are not outside."""
-        units = self.units(text)
-        if not units.starts:
-            return
-        tags = self.probabilities(units)
-        inside = (1.0 - tags[:, 0]) >= self.threshold
-        at = 0
-        count = len(inside)
-        while at < count:
-            if not inside[at]:
-                at += 1
-                continue
-            end = at + 1
-            kind = self._kind(tags[at])
-            while end < count and inside[end] and not self._begins(tags[end], kind):
-                end += 1
-            total = tags[at:end].sum(axis=0)
-            best = int(np.argmax(total[1::2] + total[2::2]))
-            score = float(np.mean(1.0 - tags[at:end, 0]))
-            if score >= self.least[best]:
-                yield Name(self.kinds[best], score, units.starts[at], units.ends[end - 1])
-            at = end
-
-    def _kind(self, tags: NDArray[np.float32]) -> int:
-        return int(np.argmax(tags[1::2] + tags[2::2]))
-
-    def _begins(self, tags: NDArray[np.float32], kind: int) -> bool:
-        """Whether a new name begins at a unit that follows one of that kind."""
-        best = self._kind(tags)
-        begin, inside = float(tags[1 + 2 * best]), float(tags[2 + 2 * best])
-        return begin > inside * 1.5 if best == kind else begin > inside
+    def probabilities(self, window: Pieces) -> Floats:
+        """Shape (T, K)."""
+        vectors = self.words.embeddings.vectors([_START, *window.ids, _END])
+        logits: Floats = self.session.logits(vectors)[0, 1:-1]
+        raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+        answer: Floats = raised / raised.sum(axis=1, keepdims=True)
+        return answer
 
 
-_GAP = 3  # code points between the parts of an address
+def windows(text: str, every: Pieces) -> Iterator[Pieces]:
+    """The pieces of a text, WINDOW or fewer at a time."""
+    start, count = 0, len(every.ids)
+    while start < count:
+        end = _window_end(text, every, start) if count - start > WINDOW else count
+        yield Pieces(every.ids[start:end], every.starts[start:end], every.ends[start:end])
+        start = end
 
 
-def _is_address(first: Name, second: Name, text: str) -> bool:
-    """Whether two neighbours are parts of one address: one of them is, and nothing but signs lies between."""
-    kinds = {first.kind, second.kind}
-    between = text[first.end : second.start]
-    return "ADDRESS" in kinds and kinds <= {"ADDRESS", "LOCATION"} and not any(map(str.isalnum, between))
+def _window_end(text: str, every: Pieces, start: int) -> int:
+    """After the last sentence that fits, else after the last word, else after WINDOW pieces."""
+    word = 0
+    for end in range(start + WINDOW, start + _LEAST, -1):
+        between = text[every.ends[end - 1] : every.starts[end]]
+        if "\n" in between or _SENTENCE.search(text[every.starts[end - 1] : every.ends[end - 1]]):
+            return end
+        if between and not word:
+            word = end
+    return word or start + WINDOW
 
 
-def _korean(text: str) -> Units:
-    return characters(text, korean=True)
+def read_tagger(folder: Path, words_folder: Path) -> Tagger:
+    """The tagger from its files. words_folder: of the embedded classifier.
+
+    Raises:
+        MissingExtra: when the packages that run it are not installed.
+        WeightsMissing, WeightsAltered, WeightsUnreadable.
+    """
+    manifest = _manifest(folder / MANIFEST)
+    words = read_words(words_folder, read_manifest(words_folder))
+    return Tagger(manifest, words, open_session(verified(folder, manifest, GRAPH_FILE), folder / GRAPH_FILE))
 
 
-def _chinese(text: str) -> Units:
-    return characters(text, korean=False)
-
-
-UNITS: dict[Language, Callable[[str], Units]] = {
-    Language.ENGLISH: english,
-    Language.KOREAN: _korean,
-    Language.CHINESE: _chinese,
-}
-SCRIPTS: dict[Language, re.Pattern[str]] = {
-    Language.ENGLISH: re.compile("[A-Za-z\u00c0-\u024f]"),
-    Language.KOREAN: re.compile("[가-힣]"),
-    Language.CHINESE: re.compile("[\u4e00-\u9fff]"),
-}
+def _manifest(path: Path) -> Manifest:
+    try:
+        said = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise WeightsMissing(f"{path} does not exist", hint="reinstall haechi") from error
+    except (OSError, ValueError) as error:
+        raise WeightsUnreadable(f"{path} cannot be read", hint="reinstall haechi") from error
+    try:
+        if said["format"] != FORMAT:
+            raise WeightsUnreadable(
+                f"{path} has format {said['format']!r}, this version reads {FORMAT}",
+                hint="use weights made by this version",
+            )
+        return Manifest(
+            str(said["version"]),
+            tuple(str(kind) for kind in said["kinds"]),
+            {Language(k): {str(kind): float(least) for kind, least in v.items()} for k, v in said["limits"].items()},
+            {str(k): str(v) for k, v in said["files"].items()},
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise WeightsUnreadable(f"{path} lacks what it must say", hint="reinstall haechi") from error
 
 
 @cache
-def load(language: Language) -> Tagger | None:
-    """The tagger that ships for a language; None where there is none."""
-    path = files("guard.pii.names").joinpath(f"{language.value}.npz")
-    if not path.is_file():
-        return None
-    with path.open("rb") as stored, np.load(stored, allow_pickle=False) as arrays:
-        weights = np.zeros(tuple(arrays["shape"]), dtype=np.int8)
-        weights[arrays["rows"]] = arrays["values"]
-        return Tagger(
-            tuple(str(kind) for kind in arrays["kinds"]),
-            weights,
-            arrays["scale"],
-            arrays["bias"],
-            float(arrays["threshold"]),
-            tuple(float(least) for least in arrays["least"]),
-            UNITS[language],
-        )
+def load() -> Tagger:
+    """The tagger that ships, loaded once.
+
+    Raises:
+        As `read_tagger`.
+    """
+    return read_tagger(FOLDER, WORDS_FOLDER)

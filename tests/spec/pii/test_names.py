@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
 import pytest
 
+from guard import SafetyChecker
+from guard.classifier.errors import WeightsAltered, WeightsMissing, WeightsUnreadable
+from guard.classifier.model import FOLDER as WORDS_FOLDER
+from guard.errors import DetectorNotLoaded
 from guard.fold import build_views
 from guard.pii.evaluation import Labelled, as_rows, evaluate
+from guard.pii.kinds import NAME_KINDS
 from guard.pii.names.rules import by_rule
-from guard.pii.names.scanner import HOLD, NameScanner
-from guard.pii.names.tagger import load
+from guard.pii.names.scanner import HOLD, STEP, NameScanner
+from guard.pii.names.scanner import scanners as names_scanners
+from guard.pii.names.tagger import FOLDER, GRAPH_FILE, MANIFEST, load, read_tagger
+from guard.registry import load_detector
 from guard.scrub import Scrubber
 from haechi.base.text import Language
 
@@ -41,18 +53,82 @@ def test_rules_leave_ordinary_words_alone(text: str) -> None:
         assert list(by_rule(text, language)) == []
 
 
-@pytest.mark.parametrize("language", [Language.KOREAN, Language.CHINESE, Language.ENGLISH])
-def test_every_language_has_a_tagger_that_knows_persons(language: Language) -> None:
-    """The models ship with the package."""
-    tagger = load(language)
-    assert tagger is not None
-    assert "PERSON" in tagger.kinds
+def test_the_tagger_ships_and_knows_every_kind_of_name() -> None:
+    """The model is in the package, with limits for every language and kind."""
+    manifest = load().manifest
+    assert set(NAME_KINDS) <= set(manifest.kinds)
+    assert set(manifest.limits) == {Language.KOREAN, Language.CHINESE, Language.ENGLISH}
+    assert all(set(limits) == set(manifest.kinds) for limits in manifest.limits.values())
 
 
-def test_a_language_without_tagger_is_named() -> None:
-    """What could not be looked for is said, not passed over."""
-    assert Scrubber().missing == ()
-    assert NameScanner([Language.OTHER]).missing == ()
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("어제 배우 한지민이 부산에 왔다.", "한지민"),
+        ("作家莫言昨天在上海参加了活动。", "莫言"),
+        ("Yesterday Angela Merkel met reporters in Lisbon.", "Angela Merkel"),
+    ],
+)
+def test_a_name_in_a_plain_sentence_is_found(text: str, name: str) -> None:
+    """No rule covers these: the tagger does."""
+    assert ("PERSON", name) in {(e.type, text[e.start : e.end]) for e in Scrubber().find(text)}
+
+
+def test_a_language_that_was_not_asked_for_is_not_looked_at() -> None:
+    """Whose a name is, its script says."""
+    text = "김철수 씨와 Angela Merkel, 王小明先生"
+    for language, name in (("ko", "김철수"), ("en", "Angela Merkel"), ("zh", "王小明")):
+        found = Scrubber(languages=[language]).find(text)
+        assert [text[e.start : e.end] for e in found if e.type == "PERSON"] == [name]
+
+
+def test_what_cannot_be_looked_for_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the packages that run the tagger its kinds are missing, in words; rules and patterns go on."""
+    load.cache_clear()
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    scrubber = Scrubber(languages=["ko", "en"])
+    assert scrubber.missing == tuple(sorted(f"{kind}:{name}" for kind in NAME_KINDS for name in ("en", "ko")))
+    assert scrubber.scrub("이름은 홍길동, 010-1234-5678").text == "이름은 [PERSON], ***-****-****"
+    load.cache_clear()
+
+
+def test_a_policy_that_names_the_tagger_does_not_start_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A detector that a policy asks for is there, or nothing starts."""
+    for kept in (load, names_scanners, load_detector):
+        kept.cache_clear()
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(DetectorNotLoaded, match="names"):
+        load_detector("names")
+    load.cache_clear()
+
+
+def test_altered_weights_are_refused(tmp_path: Path) -> None:
+    """A tagger whose files are not those of its manifest finds nothing in silence: so it does not load."""
+    shutil.copytree(FOLDER, tmp_path, dirs_exist_ok=True)
+    graph = tmp_path / GRAPH_FILE
+    graph.write_bytes(graph.read_bytes()[:-1] + b"x")
+    with pytest.raises(WeightsAltered):
+        read_tagger(tmp_path, WORDS_FOLDER)
+    (tmp_path / MANIFEST).write_text("{}")
+    with pytest.raises(WeightsUnreadable):
+        read_tagger(tmp_path, WORDS_FOLDER)
+    (tmp_path / MANIFEST).unlink()
+    with pytest.raises(WeightsMissing):
+        read_tagger(tmp_path, WORDS_FOLDER)
+
+
+@pytest.mark.parametrize("kind", ["PHONE_NUMBER", "PERSON", "LOCATION"])
+def test_no_part_of_a_placeholder_is_a_name(kind: str) -> None:
+    """Whatever letters its tag has, and whatever stands around it."""
+    rng = np.random.default_rng(11)
+    scrubber = Scrubber()
+    for _ in range(40):
+        tag = "".join(chr(97 + int(n)) for n in rng.integers(0, 16, 8))
+        placeholder = f"<{kind}_{int(rng.integers(1, 99))}_{tag}>"
+        for text in (f"Call {placeholder} in London", f"{placeholder}에게 전화해 주세요", f"请联系{placeholder}，谢谢"):
+            start = text.index(placeholder)
+            overlapping = [e for e in scrubber.find(text) if e.start < start + len(placeholder) and start < e.end]
+            assert overlapping == []
 
 
 def test_offsets_are_of_the_original() -> None:
@@ -67,7 +143,25 @@ def test_a_stream_holds_the_sentence_that_is_being_written() -> None:
     scanner = NameScanner()
     assert scanner.hold(build_views("끝났다. 그리고 김")) == len("그리고 김")
     assert scanner.hold(build_views("끝났다. ")) == 0
-    assert scanner.hold(build_views("가" * 500)) == HOLD
+    assert all(STEP <= scanner.hold(build_views("가" * size)) <= HOLD for size in range(HOLD, 500, 7))
+
+
+def test_a_stream_finds_the_names_that_the_whole_text_has() -> None:
+    """Piece by piece, nothing of a name is let go, and the tagger reads once for each step, not for each piece."""
+    text = (
+        "Last Friday the two engineers, Angela Merkel and Robert Redford, took the early train from Lisbon to Madrid. "
+        * 3
+    )
+    scanner = NameScanner()
+    whole = {(m.start, m.end) for m in scanner.scan(build_views(text)) if m.entity == "PERSON"}
+    assert len(whole) == 6
+    seen: set[tuple[int, int]] = set()
+    for end in range(1, len(text) + 1):
+        look = scanner.look(build_views(text[:end]))
+        settled = end - look.hold
+        seen |= {(m.start, m.end) for m in look.matches if m.entity == "PERSON" and m.end <= settled}
+        assert all(any(m.start <= start for m in look.matches) for start, stop in whole if start < settled < stop)
+    assert whole <= seen
 
 
 def test_evaluation_counts_kinds_and_characters() -> None:
@@ -89,3 +183,31 @@ def test_evaluation_counts_kinds_and_characters() -> None:
     korean = [f for f in figures if f["language"] == "ko"]
     assert any(f["kind"] == "US_SSN" and f["recall"] == 0.0 for f in korean)
     assert any(f["counted"] == "characters" and f["recall"] == 1.0 for f in korean)
+
+
+POLICY = """
+schema: 1
+name: names-test
+version: 2026-11
+detectors: [names, pii]
+both:
+  pii: {unsafe: redact, controversial: redact}
+"""
+
+
+def test_a_policy_with_names_redacts_them_as_they_stream(tmp_path: Path) -> None:
+    """Character by character: no letter of a name comes out, what is around it does, and an event loop is spared."""
+    path = tmp_path / "policy.yaml"
+    path.write_text(POLICY, "utf-8")
+    checker = SafetyChecker.load(path)
+    assert checker.waits("output")
+    text = "Last Friday Angela Merkel met reporters in the old town hall. 이름은 홍길동입니다. 我叫张伟，很高兴。"
+    stream = checker.stream(direction="output")
+    assert stream.asks("a")
+    out = "".join(stream.feed(char) for char in text)
+    end = stream.finish()
+    out += end.text
+    assert not any(part in out for part in ("Angela", "Merkel", "홍길동", "张伟"))
+    assert out.startswith("Last Friday ")
+    assert "입니다. 我叫" in out
+    assert end.verdict.not_looked_for == ()

@@ -1,0 +1,149 @@
+"""Where a name that the tagger saw begins and ends, and whether it is written like one.
+
+Rules of this file
+1. Signs and spaces at its ends, a title before it and what is appended to it (`'s`, a Korean particle) are no part of a
+   name.
+2. What is only ordinary words, a lone letter, or a user's handle is none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from guard.pii.names import lists
+from guard.pii.names.decode import Name, script_of
+from haechi.base.text import Language
+
+_APPENDED = re.compile("['’](?:s|S)$")
+_PARTICLE = re.compile("(?:에게서|에게|한테|으로|이라고|이라는|이라|라고|라는|은|는|을|를|의)$")
+_TITLE = re.compile("(?i:(?:mr|mrs|ms|dr|prof|professor|sir|miss|madam|mister)\\.?\\s+)")
+_KOREAN_TITLE = re.compile(
+    "(?<=[가-힣A-Z])(?:(?: ?(?:의원|교수|대표|사장|회장|부장|과장|감독|선수|기자|대통령|총리|장관|선생님?|박사|변호사|씨|님))|"
+    " (?:군|양|이사|대리|시장|검사|판사|팀장|실장|원장|일병|상병|병장|형사|목사|작가|배우|가수|코치|위원장?|지사))$"
+)
+_MOST_BETWEEN = 4
+_FAMILY_AND_MO = 2
+_LEAST_KOREAN = 3  # syllables that stay when a particle is taken off
+_NUMBER_OR_ROAD = re.compile("[0-9]|(?i:street|avenue|road|lane|drive|square|boulevard|box|suite|apt)")
+
+
+def is_one_address(text: str, first: tuple[int, int, str], second: tuple[int, int, str]) -> bool:
+    """Whether two neighbours (start, end, kind) are parts of one address: signs and line ends alone lie between."""
+    kinds = {first[2], second[2]}
+    between = text[first[1] : second[0]]
+    return (
+        "ADDRESS" in kinds
+        and kinds <= {"ADDRESS", "LOCATION"}
+        and len(between) <= _MOST_BETWEEN
+        and not any(map(str.isalnum, between))
+        and between.count("\n") < 2
+    )
+
+
+def whole_addresses(text: str, found: Iterable[Name]) -> Iterator[Name]:
+    """The names in order, the parts of an address put together."""
+    last: Name | None = None
+    for name in found:
+        if last is not None and is_one_address(
+            text, (last.start, last.end, last.kind), (name.start, name.end, name.kind)
+        ):
+            last = Name("ADDRESS", max(last.score, name.score), last.start, name.end, last.rule)
+            continue
+        if last is not None:
+            yield last
+        last = name
+    if last is not None:
+        yield last
+
+
+def fitted(text: str, name: Name) -> Iterator[Name]:
+    """The name with its proper ends; nothing when it is none."""
+    start, end = _trimmed(text, *_of_one_kind_of_line(text, name))
+    title = _TITLE.match(text, start, end) if name.kind == "PERSON" else None
+    if title is not None:
+        start = title.end()
+    end = _without_appended(text, start, end)
+    if name.kind == "PERSON":
+        start, end = _in_one_script(text, start, end)
+        end = _without_title(text, start, end)
+    start, end = _trimmed(text, start, end)
+    if start < end and _is_name(text, start, end, name.kind):
+        yield Name(name.kind, name.score, start, end, name.rule)
+
+
+def _of_one_kind_of_line(text: str, name: Name) -> tuple[int, int]:
+    """Only an address goes over a line's end, and it begins in a line with a number or a road."""
+    start, line = name.start, text.find("\n", name.start, name.end)
+    if name.kind != "ADDRESS":
+        return start, name.end if line < 0 else line
+    while line >= 0 and _NUMBER_OR_ROAD.search(text, start, line) is None:
+        start, line = line + 1, text.find("\n", line + 1, name.end)
+    return start, name.end
+
+
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    """Without spaces and signs at the ends; a full stop stays behind an initial, a closing bracket with its opening."""
+    while start < end and not text[start].isalnum():
+        start += 1
+    while end > start and not (text[end - 1].isalnum() or _belongs(text, start, end)):
+        end -= 1
+    return start, end
+
+
+def _belongs(text: str, start: int, end: int) -> bool:
+    """Whether the sign at the end is part of the name: `Acme Inc.`, `J.R.`."""
+    return (
+        text[end - 1] == "."
+        and text[end - 2 : end - 1].isalpha()
+        and (" " in text[start:end] or "." in text[start : end - 1])
+    )
+
+
+def _in_one_script(text: str, start: int, end: int) -> tuple[int, int]:
+    """A Chinese person without Latin letters and digits before or behind: a nickname or a number that was run on."""
+    if not any("\u4e00" <= char <= "\u9fff" for char in text[start:end]):
+        return start, end
+    while end > start and text[end - 1].isascii():
+        end -= 1
+    while start < end and text[start].isascii():
+        start += 1
+    return start, end
+
+
+def _without_appended(text: str, start: int, end: int) -> int:
+    appended = _APPENDED.search(text, start, end)
+    if appended is not None:
+        return appended.start()
+    if "가" <= text[end - 1] <= "힣" and not "가" <= text[end : end + 1] <= "힣":
+        particle = _PARTICLE.search(text, start, end)
+        if particle is not None and particle.start() - start >= _LEAST_KOREAN:
+            end = particle.start()
+    return end
+
+
+def _without_title(text: str, start: int, end: int) -> int:
+    """Without what Korean puts behind a person's name; 모 behind a family name means that the rest is not told."""
+    title = _KOREAN_TITLE.search(text, start, end)
+    if title is not None:
+        end = title.start()
+    if end - start == _FAMILY_AND_MO and text[end - 1] == "모" and text[end : end + 1] in ("(", "씨", " "):
+        end -= 1
+    return end
+
+
+def _is_name(text: str, start: int, end: int, kind: str) -> bool:
+    value = text[start:end]
+    latin = script_of(value[0]) is Language.ENGLISH
+    if text[end : end + 1] == "@" or (latin and text[start - 1 : start] == "@"):
+        return False  # the beginning of a mail address, or a user's handle; in Han that is often a name
+    if not latin:
+        return kind != "PERSON" or not (
+            value in lists.CHINESE_RELATIVES or (len(value) == 1 and "\u3400" <= value <= "\u9fff")
+        )
+    words = value.split()
+    if kind == "ADDRESS":
+        return len(words) > 1 and _NUMBER_OR_ROAD.search(value) is not None
+    if not any(map(str.isalpha, value)) or (len(value) == 1 and kind != "PERSON"):
+        return False
+    return not all(word.strip(".,'’").lower() in lists.ENGLISH_ORDINARY for word in words)

@@ -1,0 +1,1 @@
+"""Training of the name tagger; nothing here runs in the product."""

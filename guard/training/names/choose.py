@@ -1,0 +1,104 @@
+"""Choose, on rows set aside for that, the probability from which on a name counts.
+
+Rules of this file
+1. For each language and kind the limit with the best F2 (exact range and kind, boundaries fitted as in the product).
+2. A limit under which fewer than LEAST_PRECISION of the names are right is not chosen: recall is not everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from guard.pii.names.boundaries import fitted, whole_addresses
+from guard.pii.names.decode import Limits, names
+from guard.pii.names.pieces import Pieces, pieces
+from guard.pii.names.tagger import Tagger, windows
+from guard.training.names.rows import KINDS, Row
+from haechi.base.text import Language
+
+LEAST_PRECISION = 0.45
+_TRIED = (0.05, 0.08, 0.12, 0.16, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6)
+_UNSEEN = 0.5  # of a kind without rows
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A row and what the tagger thinks of each window of it."""
+
+    row: Row
+    windows: tuple[tuple[Pieces, NDArray[np.float32]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many were right, found, there."""
+
+    right: int
+    found: int
+    there: int
+
+    @property
+    def precision(self) -> float:
+        """Share of what was found; 1.0 when nothing was."""
+        return self.right / self.found if self.found else 1.0
+
+    @property
+    def f2(self) -> float:
+        """F-measure that weighs recall over precision."""
+        return 5 * self.right / (4 * self.there + self.found) if self.there + self.found else 0.0
+
+
+def judged(rows: Iterable[Row], tagger: Tagger) -> list[Judged]:
+    """Ask the tagger once for every row."""
+    return [
+        Judged(
+            row,
+            tuple((w, tagger.probabilities(w)) for w in windows(row.text, pieces(tagger.words.tokenizer, row.text))),
+        )
+        for row in rows
+    ]
+
+
+def count(rows: Sequence[Judged], kind: str, limits: Mapping[Language, Limits]) -> Count:
+    """Exact matches of one kind."""
+    right = found = there = 0
+    for judgement in rows:
+        text = judgement.row.text
+        truth = {(start, end) for start, end, k in judgement.row.spans if k == kind}
+        seen = {
+            (name.start, name.end)
+            for window, tags in judgement.windows
+            for raw in whole_addresses(text, names(text, window, tags, KINDS, limits))
+            for name in fitted(text, raw)
+            if name.kind == kind
+        }
+        right += len(truth & seen)
+        found += len(seen)
+        there += len(truth)
+    return Count(right, found, there)
+
+
+def chosen(rows: Sequence[Judged]) -> dict[Language, dict[str, float]]:
+    """The limits."""
+    limits: dict[Language, dict[str, float]] = {}
+    for language in (Language.ENGLISH, Language.KOREAN, Language.CHINESE):
+        part = [judgement for judgement in rows if judgement.row.language is language]
+        limits[language] = {kind: _best(part, kind) for kind in KINDS}
+    return limits
+
+
+def _best(rows: Sequence[Judged], kind: str) -> float:
+    tried = {limit: count(rows, kind, _same(kind, limit)) for limit in _TRIED}
+    if not tried[_UNSEEN].there:
+        return _UNSEEN
+    good = [limit for limit, seen in tried.items() if seen.precision >= LEAST_PRECISION]
+    return max(good or _TRIED[-1:], key=lambda limit: tried[limit].f2)
+
+
+def _same(kind: str, limit: float) -> dict[Language, dict[str, float]]:
+    """One limit for the kind in every language; the other kinds are out of the way."""
+    return {language: dict.fromkeys(KINDS, 2.0) | {kind: limit} for language in Language}

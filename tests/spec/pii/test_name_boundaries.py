@@ -1,0 +1,123 @@
+"""Where names begin and end: what the tagger sees piece by piece becomes whole names, without what is appended."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from guard.pii.names.boundaries import fitted, whole_addresses
+from guard.pii.names.decode import Name, names
+from guard.pii.names.pieces import Pieces, pieces
+from guard.pii.names.tagger import WINDOW, load, windows
+from haechi.base.text import Language
+
+KINDS = ("PERSON", "ORGANIZATION")
+LIMITS = {language: dict.fromkeys(KINDS, 0.25) for language in Language}
+
+
+def decoded(text: str, parts: list[tuple[str, float, float]]) -> list[tuple[str, str]]:
+    """parts: piece, probability that a person begins with it, that it is inside of one."""
+    made = Pieces([], [], [])
+    at = 0
+    for piece, _, _ in parts:
+        at = text.index(piece, at)
+        made.ids.append(9)
+        made.starts.append(at)
+        made.ends.append(at + len(piece))
+        at += len(piece)
+    tags = np.array([[1 - b - i, b, i, 0, 0] for _, b, i in parts], dtype=np.float32)
+    return [(n.kind, text[n.start : n.end]) for n in names(text, made, tags, KINDS, LIMITS)]
+
+
+def test_a_latin_word_is_judged_as_a_whole() -> None:
+    """Its pieces together decide, and its first piece says whether a name begins."""
+    parts = [("So", 0.9, 0.0), ("os", 0.0, 0.3), ("ki", 0.1, 0.5), ("said", 0.0, 0.1)]
+    assert decoded("Sooski said", parts) == [("PERSON", "Sooski")]
+
+
+def test_one_doubtful_piece_does_not_divide_a_name() -> None:
+    """What stands on both sides of it speaks for it."""
+    assert decoded("李巾凡来", [("李", 0.9, 0.0), ("巾", 0.0, 0.4), ("凡", 0.0, 0.9), ("来", 0.0, 0.01)]) == [
+        ("PERSON", "李巾凡")
+    ]
+
+
+def test_a_name_that_begins_clearly_ends_the_one_before() -> None:
+    """Two names that touch stay two."""
+    parts = [("王", 0.9, 0.05), ("伟", 0.0, 0.95), ("李", 0.9, 0.05), ("娜", 0.0, 0.95)]
+    assert decoded("王伟李娜", parts) == [("PERSON", "王伟"), ("PERSON", "李娜")]
+
+
+def test_a_korean_name_stands_at_the_beginning_of_its_word() -> None:
+    """A piece in the middle of a word is none by itself; a weak first piece is taken along."""
+    assert decoded("요하네스는", [("요", 0.0, 0.01), ("하", 0.7, 0.1), ("네스", 0.0, 0.1), ("는", 0.0, 0.0)]) == []
+    assert decoded("앤더슨은", [("앤", 0.4, 0.0), ("더슨", 0.1, 0.8), ("은", 0.0, 0.01)]) == [("PERSON", "앤더슨")]
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "name"),
+    [
+        ("Dr. Jane Miller's car", "Dr. Jane Miller's", "Jane Miller"),
+        ("(Tom Baker)", "(Tom Baker)", "Tom Baker"),
+        ("Acme Inc. paid", "Acme Inc.", "Acme Inc."),
+        ("왔다. 김철수의 차", "김철수의", "김철수"),
+        ("왔다. 김철수 의원", "김철수 의원", "김철수"),
+        ("김모(33)씨", "김모", "김"),
+        ("이나은", "이나은", "이나은"),
+    ],
+)
+def test_what_is_appended_is_no_part_of_a_name(text: str, found: str, name: str) -> None:
+    """Titles, possessives, particles, brackets."""
+    start = text.index(found)
+    kind = "ORGANIZATION" if "Inc" in name else "PERSON"
+    ((fit),) = fitted(text, Name(kind, 0.9, start, start + len(found)))
+    assert text[fit.start : fit.end] == name
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"), [("the", "PERSON"), ("...", "PERSON"), ("12", "ORGANIZATION"), ("Somewhere", "ADDRESS")]
+)
+def test_what_is_written_like_none_is_none(text: str, kind: str) -> None:
+    """Ordinary words, signs, numbers; an address has a number or a road in it."""
+    assert list(fitted(text, Name(kind, 0.9, 0, len(text)))) == []
+
+
+def test_a_user_name_is_not_a_name() -> None:
+    """What follows an at sign."""
+    assert list(fitted("@johnsmith hi", Name("PERSON", 0.9, 1, 10))) == []
+
+
+def test_the_lines_of_an_address_are_one() -> None:
+    """Signs and a line end between them; a person does not join."""
+    text = "12 Mill Road,\nLeeds"
+    parts = [Name("ADDRESS", 0.8, 0, 12), Name("LOCATION", 0.7, 14, 19)]
+    assert [(n.kind, n.start, n.end) for n in whole_addresses(text, parts)] == [("ADDRESS", 0, 19)]
+    apart = [Name("PERSON", 0.8, 0, 12), Name("LOCATION", 0.7, 14, 19)]
+    assert list(whole_addresses(text, apart)) == apart
+
+
+@pytest.mark.parametrize("text", ["한 문장이다. " * 90, "word " * 400, "字" * 700, "a" * 900, "One.\nTwo three. " * 60])
+def test_windows_cover_every_piece_once_and_fit(text: str) -> None:
+    """Whatever the text is made of."""
+    every = pieces(load().words.tokenizer, text)
+    cut = list(windows(text, every))
+    assert [i for window in cut for i in window.ids] == every.ids
+    assert [at for window in cut for at in window.starts] == every.starts
+    assert all(0 < len(window.ids) <= WINDOW for window in cut)
+
+
+@pytest.mark.parametrize(
+    "text", ["김재원의 차", "韩佳人的歌", "Kaylee's \u200b cat", "\u1100\u1161", "👍🏽 Tom", "a\ud83d", "  ", ""]
+)
+def test_pieces_lie_in_the_text_in_order(text: str) -> None:
+    """None is empty, none begins with a space, none overlaps the next."""
+    made = pieces(load().words.tokenizer, text)
+    assert all(start < end and not text[start].isspace() for start, end in zip(made.starts, made.ends, strict=True))
+    assert all(end <= start for end, start in zip(made.ends, made.starts[1:], strict=False))
+
+
+def test_a_particle_is_a_piece_of_its_own() -> None:
+    """So that a name can end before it."""
+    text = "김재원의"
+    made = pieces(load().words.tokenizer, text)
+    assert text[made.starts[-1] : made.ends[-1]] == "의"

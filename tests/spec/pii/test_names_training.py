@@ -1,0 +1,179 @@
+"""What the name tagger is trained on, and that what is trained is what ships."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from guard.classifier.encoder import open_session
+from guard.pii.names.tagger import load
+from guard.training.encoder import Encoder, EncoderShape
+from guard.training.errors import TrainingCheckpointUnusable, TrainingDataMissing
+from guard.training.names import fine_tune, people
+from guard.training.names.choose import Count
+from guard.training.names.export import write_graph
+from guard.training.names.mixture import Mixture, in_other_case, renamed
+from guard.training.names.rows import FILES, KINDS, Part, Row, read
+from guard.training.names.sentences import sentence
+from haechi.base.text import Language
+
+LANGUAGES = (Language.KOREAN, Language.CHINESE, Language.ENGLISH)
+SHAPE = EncoderShape(layers=3, width=32, attention_heads=4, inner=64, vocabulary=57000, positions=130, epsilon=1e-12)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_names_in_made_up_sentences_lie_where_they_are_said_to(language: Language) -> None:
+    """In order, apart, without a space at their ends; some sentences have none."""
+    rng = np.random.default_rng(3)
+    rows = [sentence(rng, language) for _ in range(400)]
+    for row in rows:
+        end = 0
+        for start, stop, kind in row.spans:
+            assert end <= start < stop <= len(row.text)
+            assert row.text[start:stop] == row.text[start:stop].strip()
+            assert kind in KINDS
+            end = stop
+        assert "{" not in row.text.replace('{"name"', "")
+    assert {kind for row in rows for _, _, kind in row.spans} == set(KINDS)
+    assert 0.05 < sum(not row.spans for row in rows) / len(rows) < 0.5
+
+
+def test_korean_particles_agree_with_made_up_names() -> None:
+    """은 after a consonant, 는 after a vowel."""
+    rng = np.random.default_rng(4)
+    seen = 0
+    for _ in range(600):
+        row = sentence(rng, Language.KOREAN)
+        for _, stop, _ in row.spans:
+            after = row.text[stop : stop + 2]
+            if after in ("은 ", "는 ") and "가" <= row.text[stop - 1] <= "힣":
+                seen += 1
+                assert (after == "은 ") == ((ord(row.text[stop - 1]) - 0xAC00) % 28 != 0), row.text
+    assert seen > 20
+
+
+def test_a_row_with_other_names_keeps_everything_else() -> None:
+    """Only persons change, and case changes move nothing."""
+    rng = np.random.default_rng(5)
+    row = Row("Tom Baker left Leeds.", ((0, 9, "PERSON"), (15, 20, "LOCATION")), Language.ENGLISH, "s", Part.TRAIN)
+    for _ in range(50):
+        made = in_other_case(renamed(row, rng), rng)
+        (_, end, _), (start, stop, kind) = made.spans
+        assert made.text[end:].lower() == " left leeds."
+        assert (made.text[start:stop].lower(), kind) == ("leeds", "LOCATION")
+
+
+def test_a_made_up_name_is_written_in_the_script_asked_for() -> None:
+    """And as long as the one it stands for."""
+    rng = np.random.default_rng(6)
+    for _ in range(100):
+        assert len(people.person(rng, Language.KOREAN, like="김")) <= 2
+        assert all("가" <= c <= "힣" for c in people.person(rng, Language.KOREAN, like="김철수"))
+        assert all("\u4e00" <= c <= "\u9fff" for c in people.person(rng, Language.CHINESE, like="王小明"))
+        assert people.person(rng, Language.ENGLISH, like="tom").islower()
+    assert people.person(rng, Language.KOREAN, like="Tom") == "Tom"
+
+
+def write_rows(folder: Path) -> None:
+    texts = [f"Tom {n} lives at 12 Mill Road,\nLeeds" for n in range(60)]
+    for name in FILES:
+        with gzip.open(folder / f"{name}.jsonl.gz", "wt", encoding="utf-8") as lines:
+            for number, text in enumerate(texts):
+                road = text.index("12 Mill")
+                row = {
+                    "text": text,
+                    "spans": [
+                        [0, 3, "PERSON"],
+                        [road, road + 12, "ADDRESS"],
+                        [len(text) - 5, len(text), "LOCATION"],
+                        [0, 3, "PER.NOM"],
+                    ],
+                    "split": "dev" if number % 5 == 0 and name != "ko_klue_ner" else "train",
+                }
+                lines.write(json.dumps(row) + "\n")
+
+
+def test_rows_are_for_one_thing_only_and_lines_of_an_address_are_one(tmp_path: Path) -> None:
+    """Training, choosing and telling never share a text; a mention is no name."""
+    with pytest.raises(TrainingDataMissing):
+        read(tmp_path)
+    write_rows(tmp_path)
+    rows = read(tmp_path)
+    for name in FILES:
+        parts = {part: {row.text for row in rows if row.source == name and row.part is part} for part in Part}
+        assert all(parts.values())
+        assert not parts[Part.TRAIN] & (parts[Part.DEV] | parts[Part.CHOOSE])
+    row = rows[0]
+    assert [(row.text[s:e], k) for s, e, k in row.spans] == [("Tom", "PERSON"), ("12 Mill Road,\nLeeds", "ADDRESS")]
+
+
+def test_tags_say_where_a_name_begins() -> None:
+    """The first piece of a name begins it, the others are inside, the rest outside."""
+    row = Row("Met Angela Merkel", ((4, 17, "PERSON"),), Language.ENGLISH, "s", Part.TRAIN)
+    ids, tags = fine_tune.tagged(row, load().words.tokenizer)
+    assert len(ids) == len(tags)
+    assert tags[0] == 0
+    assert tags[1] == 1
+    assert set(tags[2:]) == {2}
+
+
+def run_of(folder: Path, rows: list[Row], samples: int) -> fine_tune.Run:
+    torch.manual_seed(0)
+    recipe = fine_tune.Recipe(samples, layers=3, frozen=1, tokens_per_step=256, longest=24, pool=32, rate=1e-3)
+    folder.mkdir(exist_ok=True)
+    batches = fine_tune.Batches(Mixture(rows), load().words.tokenizer, recipe)
+    return fine_tune.Run(Encoder(SHAPE, fine_tune.OUTPUTS), batches, recipe, folder)
+
+
+def training_rows() -> list[Row]:
+    text = "Tom Baker left Leeds"
+    return [Row(text, ((0, 9, "PERSON"), (15, 20, "LOCATION")), Language.ENGLISH, name, Part.TRAIN) for name in FILES]
+
+
+def test_a_resumed_run_ends_with_the_weights_of_one_that_was_never_stopped(tmp_path: Path) -> None:
+    """A step is a function of seed and place; frozen layers do not move; other settings are refused."""
+    whole = run_of(tmp_path / "whole", training_rows(), 96)
+    before = {n: p.detach().clone() for n, p in whole.model.named_parameters()}
+    whole.train()
+    assert torch.equal(before["layers.0.qkv.weight"], whole.model.layers[0].qkv.weight)
+    assert not torch.equal(before["layers.1.qkv.weight"], whole.model.layers[1].qkv.weight)
+    first = run_of(tmp_path / "parts", training_rows(), 96)
+    first.model.train()
+    first.one_pool()
+    first.save()
+    second = run_of(tmp_path / "parts", training_rows(), 96)
+    second.resume()
+    assert second.seen == 32
+    second.train()
+    assert all(torch.equal(p, second.live[n]) for n, p in whole.live.items())
+    with pytest.raises(TrainingCheckpointUnusable):
+        run_of(tmp_path / "parts", training_rows(), 128).resume()
+
+
+def test_the_graph_says_what_the_model_says(tmp_path: Path) -> None:
+    """int8 against float32, piece by piece."""
+    torch.manual_seed(2)
+    model = Encoder(SHAPE, fine_tune.OUTPUTS).eval()
+    write_graph(tmp_path / "tagger.onnx", model)
+    session = open_session((tmp_path / "tagger.onnx").read_bytes(), tmp_path / "tagger.onnx")
+    x = torch.randn(1, 11, SHAPE.width)
+    with torch.no_grad():
+        y = x
+        for layer in model.layers:
+            y = layer(y, torch.zeros(1, 1, 1, 11))
+        wanted = model.head(y).numpy()
+    got = session.logits(x.numpy())
+    assert got.shape == (1, 11, fine_tune.OUTPUTS)
+    assert np.abs(got - wanted).max() < 0.15
+
+
+def test_a_count_weighs_recall_over_precision() -> None:
+    """F2 of what was found and what was there."""
+    assert Count(right=8, found=16, there=10).f2 == pytest.approx(5 * 0.5 * 0.8 / (4 * 0.5 + 0.8))
+    assert Count(0, 0, 0).f2 == 0.0
+    assert Count(0, 0, 5).precision == 1.0
