@@ -33,9 +33,9 @@ CURSES = frozenset({Category.TOXICITY, Category.HARASSMENT})
 NEVER = 1.1
 """A threshold that no probability reaches."""
 ODDS_AMONG = 1 / math.e
-"""A sentence taken out of a longer text looks worse than it is: without this factor the worst sentence ranks texts worse than
-the text as a whole does (AUROC on sources never trained on 0.882 against 0.890 in English); by the whole alone a threat
-between four polite sentences goes unseen."""
+"""A sentence taken out of a longer text looks worse than it is. On 2,080 English texts of sources never trained on the worst
+sentence has an AUROC of 0.881, the whole text 0.890, both with this factor 0.885 (Korean dev rows 0.799, 0.869, 0.869; Chinese
+0.916, 0.934, 0.929). By the whole alone a threat between four polite sentences goes unseen."""
 
 
 @dataclass(frozen=True, slots=True)

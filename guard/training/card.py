@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -33,6 +34,27 @@ dev rows flatter: they come from the platforms that training saw. `python -m gua
 sources left out of training; docs/classifier.md has the figures. Heads marked "own sentences" have learnt from sentences written for this project and know
 little beyond their patterns. Irony, implicit hate, quotation and counter-speech are often misjudged.
 """
+
+
+_SINCE = (
+    "**Since.** The heads of stage 2 were drawn anew over the same layers (`python -m guard.training.heads`) after the"
+)
+
+
+def restate(out: Path, manifest: Manifest) -> None:
+    """Say in the card in `out` that the heads changed after its figures were taken, and which thresholds hold."""
+    if not (out / CARD).is_file():
+        return
+    said = re.sub(r"(?m)^Version \S+\. ", f"Version {manifest.version}. ", (out / CARD).read_text("utf-8"))
+    if _SINCE not in said:
+        said = said.replace(
+            "\n\n## Heads", f"\n{_SINCE}\ndev figures below were taken; thresholds are those that hold.\n\n## Heads"
+        )
+    for language, heads in manifest.limits.items():
+        for head, limit in heads.items():
+            row = re.compile(rf"(?m)^(\| {language} \| {head} \|.*?)\| [\d.]+ \| [\d.]+ (\| [a-z ]+ \|)$")
+            said = row.sub(rf"\g<1>| {limit.controversial} | {limit.unsafe} \g<2>", said)
+    (out / CARD).write_text(said, "utf-8")
 
 
 def write_card(
