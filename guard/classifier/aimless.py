@@ -16,7 +16,7 @@ _CURSES = re.compile(
     r"\b(?:what|where|why|how|when) the (?:actual )?(?:fuck|hell|heck)\b|\bholy (?:shit|fuck|crap)\b|\bfor fuck'?s sake\b"
     r"|(?:^|[,.!?] ?|\b(?:oh|ah|aw|well|crap|damn|omg) )(?:shit|fuck|fucking hell|damn|dammit|crap|bloody hell)(?: it)?(?=[,.!?]|$)"
     r"|\bfuck (?:yeah|yes|yea|no|my life|this|that|it)\b|\bno fucking way\b|\b(?:so|too|pretty|is|was|are|were|am|'s|'m|'re) "
-    r"(?:fucking|fuckin|bloody|goddamn|damn|fucked|shitty)\b|\b(?:give|gave|giving) a (?:fuck|shit|damn)\b|\bwtf\b|\bsuch a shitty\b"
+    r"(?:fuck ?ing|fuckin|bloody|goddamn|damn|fucked|shitty)\b|\b(?:give|gave|giving) a (?:fuck|shit|damn)\b|\bwtf\b|\bsuch a shitty\b"
     r"|(?:^|[ ,.!~])(?:아+ ?|와+ ?|에이 ?|하+ ?)?(?:씨+발|시+발|씨바|씨팔|ㅅㅂ|젠장|제기랄|염병)(?=[ ,.!~ㅋㅠㅜ]|$)|존나|졸라|개꿀"
     r"|他妈的|妈的|我靠|卧槽|我擦|特么的|牛逼|尼玛"
 )

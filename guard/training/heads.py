@@ -49,8 +49,10 @@ MOST_PUBLIC, MOST_OWN, MOST_NEW = 12, 9, 80
 LONGEST = 220
 """Code points of a public row, at most: a sentence or two, as the guard shows them."""
 PULL = 3e-2
-"""How strongly the heads are drawn back to where they began. Here they move by 5 %: AUROC on the sources never trained on stays
-(mean 0.931 before, 0.930 after, on short texts) while far fewer everyday sentences of patterns never trained on are hit."""
+"""How strongly the heads are drawn back to where they began. Fitted so they move by 5 % and keep the AUROC on short texts of sources
+never trained on (mean 0.931 before, 0.930 after), while far fewer everyday sentences of patterns never trained on are hit."""
+STEP = 0.5
+"""Share of the way to the fitted heads that is gone: all of it lost Chinese disguises (0.90 of the evasion suite caught)."""
 log = logging.getLogger("haechi.guard.training")
 Floats = npt.NDArray[np.float32]
 
@@ -137,7 +139,11 @@ def refit(out: Path, encoder: SmallEncoder, rows: Sequence[Row], seed: int) -> N
     """Fit the heads of the encoder in `out` to the rows and write them there."""
     some = chosen(rows, seed)
     log.info("the heads of stage 2 are fitted to %d rows", len(some))
-    write_heads(out, refitted(heads_of(out), pictures(out, encoder, some), some))
+    start = heads_of(out)
+    found = refitted(start, pictures(out, encoder, some), some)
+    weight = start.weight + STEP * (found.weight - start.weight)
+    bias = start.bias + STEP * (found.bias - start.bias)
+    write_heads(out, Heads(weight.astype(np.float32), bias.astype(np.float32)))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
