@@ -3,7 +3,8 @@
 Rules of this file
 1. Nothing is supported or refuted without a passage that can be cited.
 2. A source that fails is said to have failed, also where another one decides.
-3. A passage counts by how much it is about the claim: one that shares half as much as the best weighs a quarter.
+3. A passage counts by how much it is about the claim: one that shares half as much as the best weighs a quarter. The
+   stance model is not asked about one that weighs too little to decide anything.
 """
 
 from __future__ import annotations
@@ -95,12 +96,13 @@ class ClaimJudge:
             return Judgement(claim, outcome, 0.0, outdated=self._outdated(claim, sources, at), why=why)
         if time.monotonic() > deadline:
             return Judgement(claim, ClaimOutcome.UNAVAILABLE, 0.0, why=DEADLINE)
+        heavy = self._heavy(found)
         try:
-            texts = [one.evidence.text for one in found]
+            texts = [one.evidence.text for one in heavy]
             stances = self._stance.judge(claim.meaning, texts, language=claim.language)
         except HaechiError as error:
             return Judgement(claim, ClaimOutcome.UNAVAILABLE, 0.0, why=type(error).__name__)
-        judgement = self._weighed(claim, _weigh(found, stances), why)
+        judgement = self._weighed(claim, _weigh(heavy, stances), why)
         if judgement.outcome is ClaimOutcome.NOT_ENOUGH:
             return replace(judgement, outdated=self._outdated(claim, sources, at))
         return judgement
@@ -115,6 +117,11 @@ class ClaimJudge:
             except HaechiError as error:
                 why = f"{type(error).__name__}: {source.name}"
         return sorted(found, key=lambda one: -one.score)[: self._limit], why
+
+    def _heavy(self, found: Sequence[Found]) -> list[Found]:
+        """The passages that could decide by their weight alone; the first is always one."""
+        floor = min(self._refuted_at, self._supported_at)
+        return [one for one in found if _weight(one, found[0].score) >= floor]
 
     def _outdated(self, claim: Claim, sources: Iterable[EvidenceSource], at: str) -> str:
         """The source of a passage that is about the claim and holds no longer; "" when there is none."""
@@ -142,11 +149,11 @@ class ClaimJudge:
 
 
 def _weigh(found: Sequence[Found], stances: Sequence[Stance]) -> list[_Weighed]:
-    top = max(one.score for one in found)
-    return [
-        _Weighed(one, stance, (one.score / top) ** 2 if top else 1.0)
-        for one, stance in zip(found, stances, strict=True)
-    ]
+    return [_Weighed(one, stance, _weight(one, found[0].score)) for one, stance in zip(found, stances, strict=True)]
+
+
+def _weight(found: Found, best: float) -> float:
+    return (found.score / best) ** 2 if best else 1.0
 
 
 def _citation(claim: Claim, found: Found) -> Citation:

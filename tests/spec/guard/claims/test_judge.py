@@ -228,6 +228,14 @@ def test_only_so_many_passages_are_looked_at() -> None:
     """However much evidence there is, a claim costs the same."""
     answers = {f"The tower number {n} stands in Paris.": Stance(0.0, 0.1, 0.9) for n in range(40)}
     model = Scripted(answers)
-    ClaimJudge(model, limit=3).judge(claim("The tower number 7 stands in Paris."), given(*answers))
+    ClaimJudge(model, limit=3).judge(claim("The tower stands in Paris."), given(*answers))
     assert len(model.seen) == 3
-    assert "The tower number 7 stands in Paris." in model.seen
+
+
+def test_the_model_is_not_asked_about_a_passage_that_could_decide_nothing() -> None:
+    """It shares so little with the claim that even a certain answer would stay below every threshold."""
+    exact, far = "The Eiffel Tower in Paris was completed in 1889.", "A tower in Tokyo was painted red."
+    model = Scripted({exact: Stance(0.1, 0.1, 0.8), far: Stance(0.0, 1.0, 0.0)})
+    found = ClaimJudge(model).judge(claim(exact), given(exact, far))
+    assert model.seen == [exact]
+    assert found.outcome is ClaimOutcome.NOT_ENOUGH
