@@ -42,10 +42,11 @@ def main() -> int:
     args = parser.parse_args()
     dice = random.Random(5)
     texts = {
-        lang: list(dict.fromkeys(_texts(args.data, lang) if args.data else _invented(lang, dice))) for lang in TEMPLATES
+        lang: list(dict.fromkeys(texts_of(args.data, lang) if args.data else invented(lang, dice)))
+        for lang in TEMPLATES
     }
     pairs = _pairs(args.facts, dice) if args.facts else []
-    kept = [*((lang, text) for lang, _, text in pairs), *_filled(texts, dice)][:TOTAL]
+    kept = [*((lang, text) for lang, _, text in pairs), *filled(texts, dice)][:TOTAL]
     print({lang: len(of) for lang, of in texts.items()}, "distinct passages;", len(kept), "in all", file=sys.stderr)
     with tempfile.TemporaryDirectory() as folder:
         begun = time.process_time()
@@ -105,7 +106,7 @@ def _pairs(facts: Path, dice: random.Random) -> list[tuple[str, str, str]]:
     return list({text: (lang, claim, text) for lang, claim, text in found}.values())
 
 
-def _texts(data: Path, lang: str) -> Iterator[str]:
+def texts_of(data: Path, lang: str) -> Iterator[str]:
     """Distinct passages of a language."""
     for path in sorted(data.glob("*.jsonl.gz")):
         with gzip.open(path, "rt", encoding="utf-8") as file:
@@ -114,7 +115,7 @@ def _texts(data: Path, lang: str) -> Iterator[str]:
                     yield from (p.text for p in passages([Section("", row["text"], 0)]) if len(p.text) > 20)
 
 
-def _invented(lang: str, dice: random.Random) -> Iterator[str]:
+def invented(lang: str, dice: random.Random) -> Iterator[str]:
     """Passages of invented words whose frequencies fall as those of a language do."""
     first, last, longest = {"en": (97, 122, 9), "ko": (0xAC00, 0xB600, 4), "zh": (0x4E00, 0x5600, 2)}[lang]
     words = ["".join(chr(dice.randint(first, last)) for _ in range(dice.randint(2, longest))) for _ in range(20_000)]
@@ -123,7 +124,7 @@ def _invented(lang: str, dice: random.Random) -> Iterator[str]:
         yield ("" if lang == "zh" else " ").join(dice.choices(words, weights, k=70)) + "."
 
 
-def _filled(texts: dict[str, list[str]], dice: random.Random) -> list[tuple[str, str]]:
+def filled(texts: dict[str, list[str]], dice: random.Random) -> list[tuple[str, str]]:
     """All passages, up to TOTAL; what is missing is mixed from the words of two passages of a language."""
     kept = [(lang, text) for lang, of in texts.items() for text in of[: TOTAL // len(texts)]]
     texts.update({lang: of[: TOTAL // len(texts)] for lang, of in texts.items()})

@@ -133,7 +133,7 @@ class ClaimsDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     budget_ms: time for all claims of one text; past it they are unavailable.
     """
 
-    stance: Name = "rules"
+    stance: Name = "embedded"
     evidence: tuple[EvidenceFrom, ...] = (EvidenceFrom.REQUEST,)
     knowledge: tuple[Name, ...] = ()
     unsupported: Action = Action.FLAG
