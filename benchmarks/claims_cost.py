@@ -53,7 +53,7 @@ def _end_to_end(folder: Path, data: Path | None, stance: str, dice: random.Rando
     with Shelf(folder, "sqlite").writer("bench", make=True) as writer:
         for number, (lang, text) in enumerate(kept):
             writer.put("/", f"{lang}-{number}", [Section("", text, 0)], About(), "")
-    judge = ClaimJudge(load_stance(stance), sources=[Shelf(folder, "sqlite").open("bench")])
+    judge = ClaimJudge(load_stance(stance, {}, Path()), sources=[Shelf(folder, "sqlite").open("bench")])
     today = datetime.now(UTC).date().isoformat()
     for lang, of in texts.items():
         claims = [found[0] for text in dice.sample(of, min(len(of), 6 * ASKED)) if (found := claims_of(text))][:ASKED]
