@@ -145,10 +145,10 @@ def cost(model: EmbeddedStance, pairs: Sequence[Pair], seed: int) -> Cost:
     times = []
     for i in np.random.default_rng((seed, 12)).permutation(len(pairs))[:TIMED]:
         pair = pairs[i]
-        tokens = len(encoder.tokenizer.encode(f"{pair.claim} {pair.evidence}").ids)
-        vectors = encoder.embeddings.vectors([END] * min(tokens, WINDOW))
+        tokens = len(encoder.words.tokenizer.encode(f"{pair.claim} {pair.evidence}").ids)
+        vectors = encoder.words.embeddings.vectors([END] * min(tokens, WINDOW))
         judged = partial(judge, model, pair)
-        times.append((_spent(judged), _spent(judged), _spent(partial(encoder.session.run, ["logits"], {"x": vectors}))))
+        times.append((_spent(judged), _spent(judged), _spent(partial(encoder.session.logits, vectors))))
     return Cost(*(float(v) for v in np.median(np.array(times), axis=0)))
 
 

@@ -62,7 +62,7 @@ def fit(folder: Path, recipe: FitRecipe) -> Fit:
     write_lower(folder, start)
     classifier = load()
     assert classifier.encoder is not None
-    batches = Batches(PAIRS, classifier.encoder.tokenizer, Readings(folder, vectors()), recipe)
+    batches = Batches(PAIRS, classifier.encoder.words.tokenizer, Readings(folder, vectors()), recipe)
     return Fit(upper_of(start), batches, recipe, folder)
 
 
