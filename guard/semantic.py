@@ -93,10 +93,10 @@ class _Seat:
         return not self.silent and (not window.whole or self.odds_among < 1.0)
 
     def weighed(self, scores: Scores, window: Window) -> Scores:
-        """The scores of a window as they count for the text."""
+        """The scores of a window as they count for the text; an attack or a request hides among others, and counts in full."""
         if not window.among or self.odds_among == 1.0:
             return scores
-        return {category: with_odds(score, self.odds_among) for category, score in scores.items()}
+        return {c: score if c in PIECEMEAL else with_odds(score, self.odds_among) for c, score in scores.items()}
 
 
 class SemanticLane:
@@ -208,8 +208,12 @@ class SemanticLane:
             if seats:
                 self._context, self._inside = stand
                 windows = list(self._windows(text, together))
-                if len(windows) > 1 and self._scored == 0 and len(text) <= longest and self._terms.debounce == 1:
-                    windows.append(Window(text, 0, "", whole=True))
+                if len(windows) > 1 and self._scored == 0 and not together and self._terms.debounce == 1:
+                    joined = len(text) if len(text) <= longest else GROUP
+                    windows += [
+                        Window(text[span.start : span.end], span.start, "", whole=True)
+                        for span in segments(text, longest, together=joined)
+                    ]
                 seen += self._judge_all(windows, seats)
                 suspicious = suspicious or self._suspicious
         self._suspicious = suspicious

@@ -408,16 +408,25 @@ class Neighbourly(Judge):
     odds_among = 0.25
 
 
+class Drowned(Neighbourly):
+    """One that overlooks a bad word between many good ones."""
+
+    def score(self, text: str, context: str = "") -> Mapping[Category, float]:
+        found = super().score(text, context)
+        return found if len(text) < 40 else dict.fromkeys(self.categories, 0.01)
+
+
 def test_a_short_text_is_judged_whole_and_by_sentences_that_count_less() -> None:
     """The whole shows what no sentence says alone; a bad sentence still shows between good ones, with smaller odds."""
     apart = Neighbourly("ven", "om")
     assert checker(apart).check("First ven. Then om.").scores[Category.TOXICITY] == pytest.approx(0.97)
     assert apart.seen == ["First ven. ", "Then om.", "First ven. Then om."]
-    hidden = Neighbourly()
+    hidden = Drowned()
     long = "Good day to you. " * 40 + "Here is venom. " + "And good night. " * 40
     verdict = checker(hidden).check(long)
     assert verdict.scores[Category.TOXICITY] == pytest.approx(0.97 * 0.25 / (0.03 + 0.97 * 0.25))
-    assert long not in hidden.seen
+    assert verdict.scores[Category.PROMPT_ATTACK] == pytest.approx(0.97)
+    assert not [seen for seen in hidden.seen if len(seen) > 600]
     assert checker(Neighbourly()).check("Only venom here").scores[Category.TOXICITY] == pytest.approx(0.97)
 
 
