@@ -31,6 +31,8 @@ from guard.knowledge.ranking import CANDIDATES
 
 TOTAL = 50_000
 ASKED = 300
+TODAY = "2026-01-01"
+"""A claim is held against what holds on some day, so that is how a search is timed."""
 TEMPLATES = {"en": "It is said that {}. Is that so?", "ko": "{}라고 들었는데 맞나요?", "zh": "听说{}，是真的吗？"}
 
 
@@ -62,7 +64,7 @@ def main() -> int:
             for text in asked:
                 claim = _claim(text, lang, dice)
                 begun = time.process_time()
-                found = base.search(claim)
+                found = base.search(claim, at=TODAY)
                 times.append(1000 * (time.process_time() - begun))
                 hits += any(one.evidence.text == text for one in found)
             report(f"knowledge recall@5 {lang} (n={len(asked)})", hits / len(asked), "", bar=0.85, better="higher")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
+from guard.knowledge import About, Shelf
 from guard.knowledge.errors import UnreadableDocument
 from guard.knowledge.passages import LONG, Section, passages
 from guard.knowledge.readers import read
@@ -111,3 +113,20 @@ def test_add_sync_and_remove_from_the_command_line(tmp_path: Path, capsys: pytes
     assert told("remove", "zh.txt")[0] == 0
     assert main(["knowledge", "remove", "zh.txt", *data]) == 2
     assert main(["knowledge", "sync", str(tmp_path / "none"), *data]) == 2
+
+
+def test_a_dated_search_costs_about_what_an_undated_one_costs(tmp_path: Path) -> None:
+    """Also in a base of some thousand passages: what does not hold is left out without a look at each passage."""
+    with Shelf(tmp_path).writer("kb", make=True) as writer:
+        for number in range(3_000):
+            text = f"The bridge number {number} of the city was opened to traffic in the year {1000 + number}."
+            writer.put("/docs", f"{number}.txt", [Section("", text, 0)], About(), "")
+    base = Shelf(tmp_path).open("kb")
+    took = {}
+    for at in ("", "2026-01-01"):
+        begun = time.process_time()
+        for number in range(20):
+            assert base.search(f"The bridge number {number} was opened.", at=at)
+        took[at] = time.process_time() - begun
+    base.close()
+    assert took["2026-01-01"] < 4 * took[""]
