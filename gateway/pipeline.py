@@ -18,7 +18,7 @@ import asyncio
 import logging
 import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -59,6 +59,7 @@ from gateway.parts import BlockedPrompt, GatewayParts
 from gateway.prompt import Screened, screen, screen_hiding
 from gateway.reception import Reception, conversation_of, made_up_conversation
 from gateway.records import RequestRecord, durable
+from gateway.sampling import sampled
 from gateway.substitution import Hiding
 from gateway.upstream.ports import Json, UpstreamError
 from gateway.visit import Visit
@@ -154,12 +155,26 @@ class Pipeline:
                 await self._refuse(visit, request, screened)
                 return
             await durable(received, self._limits.audit_s)
-            visit.answer = self._answer_guard(visit, request, screened, grounding)
             added = Added(asked, grounding.citations)
-            if request.stream:
-                await self._stream(visit, request, screened, added)
-            else:
-                await self._complete(visit, screened, added)
+            async with self._sampled(visit, screened, _grounded(visit, screened, grounding)) as conversation:
+                visit.answer = self._answer_guard(visit, request, screened, conversation)
+                if request.stream:
+                    await self._stream(visit, request, screened, added)
+                else:
+                    await self._complete(visit, screened, added)
+
+    @asynccontextmanager
+    async def _sampled(
+        self, visit: Visit, screened: Screened, conversation: Conversation
+    ) -> AsyncGenerator[Conversation]:
+        """The conversation, with other answers of the model on their way where the policy wants some."""
+        count = visit.policy.checker.samples_for(conversation)
+        if not count:
+            yield conversation
+            return
+        used = partial(self._metrics.used, leaked=0)
+        async with sampled(self._parts.upstream, screened.forwarded, count, used) as samples:
+            yield replace(conversation, samples=samples)
 
     async def _guard_input(self, visit: Visit, request: ChatRequest, tenant: str) -> Screened:
         checker, waits = visit.policy.checker, visit.policy.checker.waits(Direction.INPUT)
@@ -179,7 +194,7 @@ class Pipeline:
         return screened
 
     def _answer_guard(
-        self, visit: Visit, request: ChatRequest, screened: Screened, grounding: Grounding
+        self, visit: Visit, request: ChatRequest, screened: Screened, conversation: Conversation
     ) -> AnswerGuard:
         terms = AnswerTerms(
             names=declared_names(screened.forwarded),
@@ -188,7 +203,7 @@ class Pipeline:
             expected=request.choices,
             keep_usage=request.wants_usage or not request.stream,
             refusal=refusal_text(visit.request),
-            conversation=_grounded(visit, screened, grounding),
+            conversation=conversation,
             substitution=screened.substitution,
         )
         return AnswerGuard(visit.policy, terms)

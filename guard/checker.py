@@ -10,7 +10,8 @@ from typing import Final
 
 from guard.claims.given import GivenEvidence, evidence_of
 from guard.claims.lane import ClaimsLane, Judge, Terms
-from guard.claims.ports import Evidence
+from guard.claims.ports import Evidence, StanceModel
+from guard.claims.samples import SampleJudge
 from guard.claims.sources import NamedBase
 from guard.conversation import ALONE, Conversation, ScoreMemory
 from guard.engine import Plan, make_plan, without_classifiers
@@ -54,7 +55,11 @@ class SafetyChecker:
         terms = policy.document.semantic
         self._desk = ScoringDesk()
         self._replace: dict[Direction, Replace | None] = {d: self.replacing(d, ReplacingKeys()) for d in Direction}
-        self._judge = _claim_judge(policy, self._plans.values(), knowledge)
+        self._sampling = ScoringDesk()
+        rules = [plan.claims for plan in self._plans.values() if plan.claims is not None]
+        stance = policy.document.claims.stance
+        self._stance = load_stance(stance, policy.document.models, _base(policy)) if rules else None
+        self._judge = _claim_judge(policy, rules, self._stance, knowledge) if self._stance is not None else None
         self.memory = ScoreMemory(terms.cache, terms.cache_s) if terms.cache else None
 
     @classmethod
@@ -85,6 +90,11 @@ class SafetyChecker:
         if set(operators.values()) == {Operator.MASK}:
             return None
         return replacing(operators, keys, placeholders)
+
+    def samples_for(self, conversation: Conversation) -> int:
+        """How many further answers of the model the policy wants for the claims of an answer in this conversation."""
+        terms, rule = self.policy.document.claims, self._plans[Direction.OUTPUT].claims
+        return terms.samples if rule is not None and not conversation.evidence and not terms.knowledge else 0
 
     def uses_placeholders(self) -> bool:
         """Whether something that the user wrote goes to the model under another name and has to be put back."""
@@ -138,14 +148,19 @@ class SafetyChecker:
     ) -> ClaimsLane | None:
         """Where claims are checked; None where the policy has none checked, or nothing is there to hold them against."""
         terms, rule = self.policy.document.claims, plan.claims
-        if rule is None or self._judge is None:
+        if rule is None or self._judge is None or self._stance is None:
             return None
-        if not evidence and not terms.knowledge and terms.evidence == (EvidenceFrom.REQUEST,):
+        samples = conversation.samples if not evidence else None
+        counted = terms.knowledge or terms.evidence != (EvidenceFrom.REQUEST,)
+        if not evidence and not counted and samples is None:
             return None
         limits = rule.limits()
         doubt = min(limits.controversial, limits.unsafe) / 2
         how = Terms(_mode(rule, terms), doubt, terms.budget_ms / 1000, conversation.until)
         today = datetime.now(UTC).date().isoformat()
+        if samples is not None:  # on a desk of their own: who waits for a model must not keep classifiers waiting
+            judge = SampleJudge(self._stance, samples, terms.supported_at)
+            return ClaimsLane(judge, self._sampling, None, how, question=question)
         given = GivenEvidence(evidence_of(evidence)) if evidence else None
         return ClaimsLane(self._judge, self._desk, given, how, question=question, at=today)
 
@@ -176,17 +191,14 @@ def _mode(rule: Rule, terms: ClaimsDocument) -> StreamMode:
     return StreamMode.STRICT if changes or terms.note else rule.streaming
 
 
-def _claim_judge(policy: Policy, plans: Iterable[Plan], knowledge: Path | Shelf) -> Judge | None:
-    """Who judges the claims of texts under this policy; None where no rule has claims checked."""
-    rules = [plan.claims for plan in plans if plan.claims is not None]
-    if not rules:
-        return None
+def _claim_judge(policy: Policy, rules: Iterable[Rule], stance: StanceModel, knowledge: Path | Shelf) -> Judge:
+    """Who judges the claims of texts under this policy."""
     from guard.claims.judge import ClaimJudge
 
     terms = policy.document.claims
     shelf = knowledge if isinstance(knowledge, Shelf) else Shelf(knowledge)
     return ClaimJudge(
-        load_stance(terms.stance, policy.document.models, _base(policy)),
+        stance,
         sources=[NamedBase(name, shelf) for name in terms.knowledge],
         refuted_at=min(rule.limits().controversial for rule in rules),
         supported_at=terms.supported_at,

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from guard.claims.samples import Samples
 from guard.classify import Role, Turn
 from guard.knowledge.evidence import Evidence
 from guard.verdict import Category
@@ -30,7 +31,7 @@ class Conversation:
     """What was said before a text, oldest first, and whose conversation it is.
 
     until: a time on the monotonic clock after which nobody waits for a classifier any more; none where it is infinite.
-    evidence: what the claims of an answer are held against. question: what it answers.
+    evidence: what the claims of an answer are held against. question: what it answers. samples: other answers to it.
     """
 
     turns: tuple[Turn, ...] = ()
@@ -38,6 +39,7 @@ class Conversation:
     until: float = math.inf
     evidence: tuple[Evidence, ...] = ()
     question: str = ""
+    samples: Samples | None = None
 
     def recent(self, turns: int, longest: int) -> str:
         """The last turns of the user as one text of at most so many code points; "" when there are none."""

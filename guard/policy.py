@@ -130,6 +130,7 @@ class ClaimsDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unsupported, contradictory: what follows where no passage says anything of a claim, and where passages disagree;
         what is refuted goes by the rule, from its thresholds. note: append the citation behind what is flagged.
     supported_at: probability from which a passage supports a claim. passages: how many are looked at for one claim.
+    samples: further answers to ask the model for where there is nothing else to hold the claims of an answer against.
     budget_ms: time for all claims of one text; past it they are unavailable.
     """
 
@@ -141,6 +142,7 @@ class ClaimsDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     note: bool = False
     supported_at: Probability = 0.5
     passages: Annotated[int, msgspec.Meta(ge=1, le=50)] = 5
+    samples: Annotated[int, msgspec.Meta(ge=0, le=8)] = 0
     budget_ms: Annotated[int, msgspec.Meta(ge=1, le=600_000)] = 10_000
 
 

@@ -25,6 +25,8 @@ NAME: Final = "claims"
 """Of the detector, in policies and verdicts."""
 OUTDATED: Final = "outdated"
 """Among the reasons of a claim: a document speaks of it that no longer holds."""
+INCONSISTENT: Final = "inconsistent"
+"""Among the reasons of a claim: other answers of the model to the same request do not say it."""
 _NO_LIMIT: Final = 1 << 60
 
 
@@ -132,6 +134,8 @@ class ClaimsLane:
         reasons = tuple(dict.fromkeys(reason.conflict.value for reason in answer.reasons))
         if answer.outdated:
             reasons = (*reasons, OUTDATED)
+        if answer.inconsistent:
+            reasons = (*reasons, INCONSISTENT)
         self.checked.append(
             CheckedClaim(claim.start, claim.end, answer.outcome, answer.refuted, answer.citation, reasons)
         )

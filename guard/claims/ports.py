@@ -102,8 +102,9 @@ class Judgement:
     """What came out for one claim. refuted: calibrated probability that the evidence refutes it, in [0, 1].
 
     outcome: see ClaimOutcome. citation: the passage that decided, None where there is none. reasons: disagreements with
-    that passage. outdated: the source of a passage that would have counted when it still held. why: what could not be
-    asked, for operators; never quotes the text. It may be there beside any outcome.
+    that passage. outdated: the source of a passage that would have counted when it still held. inconsistent: other answers
+    of the model do not say it. why: what could not be asked, for operators; never quotes the text. It may be there beside
+    any outcome.
     """
 
     claim: Claim
@@ -112,4 +113,5 @@ class Judgement:
     citation: Citation | None = None
     reasons: tuple[Reason, ...] = ()
     outdated: str = ""
+    inconsistent: bool = False
     why: str = ""

@@ -39,7 +39,13 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument("--direction", choices=["input", "output"], default="input", help="which way the text travels")
     parser.add_argument("--scores", action="store_true", help="add the highest score of every category looked for")
     parser.add_argument("--output", metavar="F", help="write the answer to this file instead of standard output")
-    parser.add_argument("--evidence", nargs="+", default=(), metavar="FILE", help="texts to hold the claims against")
+    parser.add_argument(
+        "--evidence",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a text to hold the claims against; may be repeated",
+    )
     parser.add_argument("--question", default="", help="what the text answers, for what it leaves out")
     parser.add_argument("--json", action="store_true", help="answer in JSON")
     add_settings(parser, KNOWLEDGE_OPTIONS)

@@ -33,7 +33,11 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     explain_parser.add_argument("--policy", default="default", metavar="NAME|FILE")
     explain_parser.add_argument("--direction", choices=["input", "output"], default="input")
     explain_parser.add_argument(
-        "--evidence", nargs="+", default=(), metavar="FILE", help="texts to hold the claims against"
+        "--evidence",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a text to hold the claims against; may be repeated",
     )
     explain_parser.add_argument("--question", default="", help="what the text answers")
     add_settings(explain_parser, KNOWLEDGE_OPTIONS)

@@ -187,3 +187,55 @@ def test_the_check_route_takes_evidence_and_answers_with_it(gateway: Running) ->
     assert answer["scores"]["misinformation"] >= 0.9
     refused = gateway.http.post(gateway.url + "/v1/guard/check", json={**body, "evidence": {}}, headers=headers)
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, "evidence")
+
+
+def answering(gateway: Running, first: str, *others: str) -> None:
+    """The answer that goes to the client, and what the model says when it is asked once more."""
+    rest = iter(others * 10)
+    gateway.says(first)
+    gateway.stub.script.reply = lambda body: [{"content": next(rest) if body.get("temperature") else first}]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_without_evidence_an_answer_is_held_against_what_the_model_says_again(stream: bool) -> None:
+    """What half of its other answers say passes; what they do not say is flagged and marked, and nothing is blocked."""
+    with grounded(samples=3) as gateway:
+        for others, outcome, reasons in (
+            ((FALSE, f"I recall this well. {FALSE}", FACT), "supported", []),
+            ((FACT, FACT, "I do not know."), "not_enough_evidence", ["inconsistent"]),
+        ):
+            answering(gateway, FALSE, *others)
+            gateway.stub.bodies.clear()
+            answer = ask(gateway, haechi={"citations": True}, stream=stream)
+            found = list(answer)[-1].haechi if stream else answer.haechi
+            assert [(c["outcome"], c["reasons"], "evidence" in c) for c in found["claims"]] == [
+                (outcome, reasons, False)
+            ]
+            if not stream:
+                assert answer.choices[0].message.content == FALSE
+            assert sorted(bool(body.get("temperature")) for body in gateway.stub.bodies) == [False, True, True, True]
+            assert not any(body.get("stream") for body in gateway.stub.bodies if body.get("temperature"))
+
+
+def test_where_there_is_evidence_the_model_is_asked_once() -> None:
+    """Evidence is better than repetition."""
+    with grounded(samples=3) as gateway:
+        answering(gateway, FACT, FALSE)
+        gateway.stub.bodies.clear()
+        assert ask(gateway, evidence=[FACT]).choices[0].message.content == FACT
+        assert len(gateway.stub.bodies) == 1
+
+
+def test_a_model_that_refuses_to_be_asked_again_is_no_silent_pass() -> None:
+    """Closed: nothing is let through, and the cause is in the log of the gateway, not in the answer."""
+    with grounded(samples=2) as gateway:
+        gateway.says(FALSE)
+
+        def reply(body: dict[str, Any]) -> list[dict[str, Any]]:
+            if body.get("temperature"):
+                raise RuntimeError("no")
+            return [{"content": FALSE}]
+
+        gateway.stub.script.reply = reply
+        with pytest.raises(openai.InternalServerError):
+            ask(gateway)
