@@ -29,8 +29,11 @@ BLOCKED_AIM, FLAGGED_AIM = 0.005, 0.015
 """Share of ordinary dev text that may reach unsafe and controversial: half of what the product promises at most."""
 
 OWN_LEAST = 0.9
-"""Probability below which a head that has learnt from our own sentences alone does not block: outside their patterns it is
-sure of little (a Chinese head for sexual texts gave 0.6 to chicken cut in small pieces)."""
+"""Probability below which a head does not block that has learnt from our own sentences alone, or is measured on few: outside
+their patterns it is sure of little (a Chinese head for sexual texts gave 0.6 to chicken cut in small pieces, an English one
+0.74 to somebody who wants to die)."""
+FEW = 100
+"""Positive dev rows of a head below which its threshold stands on too little."""
 LOOK_ALIKES_AIM = 0.02
 """Share of our harmless look-alikes (`how do I kill a process`) that may be blocked."""
 
@@ -126,6 +129,7 @@ def limits(
 
     own_only: heads whose positive rows are our own sentences.
     """
+    labels, _ = label_matrix(scored.rows)
     found: dict[Language, dict[Category, Limits]] = {}
     for language in LANGUAGES:
         mine = scored.of(language)
@@ -133,8 +137,9 @@ def limits(
         flag, block = _common_quantile(calm, FLAGGED_AIM, 0.3), _common_quantile(calm, BLOCKED_AIM, 0.5)
         if len(close):
             block = np.maximum(block, _common_quantile(close, LOOK_ALIKES_AIM, 0.5))
-        own = np.array([OWN_LEAST if head in own_only[language] else 0.0 for head in HEADS])
-        block = np.maximum(block, own)
+        few = labels[mine].sum(axis=0) < FEW
+        doubted = np.array([head in own_only[language] for head in HEADS]) | few
+        block = np.where(doubted, np.maximum(block, OWN_LEAST), block)
         found[language] = {
             head: Limits(round(float(flag[k]), 4), round(float(max(flag[k], block[k])), 4))
             for k, head in enumerate(HEADS)
