@@ -2,7 +2,7 @@
 
 Rules of this file
 1. A name is looked for in the languages asked for; whose it is, its script says.
-2. A placeholder is nobody's name, nor is any part of it.
+2. A placeholder is nobody's name, nor is any part of it; nor is what stands in the place of data that was masked.
 3. A stream holds the sentence that is being written; of a long one it lets go STEP code points at a time, once as many
    follow. What the tagger then reads is the same until the next step, so it reads once for each and not for each piece.
 """
@@ -94,13 +94,15 @@ class NameScanner:
     def _names(self, text: str) -> Iterator[Name]:
         if "_" in text:
             text = PLACEHOLDER.sub(_blank, text)
+        if "[" in text:
+            text = _MASK.sub(_blank, text)
         for language in self.languages:
             yield from by_rule(text, language)
         if self._tagger is None or not any(map(str.isalpha, text)):
             return
         for start, end in _parts(text):
             for name in self._tagger.names(text[start:end]):
-                if script_of(text[start + name.start]) in self.languages:
+                if script_of(text[start + name.start]) in self.languages and not _doubtful(text[start:end], name):
                     yield from fitted(text, Name(name.kind, name.score, start + name.start, start + name.end))
 
 
@@ -151,9 +153,18 @@ def _matches(plain: MappedText, names: Iterable[Name]) -> list[Match]:
     return matches
 
 
+_SMALL_LEAST = 0.45
+"""Probability from which small letters are a person's name: "who is drake" has 1.0, "what is rain" 0.4."""
+_MASK = re.compile(r"\[[A-Z][A-Z_]+(?::[0-9a-f]+)?\]")
 _ENDED = re.compile("[.!?。！？\n]['\")\\]”’」]*\\s|[。！？\n]")
 _PART = 2048
 _MOST_RECENT = 256  # texts
+
+
+def _doubtful(text: str, name: Name) -> bool:
+    """Whether a person's name in small letters is too unsure to be one."""
+    written = text[name.start : name.end]
+    return name.kind == "PERSON" and name.score < _SMALL_LEAST and written.isascii() and written.islower()
 
 
 def _blank(found: re.Match[str]) -> str:

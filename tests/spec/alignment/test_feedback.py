@@ -67,7 +67,7 @@ def test_consented_feedback_becomes_pairs(gateway: Running, tmp_path: Path) -> N
     """A better answer, a thumb up and a thumb down on one question, a whole pair; each row names its person opaquely."""
     first = ask(gateway, "kim", "What is tea?", "No idea.")
     say(gateway, "kim", request_id=first, better="A drink made of leaves.", consent=True)
-    up, down = ask(gateway, "lee", "What is wool?", "Hair of sheep."), ask(gateway, "lee", "What is wool?", "Go away.")
+    up, down = ask(gateway, "lee", "What is wool made of?", "Hair of sheep."), ask(gateway, "lee", "What is wool made of?", "Go away.")
     say(gateway, "lee", request_id=up, rating="up", consent=True)
     say(gateway, "lee", request_id=down, rating="down", consent=True)
     assert say(gateway, "kim", prompt="What is rain?", chosen="Water.", rejected="Who knows.", consent=True)["consent"]
@@ -76,7 +76,7 @@ def test_consented_feedback_becomes_pairs(gateway: Running, tmp_path: Path) -> N
     assert sorted(texts(output)) == [
         ("What is rain?", "Water.", "Who knows."),
         ("What is tea?", "A drink made of leaves.", "No idea."),
-        ("What is wool?", "Hair of sheep.", "Go away."),
+        ("What is wool made of?", "Hair of sheep.", "Go away."),
     ]
     rows: list[Any] = [row.value for row in read_rows(output)]
     assert {row["subject"] for row in rows} == {subject_key("kim", KEY), subject_key("lee", KEY)}

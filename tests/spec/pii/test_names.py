@@ -211,3 +211,15 @@ def test_a_policy_with_names_redacts_them_as_they_stream(tmp_path: Path) -> None
     assert out.startswith("Last Friday ")
     assert "입니다. 我叫" in out
     assert end.verdict.not_looked_for == ()
+
+
+@pytest.mark.parametrize("text", ["Ask [PERSON] about [EMAIL_ADDRESS:9a1c04].", "[LOCATION], [ORGANIZATION]"])
+def test_what_stands_in_the_place_of_data_is_no_name(text: str) -> None:
+    """A text that was scrubbed is scrubbed."""
+    assert Scrubber().find(text) == ()
+
+
+def test_small_letters_are_a_name_only_when_the_tagger_is_sure() -> None:
+    """A thing that is asked about is nobody; a first name in a hurry is somebody."""
+    assert Scrubber().find("What is rain?") == ()
+    assert [entity.type for entity in Scrubber().find("i met john yesterday")] == ["PERSON"]
