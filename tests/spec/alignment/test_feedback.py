@@ -67,7 +67,10 @@ def test_consented_feedback_becomes_pairs(gateway: Running, tmp_path: Path) -> N
     """A better answer, a thumb up and a thumb down on one question, a whole pair; each row names its person opaquely."""
     first = ask(gateway, "kim", "What is tea?", "No idea.")
     say(gateway, "kim", request_id=first, better="A drink made of leaves.", consent=True)
-    up, down = ask(gateway, "lee", "What is wool made of?", "Hair of sheep."), ask(gateway, "lee", "What is wool made of?", "Go away.")
+    up, down = (
+        ask(gateway, "lee", "What is wool made of?", "Hair of sheep."),
+        ask(gateway, "lee", "What is wool made of?", "Go away."),
+    )
     say(gateway, "lee", request_id=up, rating="up", consent=True)
     say(gateway, "lee", request_id=down, rating="down", consent=True)
     assert say(gateway, "kim", prompt="What is rain?", chosen="Water.", rejected="Who knows.", consent=True)["consent"]
