@@ -18,7 +18,7 @@ import asyncio
 import logging
 import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -69,6 +69,8 @@ from guard.verdict import Category, Direction
 
 logger = logging.getLogger("haechi.gateway")
 
+_LAST_WORDS_S = 5.0
+"""For requests that were cut off to record their end; a guard's thread that is under way is not interrupted."""
 Handler = Callable[[Visit], Awaitable[None]]
 
 
@@ -128,8 +130,12 @@ class Pipeline:
             raise TooBusy("too many requests are under way", hint="try again in a moment")
 
     async def aclose(self) -> None:
-        """Close what the parts hold open, once no request is under way."""
+        """Close what the parts hold open, once no request is under way: one that was cut off has its end to record."""
         self.lane.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS_S):
+                while self._under_way:
+                    await asyncio.sleep(0.01)
         await self._parts.upstream.aclose()
         self._parts.maps.close()
         self._parts.log.close()  # may wait for the disk; nothing else is left to do on this loop
