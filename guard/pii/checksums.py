@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import date
+from operator import mul
 
 _NO_DIGIT = str.maketrans("", "", " .-‐‑‒–—―−/()+")
 
@@ -20,18 +21,16 @@ def compact(value: str) -> str:
 
 def weighted(digits: str, weights: Sequence[int]) -> int:
     """Sum of digit times weight."""
-    return sum(int(d) * w for d, w in zip(digits, weights, strict=False))
+    return sum(map(mul, map(int, digits), weights))
+
+
+_DOUBLED = str.maketrans("0123456789", "0246813579")
 
 
 def luhn(digits: str) -> bool:
     """ISO/IEC 7812-1 annex B."""
-    total = 0
-    for at, char in enumerate(reversed(digits)):
-        digit = int(char)
-        if at % 2:
-            digit = digit * 2 - 9 if digit > 4 else digit * 2
-        total += digit
-    return total % 10 == 0
+    doubled = digits[-2::-2].translate(_DOUBLED)
+    return (sum(map(int, digits[-1::-2])) + sum(map(int, doubled))) % 10 == 0
 
 
 def mod97(value: str) -> bool:

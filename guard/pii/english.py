@@ -109,6 +109,8 @@ _VAT_SHAPES = (
 _STATE_LICENCE = "[A-Za-z]{0,2}[0-9]{5,14}[A-Za-z]?"
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec)[a-z]{0,6}"
 
+_LABEL = "(?:[Oo]ffice|[Ff]ax|[Hh]ome|[Mm]obile|[Cc]ell|[Ww]ork)"
+
 SPECS = [
     PatternSpec(
         "US_SSN", "us-ssn", f"[0-9]{{3}}(?:{DASH}| )?[0-9]{{2}}(?:{DASH}| )?[0-9]{{4}}", Lane.DIGITS, 11, check=social_security,
@@ -170,7 +172,8 @@ SPECS = [
     ),
     PatternSpec(
         "PHONE_NUMBER", "labelled-phone",
-        "(?P<v>\\(?[0-9]{2,5}\\)?(?:[-. ]{0,2}[0-9]{2,8}){1,4})[- ]\\(?(?:[Oo]ffice|[Ff]ax|[Hh]ome|[Mm]obile|[Cc]ell|[Ww]ork)",
+        # The look-ahead refuses a number without a label before its digits are split in every way.
+        f"(?=[-0-9. ()]{{6,50}}+{_LABEL})(?P<v>\\(?[0-9]{{2,5}}\\)?(?:[-. ]{{0,2}}[0-9]{{2,8}}){{1,4}})[- ]\\(?{_LABEL}",
         Lane.DIGITS, 60, check=labelled, digits=6, left=LEFT, right="(?![A-Za-z])",
     ),
     PatternSpec(

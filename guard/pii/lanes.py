@@ -11,14 +11,23 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 import ahocorasick
 import regex
 
-from guard.pii.pattern import NUMBER_LEFT, WORD_LEFT, Hit, Lane, Pattern, PatternSpec, hold_expression
+from guard.pii.pattern import (
+    NUMBER_LEFT,
+    WORD_LEFT,
+    Hit,
+    Lane,
+    Pattern,
+    PatternSpec,
+    hold_expression,
+    outline_expression,
+)
 
 
 class Finder(Protocol):
@@ -34,9 +43,7 @@ class Finder(Protocol):
 
 
 _DIGIT = re.compile("[0-9]")
-_DIGITS = re.compile("[0-9]+")
-_ASCII_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-_MOST_LETTERS = 8  # before the first digit of a token
+_CANDIDATE = re.compile("(?<![0-9A-Za-z])[A-Za-z]{0,8}+[0-9]")
 _NUMBERS = re.compile("[0-9]{1,40}+(?:[-\u2010-\u2015\u2212. /()+]{1,3}[0-9]{1,20}+){0,8}")
 _TOKEN = re.compile("[0-9A-Za-z]{1,80}")
 _MANY_DIGITS = 24
@@ -49,6 +56,9 @@ _AFTER_FEW_DIGITS = frozenset(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 )
 _MOST_SHAPES = 20_000  # shapes remembered: some megabytes at most
+_OUTLINE = 16  # code points of a candidate that choose what it can be
+_ALL_ZERO = str.maketrans("123456789", "000000000")
+_OTHER = "\uffff"  # for a character that no pattern of numbers names
 # What may stand between two tokens of one match, or after the last one: signs, a counter, an ordinal, a month.
 _BETWEEN = re.compile(
     "[-\u2010-\u2015\u2212. /()+,:·]{0,4}"
@@ -65,22 +75,19 @@ class _Token:
     first: int
 
 
+def _opened(text: str, first: int) -> int:
+    """Where the at most two plus signs and parentheses before the digit at `first` begin."""
+    start = first
+    while start and first - start < 2 and text[start - 1] in _OPENERS:
+        start -= 1
+    return start
+
+
 def _tokens(text: str, begin: int) -> Iterator[_Token]:
-    """Every run of ASCII letters and digits that has a digit after at most `_MOST_LETTERS` letters."""
-    for run in _DIGITS.finditer(text, begin):
-        first = run.start()
-        lowest = max(0, first - _MOST_LETTERS)
-        while first > lowest and text[first - 1] in _ASCII_LETTERS:
-            first -= 1
-        before = text[first - 1] if first else ""
-        if before in _ASCII_LETTERS or ("0" <= before <= "9"):
-            continue
-        start = first
-        if before in _OPENERS and first == run.start():
-            start -= 1
-            if start and text[start - 1] in _OPENERS:
-                start -= 1
-        yield _Token(start, first)
+    """Every run of ASCII letters and digits that has a digit after at most eight letters."""
+    for run in _CANDIDATE.finditer(text, begin):
+        first, digit = run.span()
+        yield _Token(_opened(text, first) if digit - first == 1 else first, first)
 
 
 class DigitFinder:
@@ -90,43 +97,55 @@ class DigitFinder:
         self._patterns = [Pattern(spec) for spec in specs]
         self._longest = max(spec.longest for spec in specs)
         self._lengths = sorted({spec.token for spec in specs})
-        self._chosen: dict[tuple[str, bool, int, int], list[Pattern]] = {}
+        self._chosen: dict[tuple[str, bool, int, int, str], list[Pattern]] = {}
         self._holds = [hold_expression([spec]) for spec in specs]
+        self._outlines = [outline_expression(spec) for spec in specs]
         self._hold = hold_expression(specs)
 
     def scan(self, text: str) -> Iterator[Hit]:
-        if _DIGIT.search(text) is None:
-            return
-        for candidate in _tokens(text, 0):
-            first = candidate.first
+        for run in _CANDIDATE.finditer(text):
+            first, digit = run.span()
+            start, digits, outline = first, _MANY_DIGITS, ""
+            numbers = _NUMBERS.match(text, first) if digit - first == 1 else None
+            if numbers is not None:
+                after = text[numbers.end() : numbers.end() + 1]
+                outline = numbers.group().translate(_ALL_ZERO)
+                digits = outline.count("0")
+                if digits < _FEW_DIGITS and after not in _AFTER_FEW_DIGITS:
+                    continue  # 3, 12.5, 100: only what some signs follow can still be anything
+                outline += after if after in _AFTER_FEW_DIGITS or after.isascii() else _OTHER
+                if first and text[first - 1] in _OPENERS:
+                    start = _opened(text, first)
             token = _TOKEN.match(text, first)
             length = token.end() - first if token is not None else 1
-            numbers = _NUMBERS.match(text, first)
-            digits = _MANY_DIGITS
-            if numbers is not None:
-                digits = sum(map(str.isdigit, numbers.group()))
-                if digits < _FEW_DIGITS and text[numbers.end() : numbers.end() + 1] not in _AFTER_FEW_DIGITS:
-                    continue  # 3, 12.5, 100: only what some signs follow can still be anything
-            for at in range(candidate.start, first + 1):
-                yield from _hits(self._suited(text, at, digits, length), text, at)
+            for at in range(start, first + 1):
+                patterns = self._suited(text, at, digits, length, text[at:first] + outline)
+                if patterns:
+                    yield from _hits(patterns, text, at)
 
-    def _suited(self, text: str, at: int, digits: int, length: int) -> list[Pattern]:
-        """The patterns that a candidate of this shape can be. Few shapes occur, so each choice is made once."""
+    def _suited(self, text: str, at: int, digits: int, length: int, outline: str) -> list[Pattern]:
+        """The patterns that a candidate of this shape can be. Few shapes occur, so each choice is made once.
+
+        outline: the candidate with every digit as 0 and one character more; empty where it begins with a letter.
+        """
         chained = at > 1 and text[at - 1] in "-." and text[at - 2].isdigit()
-        key = (text[at : at + 2], chained, min(digits, _MANY_DIGITS), bisect_right(self._lengths, length))
+        outline = outline[:_OUTLINE]
+        key = (text[at : at + 2], chained, min(digits, _MANY_DIGITS), bisect_right(self._lengths, length), outline)
         patterns = self._chosen.get(key)
         if patterns is None:
             beginning = key[0]
             patterns = [
                 pattern
-                for pattern, held in zip(self._patterns, self._holds, strict=True)
+                for pattern, held, outlined in zip(self._patterns, self._holds, self._outlines, strict=True)
                 if pattern.spec.digits <= digits
                 and pattern.spec.token <= length
                 and not (chained and pattern.spec.left == NUMBER_LEFT)
                 and held.match(beginning, partial=True) is not None
+                and (not outline or outlined.match(outline, partial=True) is not None)
             ]
-            if len(self._chosen) < _MOST_SHAPES:
-                self._chosen[key] = patterns
+            if len(self._chosen) >= _MOST_SHAPES:
+                self._chosen.clear()
+            self._chosen[key] = patterns
         return patterns
 
     def begun(self, text: str) -> int:
@@ -158,13 +177,15 @@ class DigitFinder:
         return reaching
 
 
-def _hits(patterns: list[Pattern], text: str, at: int) -> Iterator[Hit]:
+def _hits(patterns: list[Pattern], text: str, at: int) -> list[Hit]:
+    hits = []
     for pattern in patterns:
         found = pattern.expression.match(text, at)
         if found is not None:
             hit = pattern.confirm(text, found)
             if hit is not None:
-                yield hit
+                hits.append(hit)
+    return hits
 
 
 _LOCAL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._%+-")
@@ -260,6 +281,12 @@ class _Group:
     longest: int
 
 
+def _either_of_two(pairs: Iterable[str]) -> re.Pattern[str]:
+    """Where a character stands that begins one of the pairs, before one that ends one of them."""
+    first, second = ("".join(sorted({pair[at] for pair in pairs})) for at in (0, 1))
+    return re.compile(f"[{re.escape(first)}](?=[{re.escape(second)}])")
+
+
 class LiteralFinder:
     """Patterns that begin with one of a set of words.
 
@@ -288,8 +315,7 @@ class LiteralFinder:
             pair: [(tuple(literals), groups[rule]) for rule, literals in by_rule.items()]
             for pair, by_rule in pairs.items()
         }
-        characters = "".join(sorted({pair[0] for pair in pairs}))
-        self._first = re.compile(f"[{re.escape(characters)}]") if characters else None
+        self._first = _either_of_two(pairs) if pairs else None
         self._prefixes: dict[str, bool] = {}
         for spec in specs:
             for prefix in (literal[:n] for literal in spec.literals for n in range(1, len(literal))):

@@ -14,6 +14,7 @@ import enum
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import regex
 
@@ -84,8 +85,7 @@ class PatternSpec:
     category: Category = Category.PII
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """A confirmed pattern in the plain view. context: the word that raised the score, else empty."""
 
     spec: PatternSpec
@@ -159,3 +159,21 @@ def hold_expression(specs: list[PatternSpec]) -> regex.Pattern[str]:
     """
     parts = [f"{spec.left}(?:{spec.body.replace('(?P<v>', '(?:')})" for spec in specs]
     return regex.compile(f"(?:{'|'.join(parts)})[-.]?{END}")
+
+
+_WITH_DIGITS = re.compile(r"\{[^}]*\}|\\.|\[[^]]*\]|[0-9]")
+
+
+def outline_expression(spec: PatternSpec) -> regex.Pattern[str]:
+    """Matches, perhaps partially, whatever the pattern may match when every digit of the text is written as 0.
+
+    Every digit and every class with a digit is widened to all digits: it refuses nothing that the pattern accepts.
+    """
+
+    def widened(found: re.Match[str]) -> str:
+        part = found.group()
+        if part[0] in "{\\" or not re.search("[0-9]", part):
+            return part
+        return f"[0-9{part[1:]}" if part[0] == "[" else "[0-9]"
+
+    return regex.compile(f"(?:{_WITH_DIGITS.sub(widened, spec.body)}){spec.right}")
