@@ -144,23 +144,21 @@ class SecondSigner:
             public = SecondKey(origin, _private(seed).public_key().public_bytes_raw())
             write_once(self._folder / PUBLIC_FILE, f"{public.line()}\n".encode("ascii"))
             write_once(self._folder / SEED_FILE, self._kms.wrap(seed, _BOUND))
-        private = self._load()
-        if private is None:
-            raise KeysUnavailable(f"{self._folder / SEED_FILE} is gone", hint="restore it from its backup")
-        return SecondKey(origin, private.public_key().public_bytes_raw())
+        return SecondKey(origin, self._read().public_key().public_bytes_raw())
 
     def _load(self) -> MLDSA44PrivateKey | None:
-        if self._private is None:
-            try:
-                wrapped = (self._folder / SEED_FILE).read_bytes()
-            except FileNotFoundError:
-                return None
-            except OSError as error:
-                raise KeysUnavailable(
-                    f"{self._folder / SEED_FILE} cannot be read: {error.strerror}", hint="check its owner and mode"
-                ) from error
-            self._private = _private(self._kms.unwrap(wrapped, _BOUND))
+        if self._private is None and (self._folder / SEED_FILE).exists():
+            self._private = self._read()
         return self._private
+
+    def _read(self) -> MLDSA44PrivateKey:
+        path = self._folder / SEED_FILE
+        try:
+            return _private(self._kms.unwrap(path.read_bytes(), _BOUND))
+        except OSError as error:
+            raise KeysUnavailable(
+                f"{path} cannot be read: {error.strerror}", hint="restore it, or check its owner and mode"
+            ) from error
 
 
 def second_key(folder: Path) -> SecondKey | None:

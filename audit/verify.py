@@ -15,6 +15,7 @@ import hashlib
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -109,11 +110,9 @@ def verify_folder(
     """
     memory = Pins(pins or Pins.beside(folder))
     remembered = memory.notes()
-    store: Store | None = None
     try:
-        store = Place(folder, database).open_existing()
-        key = VerifierKey.parse((folder / "public.key").read_text("ascii"))
-        with store.snapshot():
+        with closing(Place(folder, database).open_existing()) as store, store.snapshot():
+            key = VerifierKey.parse((folder / "public.key").read_text("ascii"))
             proofs, problems = _verify_logs(store, key, remembered, key_check)
             second = second or second_key(folder)
             if second is not None:
@@ -125,9 +124,6 @@ def verify_folder(
         raise TamperedLog(
             f"the database {folder / 'log.db'} is damaged: {error}", hint="copy it before doing anything else"
         ) from error
-    finally:
-        if store is not None:
-            store.close()
     shown = tuple(p for p in proofs if tenant is None or p.log.rsplit("/", 1)[-1] in {tenant, "_system"})
     if not any(proof.records for proof in proofs) and not problems:
         raise NothingToVerify(f"{folder} holds no record", hint="nothing was logged yet, or everything is gone")
@@ -172,6 +168,7 @@ def _verify_logs(
     system = f"{key.name}/_system"
     said = _read_system_log(store, system)
     problems += [f"log {name} is named by the system log and is gone" for name in said.heads if name not in names]
+    problems += [f"log {name} is not of the family {key.name}" for name in names if not name.startswith(f"{key.name}/")]
     pinned = _pin(VerifierKey(system, key.public), remembered.get(system))
     said.known = pinned.size if isinstance(pinned, Claim) else 0
     checker = _LogChecker(store, said, numbers, key_check)

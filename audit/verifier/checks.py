@@ -191,7 +191,7 @@ class Folder:
         newest = max(expected, default=0)
         pinned, root = (-1, b"") if pin is None else read_note(pin, log, self.public)
         named, head, head_root = self.heads.get(log, (known, -1, ""))
-        tree, last = Tree(), 0
+        tree, last, bodies = Tree(), 0, 0
         for seq, data in self.db.execute("select seq, header from leaf where log = ? order by seq", (log,)):
             if seq != tree.size:
                 raise Wrong(f"record {tree.size} is missing")  # step 2
@@ -202,6 +202,7 @@ class Folder:
             tree.add(blob(data))
             self._count(seq, header)
             self._verify_bodies(log, seq, header)
+            bodies += len(header["segs"])
             if tree.size in expected and expected.pop(tree.size) != (tree.root(), tree.edge()):  # step 3
                 raise Wrong(f"records up to {seq} are not the ones that were signed")
             if tree.size == pinned and tree.root() != root:  # step 4
@@ -210,6 +211,8 @@ class Folder:
                 raise Wrong(f"records up to {seq} are not the ones that the system log names")
         if expected or max(pinned, head) > tree.size:
             raise Wrong("more was signed than is here")
+        if self.db.execute("select count(*) from body where log = ?", (log,)).fetchone()[0] != bodies:
+            raise Wrong("there is content of no record")
         edge = self.db.execute("select size, hashes, sts from edge where log = ?", (log,)).fetchone()
         if edge is None or (edge[0], blob(edge[1]), edge[2]) != (tree.size, tree.edge(), last):
             raise Wrong("the records do not lead to the stored tree")

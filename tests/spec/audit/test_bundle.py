@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -24,6 +25,7 @@ from audit.rights.bundle import SCHEMA, export_subject
 from audit.rights.envelope import decrypt, encrypt, new_identity
 from audit.rights.errors import InvalidRecipient
 from audit.tiles import write_tiles
+from audit.verifier.__main__ import WRONG, verify_bundle
 
 from .conftest import request
 
@@ -111,12 +113,6 @@ def text(files: Files, name: str, old: bytes, new: bytes) -> None:
     files[name] = files[name].replace(old, new, 1)
 
 
-def other_kid(files: Files) -> None:
-    manifest = json.loads(files["manifest.json"])
-    manifest["kids"] = ["0" * 32]
-    files["manifest.json"] = json.dumps(manifest).encode()
-
-
 def new_content(listed: list[dict[str, Any]]) -> None:
     listed[0]["segments"][0]["content"] = base64.b64encode(b"something else").decode()
     listed[0]["segments"][0]["text"] = "something else"
@@ -126,56 +122,125 @@ def swapped_segments(listed: list[dict[str, Any]]) -> None:
     listed[0]["segments"], listed[1]["segments"] = listed[1]["segments"], listed[0]["segments"]
 
 
-ATTACKS: dict[str, Callable[[Files], object]] = {
-    "a record is left out": records(lambda listed: listed.pop(1)),
-    "a record stands twice": records(lambda listed: listed.append(listed[0])),
-    "another text": records(lambda listed: listed[0]["segments"][0].update(text="other")),
-    "another content": records(new_content),
-    "another key": records(
-        lambda listed: listed[0]["segments"][0].update(record_key=base64.b64encode(bytes(32)).decode())
-    ),
-    "another ciphertext": records(lambda listed: listed[0]["segments"][0].update(ciphertext="AAAA")),
-    "segments of another record": records(swapped_segments),
-    "a segment is left out": records(lambda listed: listed[0]["segments"].clear()),
-    "another decision": records(lambda listed: listed[0].update(decision="block")),
-    "another leaf": records(lambda listed: listed[0].update(leaf=listed[0]["leaf"].replace('"ti":0', '"ti":1'))),
-    "another number": records(lambda listed: listed[0].update(seq=0)),
-    "another checkpoint": lambda files: text(files, "checkpoint", b"\n13\n", b"\n14\n"),
-    "a header is missing": lambda files: files.update(
-        {"headers.bin": files["headers.bin"][: len(files["headers.bin"]) // 2]}
-    ),
-    "headers of nothing": lambda files: files.update({"headers.bin": b""}),
-    "other keys": other_kid,
-    "a file more": lambda files: files.update({"extra.exe": b"MZ"}),
-    "no page": lambda files: files.pop("index.html"),
-    "records that are no list": lambda files: files.update({"records.json": b'{"a": 1}'}),
-    "records that are no JSON": lambda files: files.update({"records.json": b"[" * 100_000}),
-    "duplicate keys": lambda files: text(files, "records.json", b'"seq":', b'"seq": 0, "seq":'),
-    "a proof of another form": lambda files: files.update(
-        {name: data.replace(b"@v1", b"@v2") for name, data in files.items() if name.startswith("proofs/")}
-    ),
-}
+def again(listed: list[dict[str, Any]]) -> None:
+    listed[0]["segments"].append(listed[0]["segments"][0])
 
 
-def test_the_verifier_finds_every_alteration(made: Path) -> None:
+def manifest(**changes: object) -> Callable[[Files], None]:
+    def alter(files: Files) -> None:
+        files["manifest.json"] = json.dumps({**json.loads(files["manifest.json"]), **changes}).encode()
+
+    return alter
+
+
+def proofs(old: bytes, new: bytes) -> Callable[[Files], None]:
+    """Every proof with its first match replaced."""
+
+    def alter(files: Files) -> None:
+        for name in [name for name in files if name.startswith("proofs/")]:
+            files[name] = re.sub(old, new, files[name], count=1)
+
+    return alter
+
+
+def half_of_the_headers(files: Files) -> None:
+    files["headers.bin"] = files["headers.bin"][: len(files["headers.bin"]) // 2]
+
+
+A_HASH = base64.b64encode(b"h" * 32) + b"\n"
+ATTACKS: dict[str, tuple[str, Callable[[Files], object]]] = {
+    "a record is left out": ("the bundle leaves out record", records(lambda listed: listed.pop(1))),
+    "a record stands twice": ("a record stands twice", records(lambda listed: listed.append(listed[0]))),
+    "another text": (
+        "is not its content", records(lambda listed: listed[0]["segments"][0].update(text="other"))
+    ),
+    "another content": ("holds another content", records(new_content)),
+    "another key": (
+        "not the one it was committed to",
+        records(lambda listed: listed[0]["segments"][0].update(record_key=base64.b64encode(bytes(32)).decode())),
+    ),
+    "another ciphertext": (
+        "is not the one that was recorded", records(lambda listed: listed[0]["segments"][0].update(ciphertext="AAAA"))
+    ),
+    "segments of another record": ("not the segments of this person", records(swapped_segments)),
+    "a segment is left out": (
+        "not the segments of this person", records(lambda listed: listed[0]["segments"].clear())
+    ),
+    "a segment twice": ("a segment stands twice", records(again)),
+    "another decision": ("something else than its leaf", records(lambda listed: listed[0].update(decision="block"))),
+    "another leaf": (
+        "not the one it was committed to",
+        records(lambda listed: listed[0].update(leaf=listed[0]["leaf"].replace('"ti":0', '"ti":1'))),
+    ),
+    "another leaf outside what keys are bound to": (
+        "does not lead",
+        records(lambda listed: listed[0].update(
+            time_us=1, leaf=re.sub('"sts":[0-9]+', '"sts":1', listed[0]["leaf"])
+        )),
+    ),
+    "another number": ("are not of the same numbers", records(lambda listed: listed[0].update(seq=0))),
+    "another checkpoint": ("", lambda files: text(files, "checkpoint", b"\n13\n", b"\n14\n")),
+    "another size": ("the checkpoint is of another size", manifest(size=14)),
+    "another family of logs": ("another family of logs", manifest(log="other.example/audit/default")),
+    "a later version": ("knows version 1 only", manifest(haechi_export=2)),
+    "a header is missing": ("ends within a record", half_of_the_headers),
+    "headers of nothing": ("not the ones that were signed", lambda files: files.update({"headers.bin": b""})),
+    "other keys": ("not the segments of this person", manifest(kids=["0" * 32])),
+    "a file more": ("missing or unknown", lambda files: files.update({"extra.exe": b"MZ"})),
+    "no page": ("missing or unknown", lambda files: files.pop("index.html")),
+    "records that are no list": ("", lambda files: files.update({"records.json": b'{"a": 1}'})),
+    "records that are no JSON": ("", lambda files: files.update({"records.json": b"[" * 100_000})),
+    "duplicate keys": ("stands twice", lambda files: text(files, "records.json", b'"seq":', b'"seq": 0, "seq":')),
+    "a proof of another form": ("its proof is not in its form", proofs(b"@v1", b"@v2")),
+    "a proof of another place": ("does not lead to the signed root", proofs(b"[A-Za-z0-9+/]{43}=\n", A_HASH)),
+    "a proof that leaves out a hash": ("does not lead to the signed root", proofs(b"[A-Za-z0-9+/]{43}=\n", b"")),
+    "a proof of too many hashes": ("its proof is too long", proofs(b"\n\n", b"\n" + A_HASH * 3 + b"\n")),
+    "a proof of ten thousand hashes": ("its proof is not in its form", proofs(b"\n\n", b"\n" + A_HASH * 10_000 + b"\n")),
+    "a proof with a hash of three bytes": ("its proof is too long", proofs(b"[A-Za-z0-9+/]{43}=\n", b"AAAA\n")),
+}  # fmt: skip
+
+
+def refusal(bundle: Path, key: str) -> str:
+    try:
+        return f"intact, and {verify_bundle(bundle, key, None)}"
+    except WRONG as error:
+        return f"refused: {error}"
+
+
+def test_the_verifier_finds_every_alteration_and_says_which(made: Path) -> None:
     """Whoever alters a bundle also makes its hashes fit; the tree is what they cannot make fit."""
     honest = files_of(made / "b.zip")
-    from audit.verifier.__main__ import WRONG, verify_bundle
-
     key = (made / "public.key").read_text()
-    for name, attack in ATTACKS.items():
+    for name, (said, attack) in ATTACKS.items():
         files = dict(honest)
         attack(files)
         write(made / "b.zip", files)
-        try:
-            verify_bundle(made / "b.zip", key, None)
-        except WRONG:
-            continue
-        pytest.fail(name)
+        assert re.search(f"refused: .*{said}", refusal(made / "b.zip", key)), name
     write(made / "b.zip", {**honest, "index.html": b"<p>other"}, honest_manifest=False)
     assert verify(made)[0] == 1
     (made / "b.zip").write_bytes(b"PK\x05\x06 and no more")
     assert verify(made)[0] == 1
+
+
+def test_an_archive_that_is_not_what_it_lists_is_refused_before_it_is_unpacked(made: Path) -> None:
+    """A file twice, a file that no list names, and one that claims to be larger than any bundle."""
+    honest = files_of(made / "b.zip")
+    write(made / "b.zip", {**honest, "extra.txt": b"?"}, honest_manifest=False)
+    assert verify(made) == (1, "tampered: the archive holds other files than the manifest names\n")
+    write(made / "b.zip", honest)
+    with zipfile.ZipFile(made / "list.zip", "w") as archive:
+        archive.writestr("manifest.json", b"[]")
+    assert refusal(made / "list.zip", "") == "refused: the manifest is not an object"
+    with zipfile.ZipFile(made / "b.zip", "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("checkpoint", b"another")
+    code, said = verify(made)
+    assert (code, "a file stands twice" in said) == (1, True)
+    write(made / "b.zip", honest)
+    whole = bytearray((made / "b.zip").read_bytes())
+    spot = whole.rindex(b"PK\x01\x02") + 24  # the uncompressed size in the last entry of the directory
+    whole[spot : spot + 4] = (2**32 - 2).to_bytes(4, "little")
+    (made / "b.zip").write_bytes(whole)
+    assert "more than a bundle can hold" in refusal(made / "b.zip", "")
 
 
 def test_another_familys_key_does_not_fit(made: Path, tmp_path: Path) -> None:

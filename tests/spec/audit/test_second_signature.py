@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import sqlite3
 import subprocess
 import sys
@@ -11,10 +12,11 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 
 from audit import AuditLog
-from audit.errors import KeysUnavailable, TamperedLog
+from audit.errors import KeysUnavailable, MalformedNote, TamperedLog
 from audit.note import VerifierKey, parse, verify
+from audit.pins import Pins
 from audit.second import PUBLIC_FILE, SEED_FILE, SecondKey
-from audit.verifier.__main__ import is_signed_twice, read_second_key
+from audit.verifier.__main__ import Wrong, is_signed_twice, read_second_key
 from audit.verify import Outcome, verify_folder
 from haechi.cli.main import main
 
@@ -70,6 +72,45 @@ def test_the_vector_verifies_and_no_changed_bit_of_it_does() -> None:
             key.signed_at(wrong)
         with pytest.raises(InvalidSignature):
             is_signed_twice(wrong, *read_second_key(line))
+
+
+def test_a_key_line_of_another_kind_or_name_is_refused() -> None:
+    """By both verifiers; the line's own hash binds name, kind and key."""
+    name, key_id, encoded = (VECTOR / PUBLIC_FILE).read_text("ascii").strip().split("+", 2)
+    raw = base64.b64decode(encoded)
+    for line in (
+        f"other.example/audit+{key_id}+{encoded}",
+        f"{name}+00000000+{encoded}",
+        f"{name}+{key_id}+{base64.b64encode(raw[:-1]).decode()}",
+        f"{name}+{key_id}+{base64.b64encode(bytes([1]) + raw[1:]).decode()}",
+    ):
+        with pytest.raises(MalformedNote):
+            SecondKey.parse(line)
+        with pytest.raises(Wrong, match="does not fit itself"):
+            read_second_key(line)
+
+
+def test_a_remembered_checkpoint_with_a_wrong_second_signature_is_found(twice: Path) -> None:
+    """The folder is honest, and what was put outside is not; a log that was never signed has none to lack."""
+    [path] = [path for path in Pins.beside(twice).glob("*.note") if path.read_bytes().startswith(SYSTEM.encode())]
+    good = path.read_bytes()
+    spot = good.rindex(b" ") + 40
+    path.write_bytes(good[:spot] + (b"A" if good[spot : spot + 1] != b"A" else b"B") + good[spot + 1 :])
+    assert "remembered" in str(verify_folder(twice).problems)
+    assert independent(twice) == 1
+    path.write_bytes(good)
+    with sqlite3.connect(twice / "log.db") as db:
+        db.execute("delete from checkpoint where log not like '%_system'")
+    db.close()
+    assert not verify_folder(twice).problems
+    assert independent(twice) == 3
+
+
+def test_a_system_log_that_never_was_signed_twice_is_refused_where_it_must_be(history: Path) -> None:
+    """The auditor holds a second key, and every checkpoint of the folder lacks the signature."""
+    key = SecondKey.parse((VECTOR / PUBLIC_FILE).read_text("ascii"))
+    mine = SecondKey("haechi.local/audit", key.public)
+    assert "lacks the second signature" in str(verify_folder(history, second=mine).problems)
 
 
 def test_it_is_off_by_default_and_ed25519_stays_in_front(history: Path) -> None:
