@@ -15,7 +15,7 @@ from audit import canonical
 from audit.events import Event, EventType, Segment
 from audit.log import AuditLog
 from audit.publisher import SYSTEM
-from audit.rights.errors import StepRefused, UnknownRequest
+from audit.rights.errors import ConflictingStep, StepRefused, UnknownRequest
 from audit.store_port import Store
 
 CLOCK_HOURS = 72
@@ -101,13 +101,20 @@ def take(log: AuditLog, incident_id: str, step: BreachStep, *, who: str, ticket:
 
     Raises:
         StepRefused: it is closed, opened again, or who, ticket or note is missing.
+        ConflictingStep: somebody else took a step at the same time; nothing has changed but by theirs.
     """
     incident = find_incident(log, incident_id)
     if incident.closed or step is BreachStep.OPENED or not note:
         raise StepRefused("a step of an open incident has a note", hint="haechi audit breach show ID")
-    last = incident.steps[-1].record
-    _append(log, incident.id, step, last, incident.due_us, incident.aware_us, _file(who, ticket, note))
-    return find_incident(log, incident.id)
+    return _take(log, incident, step, _file(who, ticket, note))
+
+
+def _take(log: AuditLog, incident: Incident, step: BreachStep, file: Segment) -> Incident:
+    seq = _append(log, incident.id, step, incident.steps[-1].record, incident.due_us, incident.aware_us, file)
+    now = find_incident(log, incident.id)
+    if all(one.seq != seq for one in now.steps):
+        raise ConflictingStep("somebody else took a step of this incident just now", hint="look at it again")
+    return now
 
 
 def incidents(log: AuditLog) -> list[Incident]:
@@ -180,8 +187,8 @@ def extent(log: AuditLog, tenant: str, since_us: int, until_us: int) -> Extent:
 
 def _append(
     log: AuditLog, name: str, step: BreachStep, previous: str, due_us: int, aware_us: int, file: Segment
-) -> None:
-    log.record(
+) -> int:
+    return log.record(
         Event(
             EventType.BREACH_STEP, SYSTEM, name, act="breach", decision="none", reason=step.value, previous=previous,
             until_us=due_us, count=aware_us, segments=(file,),

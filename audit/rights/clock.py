@@ -16,7 +16,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import assert_never
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from audit.errors import PartMissing
@@ -116,7 +115,11 @@ class Calendar:
         return datetime.fromtimestamp(at_us / 1e6, tz=UTC).astimezone(self.zone).date()
 
     def last_day(self, received: date, period: Period, pauses: Iterable[Pause] = ()) -> date:
-        """The day whose last hour ends a period in days or months."""
+        """The day whose last hour ends a period in days or months.
+
+        Raises:
+            ValueError: a period in hours has none.
+        """
         day = _count(self, received, period)
         for pause in pauses:
             if period.unit is Unit.WORKING_DAY:
@@ -157,17 +160,13 @@ def add_months(day: date, months: int) -> date:
 
 
 def _count(cal: Calendar, received: date, period: Period) -> date:
-    match period.unit:
-        case Unit.DAY:
-            return received + timedelta(days=period.number)
-        case Unit.HOUR:
-            return received + timedelta(hours=period.number)
-        case Unit.MONTH:
-            return add_months(received, period.number)
-        case Unit.WORKING_DAY:
-            return cal.working_days_after(received, period.number)
-        case _:
-            assert_never(period.unit)
+    if period.unit is Unit.DAY:
+        return received + timedelta(days=period.number)
+    if period.unit is Unit.MONTH:
+        return add_months(received, period.number)
+    if period.unit is Unit.WORKING_DAY:
+        return cal.working_days_after(received, period.number)
+    raise ValueError("hours end at an instant and not with a day")
 
 
 def _days(pause: Pause) -> Iterable[date]:

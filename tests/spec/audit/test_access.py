@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -110,6 +110,9 @@ def test_nobody_approves_themselves_or_without_the_role_or_key(house: Path, tmp_
             approval(log, tmp_path, replace(READ, who="kim"))
         with pytest.raises(ApprovalRefused):
             approval(log, tmp_path, by="eve", wanted=replace(READ, who="lee"))
+        mine = replace(approval(log, tmp_path), reader="kim")
+        with pytest.raises(ApprovalRefused, match="their own"):
+            read_content(log, replace(READ, who="kim"), mine)
         for name, phrase in (("eve", PASSPHRASE), ("kim", "another long passphrase")):
             with pytest.raises(ApprovalRefused):
                 approve(log, READ, approver="kim", key_file=tmp_path / f"{name}.key", passphrase=phrase)
@@ -117,6 +120,17 @@ def test_nobody_approves_themselves_or_without_the_role_or_key(house: Path, tmp_
         make_approver(tmp_path / "kim.key", PASSPHRASE)
     with pytest.raises(ApprovalRefused):
         make_approver(tmp_path / "new.key", "short")
+
+
+def test_a_record_that_is_not_there_is_refused_by_its_number(house: Path) -> None:
+    """Behind the end, before the beginning, of a tenant without a log; nothing is recorded as read."""
+    with AuditLog.open(house) as log:
+        for tenant, seq in (("default", 99), ("default", -1), ("nobody", 0)):
+            with pytest.raises(AccessRefused, match=f"no record {seq}"):
+                read_content(log, replace(READ, who="lee", tenant=tenant, seq=seq))
+            with pytest.raises(AccessRefused, match=f"no record {seq}"):
+                log.read(tenant, seq, who="lee", purpose="incident", ticket="T")
+        assert "access.read" not in types(log)
 
 
 def test_restricted_content_is_read_for_few_purposes_whatever_the_role(house: Path) -> None:
@@ -135,6 +149,7 @@ def test_restricted_content_is_read_for_few_purposes_whatever_the_role(house: Pa
         "[]",
         '{"persons": {"a": {"roles": ["king"]}}}',
         '{"persons": {"a": {"roles": [], "key": "AAAA"}}}',
+        '{"persons": {"a": {"roles": ["investigator"], "rolls": []}}}',
         '{"p": 1}',
     ],
 )
@@ -145,7 +160,23 @@ def test_a_broken_roles_file_lets_nobody_read(house: Path, text: str) -> None:
         read_content(log, replace(READ, who="lee"))
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"id": 1}', "[" * 100_000])
+WHOLE = Approval("a", "log", "r", "eve", "incident", "T", "kim", 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        "[]",
+        '{"id": 1}',
+        "[" * 100_000,
+        json.dumps({**asdict(WHOLE), "reader": ["eve", "lee"]}),
+        json.dumps({**asdict(WHOLE), "until_us": "for ever"}),
+        json.dumps({**asdict(WHOLE), "also": 1}),
+    ],
+    ids=["empty", "no field", "a list", "one field", "deep", "two readers", "no end", "a field more"],
+)
 def test_a_file_that_is_no_approval_is_refused(text: str) -> None:
     """Whatever somebody hands over."""
     with pytest.raises(ApprovalRefused):

@@ -306,6 +306,31 @@ def test_what_is_encrypted_to_a_key_opens_with_it_and_with_no_other(size: int) -
         decrypt(sealed, identity=new_identity()[0])
 
 
+def test_a_file_of_another_kind_of_recipient_or_with_a_changed_head_does_not_open() -> None:
+    """Nor one that asks for more work than any honest file; each is refused before a key is tried in vain."""
+    identity, recipient = new_identity()
+    sealed = encrypt(b"text", recipient=recipient)
+    mac = sealed.index(b"---") + 4
+    bent = bytes([sealed[mac] ^ 1]) if chr(sealed[mac] ^ 1).isalnum() else b"A"
+    last = sealed[mac + 42 : mac + 43]
+    loose = next(d for d in (b"B", b"F", b"J", b"h", b"1") if d != last)  # digits with bits that no byte has
+    locked = encrypt(b"text", passphrase="correct horse")
+    for wrong, opener, says in (
+        (b"-----BEGIN AGE", {"identity": identity}, "not an age file"),
+        (sealed[:mac] + bent + sealed[mac + 1 :], {"identity": identity}, "head was altered"),
+        (sealed[: mac + 42] + loose + sealed[mac + 43 :], {"identity": identity}, "one form"),
+        (locked, {"identity": identity}, "another kind of recipient"),
+        (sealed, {"passphrase": "correct horse"}, "another kind of recipient"),
+        (
+            re.sub(rb" [0-9]+\n", b" 40\n", locked, count=1),
+            {"passphrase": "correct horse"},
+            "another kind of recipient",
+        ),
+    ):
+        with pytest.raises(InvalidRecipient, match=says):
+            decrypt(wrong, **opener)
+
+
 def test_a_passphrase_opens_and_a_mistyped_key_is_refused() -> None:
     """One recipient, of one kind, spelled right."""
     sealed = encrypt(b"text", passphrase="correct horse")

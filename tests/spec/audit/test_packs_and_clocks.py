@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.errors import AuditError
 from audit.packs import FOLDER, RightKind, Status, lint, load, names, read
 from audit.rights.clock import Calendar, Pause, Period, Unit, add_months
+from audit.rights.errors import InvalidPack
 
 GDPR, CCPA, KOREA, CHINA = (load(name).calendar for name in ("gdpr", "ccpa", "kr-pipa", "cn-pipl"))
 
@@ -58,6 +62,8 @@ def test_hours_run_through_nights_and_clock_changes() -> None:
     """72 hours are 72 hours."""
     start = us("2027-03-27T12:00:00+01:00")
     assert GDPR.due_us(start, Period.parse("72 hours")) == start + 72 * 3_600_000_000
+    with pytest.raises(ValueError, match="not with a day"):
+        GDPR.last_day(date(2027, 3, 27), Period.parse("72 hours"))
 
 
 def test_days_on_which_the_clock_stood_still_are_added() -> None:
@@ -134,3 +140,40 @@ def test_the_linter_finds_what_it_is_for() -> None:
         assert old in text
         with pytest.raises(AuditError, match="HAE-A"):
             read("gdpr", text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda pack: pack["statements"].append(pack["statements"][0]), "stands twice"),
+        (lambda pack: pack["statements"].clear(), "there is none"),
+        (lambda pack: pack.update(statements="GDPR 12(3)"), "a list is missing"),
+        (lambda pack: pack.update(title="GDPR"), "a mapping is missing"),
+    ],
+    ids=["an id twice", "no statement", "a text for a list", "a text for a mapping"],
+)
+def test_a_pack_of_another_shape_is_refused(change: Callable[[dict[str, Any]], object], says: str) -> None:
+    """The message says what is missing."""
+    pack = yaml.safe_load((FOLDER / "gdpr.yaml").read_text("utf-8"))
+    change(pack)
+    with pytest.raises(InvalidPack, match=says):
+        read("gdpr", yaml.safe_dump(pack))
+
+
+def test_a_pack_that_is_no_mapping_or_not_there_is_refused() -> None:
+    """A path is no name; the hint lists those that there are."""
+    with pytest.raises(InvalidPack, match="a mapping is missing"):
+        read("gdpr", "- 1")
+    for name in ("atlantis", "../gdpr", ""):
+        with pytest.raises(InvalidPack, match="no pack") as refused:
+            load(name)
+        assert "gdpr" in refused.value.hint
+
+
+def test_the_linter_finds_dates_ahead_and_texts_that_say_nothing() -> None:
+    """A date that nobody can have looked on, and a statement without its article or its text."""
+    text = (FOLDER / "gdpr.yaml").read_text("utf-8")
+    assert any("in the future" in problem for problem in lint(load("gdpr"), date(2020, 1, 1)))
+    for old, new in (("article: GDPR 12(3)", "article: ' '"), ("text: ", "text: short #")):
+        odd = read("gdpr", text.replace(old, new, 1))
+        assert any("says nothing" in problem for problem in lint(odd, date(2026, 12, 1))), old

@@ -11,19 +11,21 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import reportlab
 from hypothesis import given
 from hypothesis import strategies as st
 
 from audit import AuditLog, Event, EventType
 from audit.access import Wanted, read_content
 from audit.erase import Eraser, Why
+from audit.errors import PartMissing
 from audit.packs import RightKind
 from audit.reports.document import LANGUAGES, Report, Table, say
 from audit.reports.kinds import Kind, Wish, make_report, month_before
 from audit.reports.render import cell, plain, to_csv, to_html, to_json, to_pdf, to_text
 from audit.reports.shapes import to_ocsf, to_otel
 from audit.rights import breach
-from audit.rights.errors import InvalidReport, StepRefused
+from audit.rights.errors import ConflictingStep, InvalidReport, StepRefused
 from audit.rights.requests import Asked, By, Desk
 from audit.verify import Outcome, verify_folder
 from haechi.base.clock import FixedClock
@@ -135,6 +137,13 @@ def test_an_incident_has_a_clock_from_awareness_and_is_overdue_after_it(folder: 
         assert one.due_us == aware + 72 * HOUR_US
         assert not one.overdue(one.due_us - 1)
         assert one.overdue(one.due_us)
+        with pytest.raises(StepRefused, match="a ticket"):
+            breach.take(log, one.id, breach.BreachStep.NOTED, who="o", ticket="", note="did it")
+        stale = one
+        one = breach.take(log, one.id, breach.BreachStep.NOTED, who="o", ticket="T", note="did first")
+        with pytest.raises(ConflictingStep):
+            breach._take(log, stale, breach.BreachStep.NOT_NOTIFIED, breach._file("p", "T", "at the same time"))
+        assert breach.find_incident(log, one.id) == one
         for step in (breach.BreachStep.NOTED, breach.BreachStep.AUTHORITY_TOLD, breach.BreachStep.CLOSED):
             one = breach.take(log, one.id, step, who="o", ticket="T", note=f"did {step.value}")
         assert not one.overdue(one.due_us + 1)
@@ -144,6 +153,7 @@ def test_an_incident_has_a_clock_from_awareness_and_is_overdue_after_it(folder: 
         report = make_report(Kind.BREACH, log, wish)
         assert [row[2] for row in rows(report, "Steps")] == [
             "lost-laptop",
+            "did first",
             "did noted",
             "did authority-told",
             "did closed",
@@ -152,6 +162,35 @@ def test_an_incident_has_a_clock_from_awareness_and_is_overdue_after_it(folder: 
         with pytest.raises(InvalidReport):
             make_report(Kind.BREACH, log, Wish(incident=one.id))
     assert b"lost-laptop" not in b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_period_has_a_first_and_a_last_moment(folder: Path) -> None:
+    """A report and an incident's extent count what lies in it: its first moment is in, its end is not."""
+    clock = FixedClock(1_795_492_800_000_000)
+    with AuditLog.open(folder, clock=clock) as log:
+        at = []
+        for number in range(3):
+            clock.advance(3600)
+            at.append(clock.now_us())
+            found = (("pii", 990_000), ("pii", 10), ("hate", 500_000)) if number == 1 else ()
+            log.append(Event(EventType.REQUEST_RECEIVED, "default", f"r{number}", findings=found)).durable.result(10)
+        for since, until, count in ((0, 0, 3), (at[1], 0, 2), (at[1], at[2], 1), (at[0], at[1], 1), (at[2] + 1, 0, 0)):
+            report = make_report(Kind.AI_ACT, log, Wish(since_us=since, until_us=until))
+            assert dict(rows(report, "Events recorded"))["request.received"] == str(count)
+            assert breach.extent(log, "default", since, until).records == count
+        assert breach.extent(log, "default", 0, 0).categories == (("hate", 1), ("pii", 1))
+
+
+def test_a_font_of_ones_own_is_embedded_and_what_is_none_is_named(tmp_path: Path) -> None:
+    """A PDF that every reader shows the same, without fonts of the reader's own."""
+    vera = Path(reportlab.__file__).parent / "fonts/Vera.ttf"
+    made = to_pdf(hostile_report("plain"), vera)
+    assert b"/FontFile2" in made
+    assert b"/FontFile2" not in to_pdf(hostile_report("plain"))
+    (tmp_path / "no.ttf").write_bytes(b"no font")
+    for wrong in (tmp_path / "no.ttf", tmp_path / "missing.ttf"):
+        with pytest.raises(PartMissing, match="cannot be embedded"):
+            to_pdf(hostile_report("plain"), wrong)
 
 
 HOSTILE = (

@@ -9,6 +9,7 @@ import pytest
 
 from audit import AuditLog
 from audit.erase import Eraser, Why
+from audit.errors import AccessRefused, UnknownSubject
 from audit.events import EventType
 from audit.packs import RightKind
 from audit.publisher import SYSTEM
@@ -37,6 +38,15 @@ START = 1_795_492_800_000_000  # 2026-11-24T04:00Z
 
 def ask(kind: RightKind, pack: str = "gdpr", subject: str = "user-1") -> Asked:
     return Asked("default", subject, kind, pack, "kim@example.org", "please")
+
+
+def records(log: AuditLog) -> list[str]:
+    """Ids of the default tenant's records."""
+    store = log.open_store(read_only=True)
+    try:
+        return [json.loads(leaf)["id"] for _, leaf in store.headers(log.log_name("default"))]
+    finally:
+        store.close()
 
 
 def test_a_request_passes_through_its_states_and_every_step_is_in_the_log(folder: Path) -> None:
@@ -203,23 +213,52 @@ def test_steps_that_make_no_sense_are_refused(folder: Path) -> None:
         ):
             with pytest.raises(StepRefused):
                 act()
+        other = desk.open(ask(RightKind.ACCESS), BY)
+        desk.ask_identity(other.id, BY)
+        for act in (
+            lambda: desk.ask_identity(other.id, BY),
+            lambda: desk.verify_identity(other.id, 0, BY),
+            lambda: desk.verify_identity(other.id, 4, BY),
+            lambda: desk.refuse(other.id, By("a", "T", "Not Our Data; see mail")),
+        ):
+            with pytest.raises(StepRefused):
+                act()
+        assert len(desk.find(other.id).steps) == 2
         with pytest.raises(UnknownRequest):
             desk.find("default/000000000000")
         with pytest.raises(InvalidPack):
             desk.open(ask(RightKind.LIMIT, "gdpr"), BY)
 
 
+def test_who_asked_is_forgotten_when_the_register_s_time_is_over(folder: Path) -> None:
+    """The steps stay in the log; the person and their address have gone with their keys."""
+    clock = FixedClock(START)
+    with AuditLog.open(folder, clock=clock) as log:
+        desk = Desk(log)
+        one = desk.open(ask(RightKind.ACCESS), BY)
+        assert desk.asked(one.id, BY).contact == "kim@example.org"
+        desk.withdraw(one.id, BY)
+        clock.advance(4 * 366 * DAY_S)
+        Eraser(log).expire(Why("officer-1", "YEAR-4"))
+        with pytest.raises(UnknownRequest, match="its retention is over"):
+            desk.asked(one.id, BY)
+        assert desk.find(one.id).stored is State.WITHDRAWN
+    assert verify_folder(folder).outcome is Outcome.INTACT
+
+
 def test_a_correction_stands_beside_the_record_and_is_exported_with_it(folder: Path) -> None:
     """What was recorded stays; the correction is the person's own content, and erased with it."""
     with AuditLog.open(folder) as log:
         request(log, 1)
-        store = log.open_store(read_only=True)
-        record = json.loads(next(store.headers(log.log_name("default")))[1])["id"]
-        store.close()
+        record = records(log)[0]
         one = Desk(log).open(ask(RightKind.RECTIFICATION), BY)
         Desk(log).verify_identity(one.id, 2, BY)
         with pytest.raises(StepRefused):
             fulfil(log, one.id, BY)
+        request(log, 2, user="user-2")
+        for wrong in ("0" * 32, records(log)[-1]):
+            with pytest.raises(AccessRefused, match="no such record of this person"):
+                fulfil(log, one.id, BY, correction=Correction(wrong, "my name is Kim"))
         done = fulfil(log, one.id, BY, correction=Correction(record, "my name is Kim"))
         assert done.correction
         assert Eraser(log).erase("default", "user-1", Why("o", "T")).segments == 3
@@ -241,6 +280,13 @@ def test_a_restriction_holds_for_all_keys_of_the_person_also_later_ones(folder: 
         assert restrict.restricts(log, "default", theirs) == ""
         restrict.lift(log, placed.id, who="o", ticket="T")
         assert restrict.restricts(log, "default", mine) == ""
+        with pytest.raises(UnknownSubject):
+            restrict.place(log, "default", "user-l", who="o", ticket="T")
+        asked = Desk(log).open(ask(RightKind.RESTRICTION), BY)
+        Desk(log).verify_identity(asked.id, 2, BY)
+        done = fulfil(log, asked.id, BY)
+        assert done.request.stored is State.DONE
+        assert restrict.restricts(log, "default", mine) == done.restriction
         with pytest.raises(UnknownRequest):
             restrict.lift(log, placed.id, who="o", ticket="T")
 
@@ -255,6 +301,12 @@ def test_the_consultation_log_has_dates_and_purposes_of_this_person_only(folder:
         found = consultations(log, "default", "user-1")
         assert [(one.kind, one.purpose) for one in found] == [("read", "incident")]
         assert "lee" not in repr(found)
+
+
+def identity(body: dict[str, object], **changes: object) -> bytes:
+    """An OpenDSR request whose one identity is bent."""
+    whole = {"identity_type": "email", "identity_value": "kim@example.org", "identity_format": "raw"}
+    return json.dumps({**body, "subject_identities": [{**whole, **changes}]}).encode()
 
 
 def test_opendsr_requests_are_taken_answered_and_asked_after(folder: Path) -> None:
@@ -274,6 +326,8 @@ def test_opendsr_requests_are_taken_answered_and_asked_after(folder: Path) -> No
             b"{", b"[]", b"x" * 70_000, b'{"regulation":"gdpr"}', b"[" * 50_000,
             json.dumps({**body, "regulation": "lgpd"}).encode(),
             json.dumps({**body, "subject_identities": "kim"}).encode(),
+            identity(body, identity_value=""), identity(body, identity_value="k" * 513), identity(body, identity_value=7),
+            identity(body, identity_format="sha256"),
             json.dumps({**body, "subject_request_id": 7}).encode(),
         ):  # fmt: skip
             with pytest.raises(InvalidIntake):
