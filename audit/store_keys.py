@@ -177,6 +177,7 @@ class KeySchema(KeyDatabase):
                         self._db.execute(statement)
         (version,) = self._db.one("select value from state where name = 'version'")
         if version != VERSION:
+            self._db.close()
             raise _other_version(f"in schema {schema}", version)
 
     def execute(self, sql: str, parameters: Any = (), /) -> Any:

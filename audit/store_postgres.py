@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
-from audit.errors import KeysUnavailable
+from audit.errors import KeysUnavailable, LogUnavailable
 from audit.postgres import Database, Statement, beginning, translated
 from audit.store_port import (
     INSERT_DESTROYED,
@@ -94,11 +94,10 @@ class PostgresStore(Store):
                 while rows := cursor.fetchmany(_FETCHED):
                     yield from rows
         finally:
-            with translated():
-                if not db.closed and not db.broken:
-                    cursor.close()
-                    if own:
-                        db.execute("commit")
+            with suppress(LogUnavailable), translated():  # a line that died was told above, or all rows had come
+                cursor.close()
+                if own:
+                    db.execute("commit")
 
     def size_bytes(self) -> int:
         tables = "pg_total_relation_size('leaf') + pg_total_relation_size('body')"

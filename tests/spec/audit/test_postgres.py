@@ -5,16 +5,18 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from audit import AuditLog, Event, EventType, Segment, canonical
+from audit.alive import SessionLiveness
 from audit.erase import Eraser, Why
 from audit.errors import KeysUnavailable, LogUnavailable, NothingToVerify, RolledBack, UnknownSubject
 from audit.kms import FileKms
+from audit.postgres import Answer, Database, Statement
 from audit.store_place import Place
 from audit.store_postgres import PostgresStore
 from audit.verify import Outcome, verify_folder
@@ -265,23 +267,24 @@ class Losing(PostgresStore):
 
     at = 0
     kept = False
+    broke = False
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self._countdown = self.at
-        inner = self._db.execute
+        inner = self._db.together
 
-        def execute(sql: str, parameters: object = (), /) -> object:
-            if sql == "commit":
+        def together(*statements: Statement) -> list[Answer]:
+            if statements[-1] == ("commit", ()):
                 self._countdown -= 1
                 if self._countdown == 0:
                     if self.kept:
-                        inner("commit")
-                    execute_as_admin = f"select pg_terminate_backend({self._db.connection().info.backend_pid})"
-                    execute_on(execute_as_admin)
-            return inner(sql, parameters)
+                        inner(*statements)
+                    execute_on(f"select pg_terminate_backend({self._db.connection().info.backend_pid})")
+                    type(self).broke = True
+            return inner(*statements)  # on the line that is dead, when it was this one's turn
 
-        self._db.execute = execute  # type: ignore[method-assign, assignment]  # the fault of this store
+        self._db.together = together  # type: ignore[method-assign]  # the fault of this store
 
 
 def execute_on(statement: str) -> None:
@@ -304,7 +307,120 @@ def test_a_connection_that_breaks_in_a_commit_leaves_no_doubt(folder: Path, url:
     assert acknowledged <= set(found)
     assert len(found) == len(set(found))
     assert set(found) - acknowledged == set()
+    assert breaking.broke
     assert verify_folder(folder, database=url).outcome is Outcome.INTACT
+
+
+class TestConnection:
+    """What the server or the line does to a connection, and what is made of it."""
+
+    def test_a_transaction_that_the_server_gave_up_is_not_called_committed(self, url: str) -> None:
+        """PostgreSQL answers `commit` with ROLLBACK after a failed statement, and that is an error here."""
+        db = Database(url)
+        db.execute("begin")
+        with pytest.raises(LogUnavailable):
+            db.execute("select 1/0")
+        with pytest.raises(LogUnavailable, match="gave up"):
+            db.commit()
+        assert db.one("select 1")[0] == 1
+        db.close()
+
+    def test_a_line_that_died_is_let_go_and_replaced(self, url: str) -> None:
+        """In a transaction, while rows are read, twice over, and after the end."""
+        db = Database(url)
+        for _ in range(2):
+            db.execute("begin")
+            cut(db)
+            db.undo()
+            assert db.is_broken()
+            db.undo()
+            assert db.one("select 1")[0] == 1
+        cut(db)
+        db.close()
+        db.close()
+
+    def test_rows_that_stop_coming_are_an_error_and_not_an_end(self, folder: Path, url: str) -> None:
+        """Half a log that is read over a dying line must not look like a whole one."""
+        with AuditLog.open(folder, database=url) as log:
+            acks = [log.append(Event(EventType.REQUEST_RECEIVED, "default", f"r{n}")) for n in range(1500)]
+            acks[-1].durable.result(30)
+        store = PostgresStore(url, read_only=True)
+        headers = store.headers(LOG)
+        assert next(headers)[0] == 0
+        cut(store.connection)
+        with pytest.raises(LogUnavailable):
+            list(headers)
+        assert sum(1 for _ in store.headers(LOG)) == 1500
+        store.close()
+
+    def test_a_session_that_does_not_wait_for_the_disk_is_corrected(self, url: str) -> None:
+        """Whatever the URL asks for."""
+        assert setting(f"{url}&options=-csynchronous_commit%3Doff", "synchronous_commit") == "on"
+
+    def test_a_server_that_does_not_sync_takes_no_record_and_may_be_verified(self, folder: Path, url: str) -> None:
+        """What it acknowledges would not survive a power cut; reading what is there harms nothing."""
+        AuditLog.open(folder, database=url).close()
+        try:
+            execute(base_url(), "alter system set fsync = off", "select pg_reload_conf()")
+            until(lambda: setting(url, "fsync") == "off")
+            with pytest.raises(LogUnavailable, match="fsync off"):
+                AuditLog.open(folder, database=url)
+            assert verify_folder(folder, database=url).outcome is Outcome.INTACT
+        finally:
+            execute(base_url(), "alter system reset fsync", "select pg_reload_conf()")
+            until(lambda: setting(url, "fsync") == "on")
+        AuditLog.open(folder, database=url).close()
+
+    def test_keys_of_another_version_are_refused(self, folder: Path, url: str) -> None:
+        """With both versions named, and untouched."""
+        AuditLog.open(folder, database=url).close()
+        execute(url, "update public_keys.state set value = 9 where name = 'version'")
+        with pytest.raises(KeysUnavailable, match="version 9"):
+            AuditLog.open(folder, database=url)
+
+
+class TestLiveness:
+    """Who lives is asked of the server: a session's lock ends with it."""
+
+    def test_a_writer_is_alive_until_its_session_ends_and_alive_again_when_it_returns(self, url: str) -> None:
+        """Also when only its line was cut."""
+        mine, other = SessionLiveness(url), SessionLiveness(url)
+        assert other.is_gone("a" * 32)
+        mine.announce("a" * 32)
+        assert not mine.is_gone("a" * 32)
+        assert not other.is_gone("a" * 32)
+        mine.keep()
+        cut(mine._db)
+        until(lambda: other.is_gone("a" * 32))
+        with pytest.raises(LogUnavailable):
+            mine._db.one("select 1")
+        mine.keep()
+        assert not other.is_gone("a" * 32)
+        mine.close()
+        assert other.is_gone("a" * 32)
+        other.keep()
+        other.close()
+
+
+def setting(url: str, name: str) -> str:
+    """What a session of ours runs with."""
+    db = Database(url, read_only=True)
+    try:
+        return str(db.one("select current_setting(?)", (name,))[0])
+    finally:
+        db.close()
+
+
+def cut(db: Database) -> None:
+    """End a connection from the server's side."""
+    execute(base_url(), f"select pg_terminate_backend({db.connection().info.backend_pid})")
+
+
+def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 FAIR = """
