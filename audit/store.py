@@ -233,15 +233,12 @@ def refuse_network_folder(folder: Path, mounts: Path = Path("/proc/self/mounts")
         return  # not Linux: nothing to ask
     kinds = {fields[1].replace("\\040", " "): fields[2] for fields in map(str.split, lines) if len(fields) > 2}
     place = folder.resolve()
-    for candidate in (place, *place.parents):
-        kind = kinds.get(str(candidate))
-        if kind is not None:
-            if kind.startswith(_NETWORK):
-                raise LogUnavailable(
-                    f"the audit folder {folder} lies on a network file system ({kind})",
-                    hint="use a local disk; several machines need the PostgreSQL store",
-                )
-            return
+    kind = next((kinds[str(one)] for one in (place, *place.parents) if str(one) in kinds), "")
+    if kind.startswith(_NETWORK):
+        raise LogUnavailable(
+            f"the audit folder {folder} lies on a network file system ({kind})",
+            hint="use a local disk; several machines need the PostgreSQL store",
+        )
 
 
 def sync_folder(folder: Path) -> None:

@@ -38,9 +38,9 @@ def copy_log(store: Store, source: Path, target: Path, *, pins: Path | None = No
             beside.mkdir(mode=0o700)
             for note in memory.glob("*.note"):
                 shutil.copyfile(note, beside / note.name)
-        for name in ("public.key", PUBLIC_FILE):
-            if name == "public.key" or (source / name).exists():
-                shutil.copyfile(source / name, target / name)
+        shutil.copyfile(source / "public.key", target / "public.key")
+        if (source / PUBLIC_FILE).exists():
+            shutil.copyfile(source / PUBLIC_FILE, target / PUBLIC_FILE)
         copy = SqliteStore(target / "log.db")
         try:
             with store.snapshot():

@@ -34,12 +34,13 @@ class Refused(Exception):
 
 @dataclass
 class Transit:
-    """The engine. sealed: it answers nothing. calls: paths that were asked for."""
+    """The engine. sealed: it answers nothing. rotated: keys that have a second version. calls: paths that were asked for."""
 
     url: str = ""
     sealed: bool = False
     keys: dict[str, Any] = field(default_factory=dict)
     deletable: set[str] = field(default_factory=set)
+    rotated: set[str] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
 
     def answer(self, method: str, path: str, token: str, body: dict[str, Any]) -> dict[str, Any] | None:
@@ -67,6 +68,9 @@ class Transit:
             if body.get("deletion_allowed"):
                 self.deletable.add(name)
             return None
+        if method in {"POST", "PUT"} and what == "rotate":
+            self.rotated.add(name)
+            return None
         if method in {"POST", "PUT"}:
             made = {"aes256-gcm96": lambda: os.urandom(32), "ed25519": Ed25519PrivateKey.generate}
             self.keys.setdefault(name, made[body["type"]]())
@@ -83,7 +87,8 @@ class Transit:
         if isinstance(key, Ed25519PrivateKey):
             raw = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
             entry = {"public_key": base64.b64encode(raw).decode(), "name": "ed25519"}
-        return {"data": {"name": name, "keys": {"1": entry}, "latest_version": 1}}
+        versions = {"1": entry} | ({"2": entry} if name in self.rotated else {})
+        return {"data": {"name": name, "keys": versions, "latest_version": len(versions)}}
 
     def _encrypt(self, key: bytes, body: dict[str, Any]) -> dict[str, Any]:
         nonce = os.urandom(12)

@@ -63,12 +63,13 @@ def element(data: bytes, at: int = 0) -> tuple[int, bytes, int]:
 
 @dataclass
 class Authority:
-    """skew: how wrong its clock is. lies: it stamps another hash than it was asked for."""
+    """skew: how wrong its clock is. lies: it stamps another hash than it was asked for. padding: bytes after its answer."""
 
     url: str = ""
     skew: timedelta = timedelta()
     lies: bool = False
     status: int = 200
+    padding: int = 0
     root_key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
     key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
 
@@ -168,7 +169,7 @@ def authority() -> Iterator[Authority]:
 
         def do_POST(self) -> None:
             query = self.rfile.read(int(self.headers["content-length"]))
-            data = found.answer(query) if found.status == 200 else b""
+            data = found.answer(query) + bytes(found.padding) if found.status == 200 else b""
             self.send_response(found.status)
             self.send_header("content-type", "application/timestamp-reply")
             self.send_header("content-length", str(len(data)))

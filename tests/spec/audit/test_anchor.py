@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from audit import AuditLog, Event, EventType
-from audit.anchor import Anchors
+from audit.anchor import LONGEST_ANSWER, Anchors
 from audit.errors import LogUnavailable, MalformedNote, TamperedLog
 from audit.note import VerifierKey
 from haechi.cli.main import main
@@ -109,6 +109,33 @@ def test_an_authority_that_is_not_believed_or_lies_proves_nothing(folder: Path, 
     assert main(ask) == 3
     assert not folder.with_name("audit-anchors").exists()
     assert main(words("verify", folder, tsa, root)) == 3
+
+
+def test_a_foreign_file_among_the_anchors_is_a_problem_and_not_an_anchor(
+    folder: Path, tsa: Authority, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A note under a name of no anchor, a checkpoint of another family, a stamp that is gone: each is named."""
+    root = tmp_path / "root.pem"
+    assert main([*words("ask", folder, tsa, root), "--tsa", tsa.url]) == 0
+    anchors = folder.with_name("audit-anchors")
+    (stamped,) = anchors.glob("*.note")
+    (anchors / "notes.note").write_bytes(stamped.read_bytes())
+    (anchors / f"{'0' * 32}-5.note").write_bytes((VECTOR / "checkpoint.note").read_bytes())
+    stamped.with_suffix(".tsr").rename(tmp_path / "elsewhere")
+    capsys.readouterr()
+    assert main(words("verify", folder, tsa, root)) == 1
+    said = "".join(capsys.readouterr())
+    assert "notes.note: not a name that an anchor has" in said
+    assert "another family of logs" in said
+    assert f"{stamped.name}: No such file" in said
+
+
+def test_an_answer_without_an_end_is_cut_off(folder: Path, tsa: Authority, tmp_path: Path) -> None:
+    """An authority, or who sits in its place, cannot fill the memory."""
+    tsa.padding = LONGEST_ANSWER
+    key = VerifierKey.parse((VECTOR / "public.key").read_text())
+    with pytest.raises(LogUnavailable, match="too long"):
+        Anchors(tmp_path, tsa.root_pem).ask(tsa.url, key, (VECTOR / "checkpoint.note").read_bytes())
 
 
 def test_what_is_no_authority_is_one_clear_error(folder: Path, tmp_path: Path) -> None:

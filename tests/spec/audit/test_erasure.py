@@ -12,7 +12,7 @@ import pytest
 
 from audit import AuditLog, Event, EventType, Segment
 from audit.erase import Eraser, Why, due
-from audit.errors import KeysUnavailable, RolledBack, TamperedLog, UnknownHold, UnknownSubject
+from audit.errors import ErasureIncomplete, KeysUnavailable, RolledBack, TamperedLog, UnknownHold, UnknownSubject
 from audit.keycheck import KeyChecker
 from audit.store import SqliteStore
 from audit.verify import Outcome, verify_folder
@@ -135,6 +135,55 @@ class TestErasure:
         shutil.copytree(tmp_path / "backup", folder)
         with pytest.raises(RolledBack):
             AuditLog.open(folder)
+
+    @pytest.mark.parametrize(
+        ("file", "sabotage", "says"),
+        [
+            ("keys.db-old", "", "1 copies of destroyed keys are left"),
+            (
+                "log.db",
+                "create trigger keep before update of ciphertext on body begin select raise(ignore); end",
+                "a key or a body is still there",
+            ),
+            (
+                "log.db",
+                "update body set wrap = zeroblob(60) where log like '%/default' and seq > 1",
+                "2 of .* other segments do not open",
+            ),
+            (
+                "log.db",
+                "update leaf set header = replace(cast(header as text), 'allow', 'block') where seq = 0",
+                "the tree of .*/default is not the one before",
+            ),
+        ],
+        ids=["a copy of the key store", "a body that stays", "others that no longer open", "a changed record"],
+    )
+    def test_nothing_is_certified_that_is_not_so(self, folder: Path, file: str, sabotage: str, says: str) -> None:
+        """A copy that is left, content that stays, another person's damage, a changed tree: no certificate, and why."""
+        with AuditLog.open(folder) as log:
+            request(log, 1)
+            request(log, 2, user="user-2")
+            log.sign()
+            with sqlite3.connect(folder / "log.db") as db:
+                db.execute("delete from checkpoint")  # so that the tree is computed from the records
+            db.close()
+            if sabotage:
+                with sqlite3.connect(folder / file) as db:
+                    db.execute(sabotage)
+                db.close()
+            else:
+                shutil.copy(folder / "keys.db", folder / file)
+            with pytest.raises(ErasureIncomplete, match=says):
+                Eraser(log).erase("default", "user-1", WHY)
+            assert b"erasure.done" not in b"".join(leaf for _, leaf in system(folder))
+
+    def test_a_key_that_another_process_destroys_just_now_is_no_damage(self, folder: Path) -> None:
+        """Somebody else's erasure, between its keys and its bodies, does not stop this one."""
+        with AuditLog.open(folder) as log:
+            request(log, 1)
+            request(log, 2, user="user-2")
+            log.keys.destroy([entry.kid for entry in log.keys.entries("default", "user-2")], 0)
+            assert Eraser(log).erase("default", "user-1", WHY).segments == 2
 
     @pytest.mark.slow
     def test_ten_thousand_records_of_one_person_are_erased_within_five_seconds(self, folder: Path) -> None:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit import canonical, header
+from audit import Event, EventType, canonical, header
 from audit.errors import InvalidRecord, MalformedNote, TamperedLog
 from audit.note import VerifierKey, verify
 from audit.note import parse as parse_note
@@ -62,6 +62,13 @@ def test_the_tree_vectors_hold_however_the_leaves_are_batched() -> None:
             frontier = frontier.extended(leaves[at : at + 7])
             frontier = Frontier.from_bytes(frontier.size, frontier.to_bytes())
         assert frontier.root().hex() == root
+
+
+def test_a_stored_edge_of_another_length_is_refused() -> None:
+    """Bytes that are no hashes, a hash too many or too few, a size below nothing."""
+    for size, data in ((1, bytes(31)), (1, bytes(64)), (3, bytes(32)), (-1, b""), (0, bytes(32))):
+        with pytest.raises(TamperedLog):
+            Frontier.from_bytes(size, data)
 
 
 def test_there_are_note_vectors() -> None:
@@ -121,6 +128,12 @@ def test_a_header_that_does_not_fit_is_refused_with_the_field_and_without_its_va
         with pytest.raises(InvalidRecord, match=said) as refused:
             header.check(good | change)
         assert "secret reason" not in str(refused.value)
+    context = header.context(
+        Event(EventType.REQUEST_RECEIVED, "default", "r", tokens_in=" 5"),  # type: ignore[arg-type]
+        log="x.example/y", record_id="1" * 32, writer="2" * 32, number=1, at_us=1,
+    )  # fmt: skip
+    with pytest.raises(InvalidRecord, match="one canonical form"):  # every field would be right if it were written anew
+        header.complete(context, b"[]", 1)
     with pytest.raises(InvalidRecord, match=r"missing: rsn, ti$"):
         header.check({name: value for name, value in good.items() if name not in {"rsn", "ti"}})
 
@@ -227,9 +240,10 @@ NOTE += b"haechi.local/audit/default " + base64.b64encode(bytes(68)) + b"\n"
         (b"\n\n", b"\n"),
         (b"\n7\n", b"\n7\nmore\n"),
         (b"haechi.local/audit/default\n", b"two words+\n"),
+        (base64.b64encode(bytes(32)), base64.b64encode(bytes(31))),
         (b"\n7\n", b"\n07\n"),
     ],
-    ids=["no blank line", "a fourth line", "a name that is none", "a size with a leading zero"],
+    ids=["no blank line", "a fourth line", "a name that is none", "a root of 31 bytes", "a size with a leading zero"],
 )
 def test_one_defect_is_enough_to_refuse_a_checkpoint(honest: bytes, defect: bytes) -> None:
     """Each alone, in a note that is right otherwise."""

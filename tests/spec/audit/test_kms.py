@@ -11,7 +11,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import hvac
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -240,7 +242,35 @@ class TestContract:
             AuditLog.open(tmp_path / "audit", kms=opened())
 
 
+class TestClouds:
+    def test_a_signing_key_of_another_kind_is_refused(self) -> None:
+        """A log's checkpoints are Ed25519; the message says what to make."""
+        aws, gcp = (
+            FakeAws(signing=ec.generate_private_key(ec.SECP256R1())),
+            FakeGcp(signing=ec.generate_private_key(ec.SECP256R1())),
+        )  # type: ignore[arg-type]  # the wrong kind is the point
+        for kms in (AwsKms(aws, "root", "sign"), GcpKms(gcp, "ring", "ring/cryptoKeys/root", "v1")):
+            with pytest.raises(KeysUnavailable, match="not of Ed25519"):
+                kms.signer()
+
+    def test_a_generation_that_never_was_is_destroyed_without_a_word(self) -> None:
+        """Finishing what another process began must not fail."""
+        aws, gcp = FakeAws(), FakeGcp()
+        for kms in (AwsKms(aws, "root", "sign"), GcpKms(gcp, "ring", "ring/cryptoKeys/root", "v1")):
+            kms.destroy_generation(7)
+        assert (gcp.destroyed, aws.states) == (set(), {})
+
+
 class TestTransit:
+    def test_a_signing_key_that_was_rotated_in_the_service_is_refused(self, engine: Transit | OpenBao) -> None:
+        """A log keeps its key for life: checkpoints of another would be no checkpoints of this log."""
+        url = address(engine)
+        open_transit(url, TOKEN).signer().sign(b"x")
+        client = hvac.Client(engine.url, token=TOKEN)
+        client.secrets.transit.rotate_key(name=f"{url.rsplit('/', 1)[1]}-sign")
+        with pytest.raises(KeysUnavailable, match="was rotated"):
+            open_transit(url, TOKEN).signer().public_key()
+
     def test_a_server_that_is_sealed_or_refuses_is_one_clear_error(self, engine: Transit | OpenBao) -> None:
         """And no message holds the token."""
         url = address(engine)
@@ -268,6 +298,12 @@ class TestTransit:
                 log.sign()
             engine.sealed = False
         assert verify_folder(tmp_path / "audit").outcome is Outcome.INTACT
+
+    def test_a_token_that_is_empty_is_missed_before_anything_is_sent(self) -> None:
+        """The hint names the variable that it comes from."""
+        with pytest.raises(KeysUnavailable, match="needs a token") as refused:
+            open_transit("vault+http://127.0.0.1:1/transit/x", "")
+        assert "HAECHI_AUDIT_KMS_TOKEN" in refused.value.hint
 
     @pytest.mark.parametrize(
         "url", ["https://h/transit/x", "vault+https://h", "vault+https://h/transit/a b", "vault://h/t/n"]
@@ -320,7 +356,10 @@ class TestWriteOnly:
         with AuditLog.open(folder, reader=other) as log, pytest.raises(KeysUnavailable):
             log.read("default", 0, who="w", purpose="p", ticket="t")
         (tmp_path / "bad").write_text("haechi-reader nonsense\n")
-        for path in (tmp_path / "bad", tmp_path / "missing"):
+        kind, text = (tmp_path / "mine" / "reader.key").read_text().split()
+        (tmp_path / "kind").write_text(f"{kind}-of-later {text}\n")
+        (tmp_path / "short").write_text(f"{kind} {text[:8]}\n")
+        for path in (tmp_path / "bad", tmp_path / "missing", tmp_path / "kind", tmp_path / "short"):
             with pytest.raises(KeysUnavailable, match="no reader's key"):
                 ReaderKey.load(path)
 

@@ -18,6 +18,7 @@ from audit.note import parse
 from audit.pins import Pins
 from audit.publisher import KEPT_CHECKPOINTS, THINNED_TO
 from audit.store import SqliteStore, refuse_network_folder
+from audit.store_copy import copy_log
 from audit.verify import Outcome, verify_folder
 
 from .conftest import independent, request
@@ -129,6 +130,36 @@ class TestSigning:
                 assert parse(note)[0].size == 2 * (number + 1)
 
 
+class TestKeyStore:
+    @pytest.mark.parametrize("how", ["abort", "rollback"])
+    def test_a_key_store_that_takes_no_key_refuses_the_record_and_nothing_else(self, folder: Path, how: str) -> None:
+        """Whether the database gave up the statement or the whole transaction, as it does on a full disk."""
+        with AuditLog.open(folder) as log:
+            log.append(event(1)).durable.result(10)
+            with sqlite3.connect(folder / "keys.db") as db:
+                db.execute(
+                    "create trigger full before insert on subject_key when new.class = 'odd-1d'"
+                    f" begin select raise({how}, 'disk I/O error'); end"
+                )
+            db.close()
+            odd = Event(EventType.REQUEST_RECEIVED, "default", "r", segments=(Segment("prompt", b"x", "u", "odd-1d"),))
+            assert isinstance(log.append(odd).durable.exception(10), LogUnavailable)
+            log.append(event(2)).durable.result(10)
+        assert verify_folder(folder).outcome is Outcome.INTACT
+
+    def test_a_tenants_key_that_is_gone_is_named(self, history: Path) -> None:
+        """Its content is unreadable; the message says whose key it is and what to restore."""
+        with sqlite3.connect(history / "keys.db") as db:
+            db.execute("delete from tenant_key where tenant = 'acme' and use = 'index'")
+        db.close()
+        with (
+            AuditLog.open(history) as log,
+            pytest.raises(KeysUnavailable, match="index key of tenant 'acme'") as refused,
+        ):
+            log.keys.entries("acme", "user-1")
+        assert "restore keys.db" in refused.value.hint
+
+
 class TestKeys:
     def test_a_missing_key_file_is_an_error_and_not_a_new_key(self, folder: Path) -> None:
         """A new key could read nothing and would sign what no auditor's key verifies."""
@@ -206,6 +237,55 @@ class TestPlaces:
         refuse_network_folder(here, mounts)
         with pytest.raises(LogUnavailable, match="nfs4"):
             refuse_network_folder(here / "share" / "audit", mounts)
+        mounts.write_text("proc /proc proc rw 0 0\n")  # a list without the folder's own file system says nothing
+        refuse_network_folder(here, mounts)
+        refuse_network_folder(here, tmp_path / "no-such-list")
+
+    def test_a_log_that_was_moved_away_is_noticed_within_one_commit(self, folder: Path) -> None:
+        """Nothing is acknowledged into a file that no name leads to; put back, it goes on."""
+        with AuditLog.open(folder) as log:
+            log.append(event(1)).durable.result(10)
+            (folder / "log.db").rename(folder / "elsewhere")
+            (folder / "log.db").write_bytes(b"")
+            refused = log.append(event(2)).durable.exception(10)
+            assert isinstance(refused, LogUnavailable)
+            assert "moved or replaced" in refused.message
+            (folder / "elsewhere").rename(folder / "log.db")
+            log.append(event(3)).durable.result(10)
+        assert verify_folder(folder).outcome is Outcome.INTACT
+
+    def test_a_copy_is_made_into_an_empty_folder_only_and_verifies_without_pins_as_far_as_it_can(
+        self, history: Path, tmp_path: Path
+    ) -> None:
+        """What lies in the target is never mixed with evidence."""
+        store = SqliteStore(history / "log.db", read_only=True)
+        try:
+            assert copy_log(store, history, tmp_path / "copy") > 16
+            with pytest.raises(LogUnavailable, match="not empty"):
+                copy_log(store, history, tmp_path / "copy")
+            copy_log(store, history, tmp_path / "bare", pins=tmp_path / "no-pins")
+        finally:
+            store.close()
+        assert verify_folder(tmp_path / "copy").outcome is Outcome.INTACT
+        assert independent(tmp_path / "copy") == 0
+        assert verify_folder(tmp_path / "bare").outcome is Outcome.CANNOT_TELL
+
+    def test_a_tree_that_does_not_fit_its_records_is_not_continued(self, history: Path) -> None:
+        """Edge or checkpoint altered, and nothing remembered outside: the log does not open, so nothing is signed over it."""
+        shutil.rmtree(Pins.beside(history))
+        db = sqlite3.connect(history / "log.db", isolation_level=None)
+        for table, says in (
+            ("edge", "do not lead to the stored tree"),
+            ("checkpoint", "a checkpoint and its tree edge differ"),
+        ):
+            db.execute(f"create table kept as select * from {table}")
+            db.execute(f"update {table} set hashes = zeroblob(length(hashes)) where log = ?", (LOG,))
+            with pytest.raises(TamperedLog, match=says):
+                AuditLog.open(history)
+            db.execute(f"insert or replace into {table} select * from kept")
+            db.execute("drop table kept")
+        db.close()
+        AuditLog.open(history).close()
 
     def test_a_removed_write_ahead_log_is_noticed(self, folder: Path) -> None:
         """Records would go to a file that nobody can find again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,12 @@ from audit.note import Checkpoint, VerifierKey
 from audit.proof import InclusionProof, consistency, inclusion, root_from_inclusion, verify_consistency
 from audit.prove import prove, prove_growth
 from audit.store import SqliteStore
+from audit.tiles import write_tiles
 from audit.tree import Frontier, leaf_hash
 
 from .conftest import request
 
+LOG = "haechi.local/audit/default"
 LEAVES = [leaf_hash(str(i).encode()) for i in range(601)]
 ROOTS = [Frontier().extended(LEAVES[:n]).root() for n in range(602)]
 
@@ -56,6 +59,8 @@ def test_a_consistency_proof_shows_growth_and_nothing_else(new: int, data: st.Da
             verify_consistency(older, newer, path[:-1])
         with pytest.raises(TamperedLog):
             verify_consistency(older, newer, (*path, LEAVES[0]))
+        with pytest.raises(TamperedLog):
+            verify_consistency(older, newer, ())
     if old < new:
         with pytest.raises(TamperedLog):
             verify_consistency(newer, older, path)
@@ -95,6 +100,21 @@ def test_extra_data_of_another_application_is_passed_over() -> None:
     assert InclusionProof.parse(text) == InclusionProof(3, inclusion(LEAVES[:5], 3), b"note")
     with pytest.raises(MalformedNote):
         InclusionProof.parse(text.replace(b"extra", b"index 3\nextra"))
+
+
+def test_a_log_that_nobody_signed_yet_proves_nothing(folder: Path) -> None:
+    """Neither a record nor an export; the message says when it will."""
+    with AuditLog.open(folder) as log:
+        request(log, 1)
+    with sqlite3.connect(folder / "log.db") as db:
+        db.execute("delete from checkpoint")
+    db.close()
+    store = SqliteStore(folder / "log.db", read_only=True)
+    for ask in (lambda: prove(store, LOG, 0), lambda: write_tiles(store, LOG, folder / "tiles")):
+        with pytest.raises(NotProvable) as refused:
+            ask()
+        assert "signs within two seconds" in refused.value.hint
+    store.close()
 
 
 def test_a_record_of_a_log_is_proven_under_its_newest_checkpoint(folder: Path) -> None:

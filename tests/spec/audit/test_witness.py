@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import shutil
 import subprocess
 import sys
@@ -78,6 +79,15 @@ class TestProtocol:
         assert any(checkpoint(9, other) in text for text in kept)
         assert witness.add_checkpoint(body(5, 9)).status is HTTPStatus.OK
 
+    def test_a_first_checkpoint_with_a_proof_of_something_is_refused_and_no_evidence_of_anything(
+        self, witness: Witness, tmp_path: Path
+    ) -> None:
+        """Nothing was remembered that it could contradict; the log may come again with the right request."""
+        odd = b"old 0\n" + base64.b64encode(bytes(32)) + b"\n\n" + checkpoint(3)
+        assert witness.add_checkpoint(odd).status is HTTPStatus.UNPROCESSABLE_ENTITY
+        assert not (tmp_path / "memory/conflicts").exists()
+        assert witness.add_checkpoint(body(0, 3)).status is HTTPStatus.OK
+
     def test_strangers_and_forgers_are_refused(self, witness: Witness) -> None:
         """404 for an unknown log, 403 for a log's name under another key."""
         unknown = b"old 0\n\n" + checkpoint(3, origin="other.example/audit/default")
@@ -144,7 +154,14 @@ class TestCosignature:
     def test_a_key_line_is_read_strictly(self) -> None:
         """Round trip; other types, hashes and spellings are refused."""
         assert WitnessKey.parse(KEY.line()) == KEY
-        for bad in ("", "a+b", KEY.line() + "=", KEY.line().replace("+", "+0", 1), public_key("a", LOG_SIGNER).line()):
+        for bad in (
+            "",
+            "a+b",
+            KEY.line() + "=",
+            KEY.line().replace("/1+", "/2+"),
+            KEY.line().replace("+", "+0", 1),
+            public_key("a", LOG_SIGNER).line(),
+        ):
             with pytest.raises(MalformedNote):
                 WitnessKey.parse(bad)
 
@@ -198,6 +215,41 @@ class TestOverHttp:
         with pytest.raises(RolledBack):
             self.ask(url, folder, memory)
 
+    def test_a_copy_of_the_folder_that_is_older_than_what_the_witness_saw_is_refused(
+        self, folder: Path, url: str
+    ) -> None:
+        """The witness remembers more records than the copy has: the message has both numbers."""
+        memory = folder.parent / "cosigned"
+        shutil.copytree(folder, folder.parent / "old")
+        with AuditLog.open(folder) as log:
+            request(log, 1)
+        self.ask(url, folder, memory)
+        with pytest.raises(RolledBack, match=r"remembers \d+ records .* only \d+ are here"):
+            self.ask(url, folder.parent / "old", memory)
+
+    def test_a_witness_of_other_logs_is_said_so(self, folder: Path, url: str, tmp_path: Path) -> None:
+        """It does not know the log: its own answer is in the message, and nothing is kept as cosigned."""
+        with AuditLog.open(tmp_path / "stranger", origin="stranger.example/audit"):
+            pass
+        store = SqliteStore(tmp_path / "stranger/log.db", read_only=True)
+        try:
+            with pytest.raises(LogUnavailable, match="404: 'unknown log'"):
+                ask(url, store, "stranger.example/audit/_system", KEY, tmp_path / "m")
+        finally:
+            store.close()
+        assert not (tmp_path / "m").exists()
+
+    def test_another_address_of_the_witness_is_not_found(self, url: str) -> None:
+        """One path, one method."""
+        connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=5)
+        for method, path, status in (("POST", "/add-checkpoints", 404), ("GET", "/add-checkpoint", 501)):
+            connection.request(method, path, body=b"old 0\n\n")
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status == status
+            connection.close()
+        connection.close()
+
     def test_a_witness_that_does_not_answer_is_said_so(self, folder: Path, url: str) -> None:
         """Not reachable, not what it seems, no address, not http."""
         for wrong in ("http://127.0.0.1:1", url.replace("http", "https"), "http://", "file:///etc/passwd"):
@@ -206,8 +258,6 @@ class TestOverHttp:
 
     def test_an_oversized_request_is_refused_unread(self, folder: Path, url: str) -> None:
         """413, and the connection is closed."""
-        import http.client
-
         connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=5)
         connection.putrequest("POST", "/add-checkpoint")
         connection.putheader("content-length", "9999999999")
