@@ -22,7 +22,7 @@ from typing import Self
 from audit import canonical, recover
 from audit.ballast import Ballast
 from audit.erase import Eraser
-from audit.errors import AccessRefused, KeysUnavailable, LogUnavailable, TamperedLog
+from audit.errors import AccessRefused, AuditError, KeysUnavailable, LogUnavailable
 from audit.events import Event, EventType, Segment
 from audit.header import context_bytes
 from audit.kms import Kms
@@ -156,7 +156,7 @@ class AuditLog:
             log._overflow.start()
         log.record(Event(EventType.LOG_OPENED, SYSTEM, "", act="log", decision="none"))
         for event in (*left, *log._say_modes()):
-            log.append_system(event)
+            log.record(event)
         with log._alive.alone():
             log.close_orphans()
             Eraser(log).recover()
@@ -173,16 +173,19 @@ class AuditLog:
         """Drain what processes that died have spilled. Returns what is to be recorded about it; before the writer starts."""
         said = []
         for path in left_behind(self._spills) if self._spills.is_dir() else ():
-            kind, seen, count = EventType.SPILL_DRAINED, Seen(), 0
+            kind, count = EventType.SPILL_DRAINED, 0
+            damage: AuditError | None
             try:
-                count = self._writer.replay(map(from_bytes, read(path, kms)), seen)
-            except (TamperedLog, KeysUnavailable) as error:
-                logger.critical("%s", error)
+                count, damage = self._writer.replay(map(from_bytes, read(path, kms)), Seen())
+            except KeysUnavailable as error:
+                damage = error
+            if damage is None:
+                wipe(path)
+            else:
+                logger.critical("%s", damage)
                 path.rename(path.with_suffix(DAMAGED))
                 kind = EventType.SPILL_DAMAGED
-            else:
-                wipe(path)
-            if count or kind is EventType.SPILL_DAMAGED:
+            if count or damage is not None:
                 logger.warning("recovered %d records that a process had spilled before it died", count)
                 said.append(Event(kind, SYSTEM, "", act="log", decision="none", count=count, reason="recovered"))
         return said

@@ -111,9 +111,10 @@ class Overflow:
             AuditError: the file cannot be read, or is not the one that was written.
         """
         with self._lock:
-            file, count = self._file, self._file.count if self._file else 0
-        if file is not None:
-            yield from map(from_bytes, islice(read(file.path, self._kms), first, count))
+            file = self._file
+            assert file is not None  # noqa: S101  # `drained` said that there is more
+            count = file.count
+        yield from map(from_bytes, islice(read(file.path, self._kms), first, count))
 
     def drained(self, count: int) -> float | None:
         """So many records of the file are in the log. When that is all: begin a new file; seconds since the first came.
@@ -135,9 +136,9 @@ class Overflow:
     def set_aside(self) -> None:
         """Begin a new file; the one that cannot be read stays, as evidence."""
         with self._lock:
-            if self._file is not None:
-                self._file.let_go()
-                self._file.path.rename(self._file.path.with_suffix(DAMAGED))
+            assert self._file is not None  # noqa: S101  # it was read just now
+            self._file.let_go()
+            self._file.path.rename(self._file.path.with_suffix(DAMAGED))
             self._file = self._new_file()
 
     def stop(self) -> None:

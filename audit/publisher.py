@@ -81,28 +81,36 @@ class Publisher:
             LogUnavailable: the store or the pins cannot be written.
         """
         with self._pins.exclusive():
-            if self._may_lag:
-                self._catch_up()
-            used = 0
-            with self._store.writing() as db:
-                grown = [name for name in self._store.logs() if self._is_unsigned(name)]
-                if not grown:
-                    return
-                for name in grown:
-                    if note := self._pins.note(name):
-                        check(note, self._store)
-                tenants = [name for name in grown if name != self._system]
-                for at in range(0, len(tenants), HEADS_A_RECORD):
-                    used += 1
-                    self._append_heads(db, tenants[at : at + HEADS_A_RECORD], self._numbering.used + used)
-                edges = {name: self._store.edge(name).frontier for name in (*tenants, self._system)}
-            self._numbering.used += used
-            notes = {name: self._sign(name, frontier) for name, frontier in edges.items()}  # not while appends wait
-            with self._store.writing() as db:
-                for name, note in notes.items():
-                    self._keep(db, name, edges[name], note)
+            try:
+                self._publish()
+            except BaseException:
+                self._numbering.renew()  # whether its commit was kept is not known
+                self._may_lag = True
+                raise
+
+    def _publish(self) -> None:
+        if self._may_lag:
+            self._catch_up()
+        used = 0
+        with self._store.writing() as db:
+            grown = [name for name in self._store.logs() if self._is_unsigned(name)]
+            if not grown:
+                return
+            for name in grown:
+                if note := self._pins.note(name):
+                    check(note, self._store)
+            tenants = [name for name in grown if name != self._system]
+            for at in range(0, len(tenants), HEADS_A_RECORD):
+                used += 1
+                self._append_heads(db, tenants[at : at + HEADS_A_RECORD], self._numbering.used + used)
+            edges = {name: self._store.edge(name).frontier for name in (*tenants, self._system)}
+        self._numbering.used += used
+        notes = {name: self._sign(name, frontier) for name, frontier in edges.items()}  # not while appends wait
+        with self._store.writing() as db:
             for name, note in notes.items():
-                self._pins.remember(name, note)
+                self._keep(db, name, edges[name], note)
+        for name, note in notes.items():
+            self._pins.remember(name, note)
 
     def _catch_up(self) -> None:
         """Remember checkpoints whose commit was kept although it reported a failure, or whose process died before this."""
@@ -134,9 +142,7 @@ class Publisher:
             if not self._stopping.is_set():
                 self._tidy()
         except (AuditError, OSError, ValueError, sqlite3.Error) as error:
-            self._numbering.renew()
             self._failures += 1
-            self._may_lag = True
             said = error if isinstance(error, AuditError) else LogUnavailable(f"signing failed: {error}")
             logger.error("no checkpoint was signed: %s", said)  # noqa: TRY400  # a traceback says nothing more
             if not self._stopping.is_set():

@@ -61,11 +61,15 @@ class SpillFile:
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise _unavailable(self.path, error) from error
+        try:
             fcntl.flock(self._handle, fcntl.LOCK_EX)
             _write_all(self._handle, head + bytes(reserve), 0)
             os.fsync(self._handle)
             sync_folder(folder)
         except OSError as error:
+            os.close(self._handle)  # or a full disk would keep what was reserved
             self.path.unlink(missing_ok=True)
             raise _unavailable(self.path, error) from error
         self._end = self._start = len(head)

@@ -89,9 +89,7 @@ class Seen:
         """Which of these records the log has."""
         for log in {one.pending.log for one in ready}:
             for seq, header in store.headers(log, self._next[log]):
-                found = _RECORD_ID.search(header)
-                if found is not None:
-                    self._ids.add(found[1])
+                self._ids.update(_RECORD_ID.findall(header))
                 self._next[log] = seq + 1
         return {one.pending.ack.record_id for one in ready if one.pending.ack.record_id.encode() in self._ids}
 
@@ -317,10 +315,10 @@ class Writer:
         overflow, count, seen = self._overflow, 0, Seen()
         assert overflow is not None  # noqa: S101  # asked by who has one
         while (seconds := overflow.drained(count)) is None:
-            try:
-                count += self.replay(overflow.entries(count), seen)
-            except TamperedLog as error:
-                logger.critical("%s", error)
+            read, damage = self.replay(overflow.entries(count), seen)
+            count += read
+            if damage is not None:
+                logger.critical("%s", damage)
                 overflow.set_aside()
                 self._append([self._own(EventType.SPILL_DAMAGED, count=count)])
                 return
@@ -329,11 +327,10 @@ class Writer:
         self._append([self._own(EventType.SPILL_DRAINED, count=count), *self._lost(overflow)])
         logger.warning("%d spilled records are in the log, the first %.1f s late", count, seconds)
 
-    def replay(self, entries: Iterable[tuple[Pending, int]], seen: Seen) -> int:
-        """Append records of a spill file. Returns how many were read.
+    def replay(self, entries: Iterable[tuple[Pending, int]], seen: Seen) -> tuple[int, TamperedLog | None]:
+        """Append records of a spill file. Returns how many were read, and what is wrong with the file after them.
 
         Raises:
-            TamperedLog: the file was altered; what was before is in the log.
             LogUnavailable: the log is away.
         """
         count, chunk, damage = 0, list[Pending](), None
@@ -347,9 +344,7 @@ class Writer:
         except TamperedLog as error:
             damage = error
         self._replay_chunk(chunk, seen)
-        if damage is not None:
-            raise damage
-        return count + len(chunk)
+        return count + len(chunk), damage
 
     def _replay_chunk(self, chunk: list[Pending], seen: Seen) -> None:
         try:

@@ -9,16 +9,21 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+import audit.writer
 from audit import AuditLog, Event, EventType, Segment, canonical
 from audit.errors import InvalidRecord, LogUnavailable, TamperedLog
 from audit.kms import FileKms
 from audit.modes import NOT_KEPT, SPILLED, Mode, Modes
+from audit.overflow import Overflow, to_bytes
+from audit.pending import Ack, Pending
+from audit.pins import Pins
 from audit.spill import RESERVE_BYTES, SpillFile, left_behind, read
 from audit.store import SqliteStore
 from audit.verify import Outcome, verify_folder
@@ -94,14 +99,14 @@ class TestSpill:
         """Records are durable in the spill file while the commit hangs, and in the log, once and in order, afterwards."""
         with AuditLog.open(folder, store=disk.open, modes=SPILL) as log:
             disk.hangs.clear()
-            acks = [log.append(event(f"r{n}")) for n in range(30)]
-            assert [ack.durable.result(10) for ack in acks] == [SPILLED] * 30
+            acks = [log.append(event(f"r{n}")) for n in range(100)]
+            assert [ack.durable.result(10) for ack in acks] == [SPILLED] * 100
             assert [path.name for path in (folder / "spill").iterdir()] != []
             disk.hangs.set()
-            until(lambda: len(requests(folder)) == 30)
+            until(lambda: len(requests(folder)) == 100)
             log.append(event("after")).durable.result(10)
-        assert requests(folder) == [f"r{n}" for n in range(30)] + ["after"]
-        assert said(folder, "spill.drained") == [30]
+        assert requests(folder) == [f"r{n}" for n in range(100)] + ["after"]
+        assert said(folder, "spill.drained")[0] == 100  # the one after them may have been late as well
         assert list((folder / "spill").iterdir()) == []
         assert verify_folder(folder).outcome is Outcome.INTACT
 
@@ -178,6 +183,118 @@ os.kill(os.getpid(), 9)
         assert 0 < sum(outcomes) < 12
         assert outcomes == sorted(outcomes, reverse=True)
 
+    def test_a_log_that_is_away_for_too_long_is_an_error(self, folder: Path, disk: Disk) -> None:
+        """The age bound counts from the first record in the file; what it holds is drained all the same."""
+        old = Modes(default=Mode.SPILL, reserve_bytes=1000, age_s_at_most=0.2)
+        with AuditLog.open(folder, store=disk.open, modes=old) as log:
+            disk.fails = "SQLITE_IOERR"
+            assert log.append(event("early")).durable.result(10) == SPILLED
+            time.sleep(0.25)
+            refused = log.append(event("late")).durable.exception(10)
+            assert isinstance(refused, LogUnavailable)
+            assert "too long" in refused.message
+            disk.fails = ""
+            until(lambda: requests(folder) == ["early"])
+
+    def test_a_log_that_is_closed_while_it_is_away_leaves_the_file_to_the_next(self, folder: Path, disk: Disk) -> None:
+        """The operator hears that the end could not be recorded; nothing that was acknowledged is lost."""
+        log = AuditLog.open(folder, store=disk.open, modes=SPILL)
+        disk.fails = "SQLITE_IOERR"
+        assert log.append(event("kept")).durable.result(10) == SPILLED
+        with pytest.raises(LogUnavailable):
+            log.close()
+        assert [path.suffix for path in (folder / "spill").iterdir()] == [".spill"]
+        AuditLog.open(folder, modes=SPILL).close()
+        assert requests(folder) == ["kept"]
+        assert said(folder, "spill.drained") == [1]
+        assert verify_folder(folder).outcome is Outcome.INTACT
+
+    def test_a_folder_in_which_no_file_can_be_made_makes_the_mode_strict_until_it_can(
+        self, folder: Path, disk: Disk
+    ) -> None:
+        """The log opens and serves; what it does not take is refused, and spilled once the folder is mended."""
+        (folder / "spill").write_text("in the way")
+        AuditLog.open(folder, modes=SPILL).close()
+        with AuditLog.open(folder, store=disk.open, modes=SPILL) as log:
+            assert log.append(event("first")).durable.result(10) >= 0
+            disk.fails = "SQLITE_IOERR"
+            refused = log.append(event("refused")).durable.exception(10)
+            assert isinstance(refused, LogUnavailable)
+            assert "no spill file can be made" in refused.message
+            (folder / "spill").unlink()
+            assert log.append(event("spilled")).durable.result(10) == SPILLED
+            disk.fails = ""
+            until(lambda: requests(folder) == ["first", "spilled"])
+        assert verify_folder(folder).outcome is Outcome.INTACT
+
+    def test_a_file_that_is_altered_while_its_process_lives_is_set_aside(self, folder: Path, disk: Disk) -> None:
+        """What was before the change is in the log, the rest is evidence, and the process goes on with a new file."""
+        with AuditLog.open(folder, store=disk.open, modes=SPILL) as log:
+            disk.fails = "SQLITE_IOERR"
+            for number in range(3):
+                assert log.append(event(f"r{number}")).durable.result(10) == SPILLED
+            (spilled,) = (folder / "spill").iterdir()
+            data = bytearray(spilled.read_bytes())
+            end = len(bytes(data).rstrip(b"\0"))
+            data[end - 20] ^= 1
+            spilled.write_bytes(bytes(data[:end]) + b"more")
+            disk.fails = ""
+            until(lambda: said(folder, "spill.damaged") == [2])
+            assert log.append(event("after")).durable.result(10) >= 0
+        assert requests(folder) == ["r0", "r1", "after"]
+        assert [path.suffix for path in (folder / "spill").iterdir()] == [".damaged"]
+        assert verify_folder(folder).outcome is Outcome.INTACT
+
+    def test_a_queue_that_is_full_is_refused_to_strict_tenants_and_spilled_for_others(
+        self, folder: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Back-pressure reaches who asked for it; nobody's acknowledged record is dropped, and none is there twice."""
+        modes = Modes(default=Mode.SPILL, tenants={"bank": Mode.STRICT}, reserve_bytes=100_000)
+        with AuditLog.open(folder, store=disk.open, modes=modes) as log:
+            monkeypatch.setattr(audit.writer, "LONGEST_QUEUE", 5)
+            disk.hangs.clear()
+            first = log.append(event("r0")).durable.result(10)  # the writer holds it by now, so that the queue fills
+            acks = [log.append(event(f"r{n}")) for n in range(1, 20)]
+            outcomes = [first, *(ack.durable.result(10) for ack in acks)]
+            with suppress(LogUnavailable):
+                outcomes.append(log.append(event("b", "bank")).durable)
+            disk.hangs.set()
+            assert outcomes == [SPILLED] * 20
+            until(lambda: len(requests(folder)) == 20)
+        assert requests(folder) == [f"r{n}" for n in range(20)]
+        assert verify_folder(folder).outcome is Outcome.INTACT
+
+    def test_a_checkpoint_whose_commit_failed_and_was_kept_is_remembered_by_the_next(
+        self, folder: Path, disk: Disk
+    ) -> None:
+        """The folder then holds a checkpoint that the pin outside does not know yet; nothing is signed twice or backwards."""
+        with AuditLog.open(folder, store=disk.open) as log:
+            log.append(event("one")).durable.result(10)
+            log.sign()
+            log.append(event("two")).durable.result(10)
+            disk.fails, disk.kept = "SQLITE_IOERR_FSYNC", True
+            with pytest.raises(LogUnavailable):
+                log.sign()
+            disk.fails = ""
+            log.append(event("three")).durable.result(10)
+            log.sign()
+        proof = verify_folder(folder)
+        assert proof.outcome is Outcome.INTACT, proof
+
+    def test_a_log_that_cannot_remember_what_it_signs_closes_all_the_same(self, folder: Path, disk: Disk) -> None:
+        """The place of the pins is gone: records are kept, checkpoints follow when it is back."""
+        log = AuditLog.open(folder, store=disk.open)
+        log.append(event("one")).durable.result(10)
+        Pins.beside(folder).rename(folder.with_name("elsewhere"))
+        Pins.beside(folder).write_text("in the way")
+        log.close()
+        Pins.beside(folder).unlink()
+        folder.with_name("elsewhere").rename(Pins.beside(folder))
+        assert verify_folder(folder).outcome is Outcome.CANNOT_TELL
+        AuditLog.open(folder).close()
+        assert requests(folder) == ["one"]
+        assert verify_folder(folder).outcome is Outcome.INTACT
+
     def test_what_the_log_would_refuse_is_refused_before_it_is_spilled(self, folder: Path, disk: Disk) -> None:
         """An acknowledged record can be drained."""
         with AuditLog.open(folder, store=disk.open, modes=SPILL) as log:
@@ -200,6 +317,8 @@ os.kill(os.getpid(), 9)
             assert log.append(event("kept")).durable.result(10) == SPILLED
             (spilled,) = (folder / "spill").iterdir()
             spilled.rename(folder / "elsewhere")
+            assert isinstance(log.append(event("refused")).durable.exception(10), LogUnavailable)
+            spilled.write_bytes((folder / "elsewhere").read_bytes())
             assert isinstance(log.append(event("refused")).durable.exception(10), LogUnavailable)
             (folder / "elsewhere").rename(spilled)
             assert log.append(event("again")).durable.result(10) == SPILLED
@@ -252,6 +371,15 @@ class TestModes:
         assert requests(folder) == ["r"]
         AuditLog.open(folder, modes=modes).close()
         assert (folder / "reserve").exists()
+
+    def test_a_disk_without_room_for_the_reserve_is_said_and_no_reason_to_stop(
+        self, folder: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """The operator reads it in the log; records are taken, and no half a reserve is left."""
+        with AuditLog.open(folder, modes=Modes(ballast_bytes=1 << 60)) as log:
+            assert "no room for a reserve" in caplog.text
+            assert log.append(event("r")).durable.result(10) >= 0
+        assert not (folder / "reserve").exists()
 
 
 class TestFile:
@@ -312,10 +440,6 @@ class TestFile:
         AuditLog.open(folder).close()
         kms = FileKms.open(folder / "root.key")
         file = SpillFile(folder / "spill", kms, reserve=100)
-        from audit.log import Ack
-        from audit.overflow import to_bytes
-        from audit.pending import Pending
-
         log = "haechi.local/audit/default"
         pending = [Pending(event(f"r{n}"), log, 1, Ack(f"{n:032x}")) for n in range(3)]
         file.append([to_bytes(one, 0) for one in pending])
@@ -325,8 +449,55 @@ class TestFile:
         file.path.write_bytes(bytes(data) + b"more")
         AuditLog.open(folder).close()
         assert requests(folder) == ["r0", "r1"]
+        assert said(folder, "spill.damaged") == [2]
+        assert [path.suffix for path in (folder / "spill").iterdir()] == [".damaged"]
+        assert verify_folder(folder).outcome is Outcome.INTACT
+
+    def test_files_of_dead_processes_that_hold_nothing_are_removed_without_a_word(self, folder: Path) -> None:
+        """One that was made and never used, and one whose process died while it made or wiped it."""
+        AuditLog.open(folder).close()
+        SpillFile(folder / "spill", FileKms.open(folder / "root.key"), reserve=100).let_go()
+        (folder / "spill" / f"{'0' * 32}.spill").write_bytes(bytes(500))
+        AuditLog.open(folder).close()
+        assert list((folder / "spill").iterdir()) == []
+        assert said(folder, "spill.drained") == said(folder, "spill.damaged") == []
+
+    @pytest.mark.parametrize("bend", ["another head", "another name", "no key"])
+    def test_a_file_without_a_head_of_its_own_is_evidence(self, folder: Path, bend: str) -> None:
+        """Renamed, exchanged, or cut in its first line: it is kept aside, the log says so, and opens."""
+        AuditLog.open(folder).close()
+        file = SpillFile(folder / "spill", FileKms.open(folder / "root.key"), reserve=100)
+        file.let_go()
+        data = file.path.read_bytes()
+        if bend == "another name":
+            file.path.rename(file.path.with_name(f"{'0' * 32}.spill"))
+        else:
+            cut = data.index(b"\n", 20) - 9
+            file.path.write_bytes(
+                data.replace(b"spill/1", b"spill/9") if bend == "another head" else data[:cut] + b"zz\n"
+            )
+        AuditLog.open(folder).close()
         assert len(said(folder, "spill.damaged")) == 1
         assert [path.suffix for path in (folder / "spill").iterdir()] == [".damaged"]
+        assert verify_folder(folder).outcome is Outcome.INTACT
+
+    def test_a_spilled_record_that_the_log_does_not_take_is_said_to_be_lost_and_stops_no_other(
+        self, folder: Path
+    ) -> None:
+        """As another release might have spilled it: its neighbours are drained, and one is counted as lost."""
+        AuditLog.open(folder).close()
+        file = SpillFile(folder / "spill", FileKms.open(folder / "root.key"), reserve=100)
+        good = [
+            to_bytes(Pending(event(f"r{n}"), "haechi.local/audit/default", 1, Ack(f"{n:032x}")), 0) for n in range(3)
+        ]
+        bad = json.loads(good[1])
+        bad["event"]["reason"] = "A reason of another release"
+        file.append([good[0], json.dumps(bad).encode(), good[2]])
+        file.let_go()
+        AuditLog.open(folder).close()
+        assert requests(folder) == ["r0", "r2"]
+        assert said(folder, "records.lost") == [1]
+        assert said(folder, "spill.drained") == [3]
         assert verify_folder(folder).outcome is Outcome.INTACT
 
     def test_a_disk_with_a_size_limit_takes_what_was_reserved(self, folder: Path) -> None:
@@ -360,6 +531,17 @@ import os; os._exit(0)
         assert set(kept) <= set(requests(folder))
         assert len(requests(folder)) == len(set(requests(folder)))
         assert verify_folder(folder).outcome is Outcome.INTACT
+
+
+def test_a_file_that_holds_nothing_is_drained_and_stays(tmp_path: Path) -> None:
+    """Asked again and again while the log is well, it must not be made anew each time."""
+    overflow = Overflow(SPILL, tmp_path / "spill", FileKms.open(tmp_path / "root.key"))
+    overflow.start()
+    before = overflow.path
+    assert overflow.drained(0) == 0
+    assert overflow.path == before
+    overflow.stop()
+    assert list((tmp_path / "spill").iterdir()) == []
 
 
 def test_the_reserve_is_what_the_page_says() -> None:
