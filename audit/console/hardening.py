@@ -5,6 +5,7 @@ Sources: OWASP ASVS 4.0 sections 3, 4 and 14; CSP level 3; Fetch metadata (W3C).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
@@ -27,6 +28,7 @@ HEADERS = {
     "cache-control": "no-store",
 }
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
+_PORT = re.compile(r":[0-9]+\Z")
 
 
 class Hardened:
@@ -67,6 +69,5 @@ def comes_from_elsewhere(request: Request) -> bool:
 
 
 def _name_of(host: str) -> str:
-    if host.startswith("["):
-        return host.partition("]")[0] + "]"
-    return host.partition(":")[0]
+    """Without the port."""
+    return _PORT.sub("", host)

@@ -18,6 +18,7 @@ from audit.errors import AuditError, NothingToVerify, RolledBack, TamperedLog
 from audit.header import context_of
 from audit.log import AuditLog
 from audit.note import Checkpoint, sign
+from audit.pins import Pins
 from audit.seal import Sealed, SubjectKey, seal, unseal
 from audit.store import SqliteStore
 from audit.tree import Frontier, leaf_hash
@@ -163,6 +164,21 @@ def test_every_flipped_bit_of_a_header_is_found(history: Path) -> None:
         db.commit()
         assert verify_folder(history).outcome is Outcome.TAMPERED, at
     db.close()
+
+
+def test_a_pin_that_the_log_never_signed_is_a_problem_of_its_own(history: Path) -> None:
+    """Somebody exchanged what is remembered outside, or a bit of it flipped: not silence, and not a cut tail."""
+    [path] = [path for path in Pins.beside(history).glob("*.note") if path.read_bytes().startswith(LOG.encode())]
+    good = path.read_bytes()
+    spot = good.rindex(b" ") + 20
+    for wrong in (
+        good[:spot] + (b"A" if good[spot : spot + 1] != b"A" else b"B") + good[spot + 1 :],
+        sign(Checkpoint(LOG, 8, bytes(32)), Ed25519PrivateKey.generate()),
+    ):
+        path.write_bytes(wrong)
+        proof = verify_folder(history)
+        assert "the remembered checkpoint" in str([one.problems for one in proof.logs])
+        assert independent(history) == 1
 
 
 def test_without_a_pin_truncation_cannot_be_excluded_and_is_not_called_intact(history: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 import audit.writer
 from audit import Ack, AuditLog, Event, EventType, Segment
 from audit.errors import KeysUnavailable, LogUnavailable, NothingToVerify, RolledBack, TamperedLog
+from audit.keycheck import KeyChecker
 from audit.note import parse
 from audit.pins import Pins
 from audit.publisher import KEPT_CHECKPOINTS, THINNED_TO
@@ -131,6 +132,21 @@ class TestSigning:
 
 
 class TestKeyStore:
+    def test_more_persons_than_fit_the_memory_have_one_key_each(self, folder: Path) -> None:
+        """Keys that were dropped from it are found again, by who writes and by who verifies, and not made anew."""
+        with AuditLog.open(folder) as log:
+            for start in range(0, 4200, 28):
+                parts = tuple(Segment(f"s{n}", b"x", f"user-{n}") for n in range(start, start + 28))
+                last = log.append(Event(EventType.RESPONSE_COMPLETED, "default", f"r{start}", segments=parts))
+            last.durable.result(60)
+            again = Event(EventType.RESPONSE_COMPLETED, "default", "r", segments=(Segment("s", b"x", "user-0"),))
+            log.append(again).durable.result(10)
+            assert len(log.keys.entries("default")) == 4200
+            log.sign()
+            proof = verify_folder(folder, key_check=KeyChecker(log.keys))
+        assert proof.outcome is Outcome.INTACT, proof
+        assert sum(one.segments for one in proof.logs) == 4201
+
     @pytest.mark.parametrize("how", ["abort", "rollback"])
     def test_a_key_store_that_takes_no_key_refuses_the_record_and_nothing_else(self, folder: Path, how: str) -> None:
         """Whether the database gave up the statement or the whole transaction, as it does on a full disk."""

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from audit import AuditLog, Event, EventType, Segment, canonical
-from audit.alive import SessionLiveness
+from audit.alive import FolderLiveness, SessionLiveness
 from audit.erase import Eraser, Why
 from audit.errors import KeysUnavailable, LogUnavailable, NothingToVerify, RolledBack, UnknownSubject
 from audit.kms import FileKms
@@ -169,6 +169,16 @@ class TestErasure:
         with AuditLog.open(folder, database=url) as log:
             assert log.read("default", 4, who="a", purpose="p", ticket="t")[0].content == b"question 3"
             assert not log.keys.is_shred_due()
+
+    def test_a_server_is_shredded_without_being_asked(self, folder: Path, url: str) -> None:
+        """With the next checkpoint after an erasure: old pages of the database then open with nothing."""
+        with AuditLog.open(folder, database=url) as log:
+            request(log, 1, user="gone")
+            Eraser(log).erase("default", "gone", Why("ann", "T-1"))
+            assert log.keys.is_shred_due()
+            until(lambda: not log.keys.is_shred_due())
+            assert not (folder / "generation-1.key").exists()
+        assert verify_folder(folder, database=url).outcome is Outcome.INTACT
 
 
 class TestRoles:
@@ -353,6 +363,12 @@ class TestConnection:
         assert sum(1 for _ in store.headers(LOG)) == 1500
         store.close()
 
+    def test_a_server_that_is_away_is_no_proof_of_anything(self, folder: Path, url: str) -> None:
+        """Neither of tampering nor of its absence."""
+        AuditLog.open(folder, database=url).close()
+        with pytest.raises(LogUnavailable):
+            verify_folder(folder, database="postgresql://127.0.0.1:1/x")
+
     def test_a_session_that_does_not_wait_for_the_disk_is_corrected(self, url: str) -> None:
         """Whatever the URL asks for."""
         assert setting(f"{url}&options=-csynchronous_commit%3Doff", "synchronous_commit") == "on"
@@ -380,7 +396,20 @@ class TestConnection:
 
 
 class TestLiveness:
-    """Who lives is asked of the server: a session's lock ends with it."""
+    """A lock ends with who holds it: a file's with the process, a session's with its line to the server."""
+
+    def test_who_only_asks_is_no_writer_and_lets_go_of_nothing(self, tmp_path: Path, url: str) -> None:
+        """In a folder and in PostgreSQL."""
+        for mine, other in (
+            (FolderLiveness(tmp_path), FolderLiveness(tmp_path)), (SessionLiveness(url), SessionLiveness(url)),
+        ):  # fmt: skip
+            mine.announce("b" * 32)
+            with other.alone():
+                assert not other.is_gone("b" * 32)
+                other.keep()
+            other.close()
+            assert not mine.is_gone("b" * 32)
+            mine.close()
 
     def test_a_writer_is_alive_until_its_session_ends_and_alive_again_when_it_returns(self, url: str) -> None:
         """Also when only its line was cut."""

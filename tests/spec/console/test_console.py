@@ -18,7 +18,7 @@ from audit.console.app import SIGNED_IN, create_console
 from audit.console.errors import ConsoleAccounts, SignInRefused
 from audit.console.parts import ConsoleParts
 from audit.console.screens.requests import STEPS
-from audit.console.sessions import IDLE_S, LONGEST_S
+from audit.console.sessions import IDLE_S, LONGEST_S, MOST, Sessions
 from audit.note import VerifierKey
 from audit.packs import RightKind
 from audit.proof import InclusionProof
@@ -111,6 +111,41 @@ def test_search_counts_and_filters(browser: Browser) -> None:
     assert "Invalid isoformat" in browser.get("/search?since=tomorrow").text
 
 
+def test_search_is_within_the_log_that_was_chosen(browser: Browser) -> None:
+    """A tenant's own records, or everybody's; a log that is not there has none."""
+    browser.sign_in("reader")
+    assert "<strong>14</strong>" in browser.get("/search?tenant=default").text
+    assert "<strong>0</strong>" in browser.get("/search?tenant=nobody").text
+
+
+def test_a_record_of_no_request_stands_alone_and_one_that_is_not_there_is_said_so(browser: Browser) -> None:
+    """The log's own affairs belong to no request; a number behind the end is no blank page."""
+    browser.sign_in("reader")
+    page = browser.get("/record/_system/0")
+    assert "log.opened" in page.text
+    assert "log.closed" not in page.text
+    for path in ("/record/default/999", "/record/nobody/0", "/sampling?number=1&tenant=nobody"):
+        answer = browser.get(path)
+        assert answer.status_code == 404, path
+        assert "there is no" in answer.text
+
+
+def test_a_log_that_cannot_be_read_is_said_so_and_the_console_lives_on(
+    browser: Browser, log: AuditLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A page with the reason and no stack trace; the operator finds it in the console's own output too."""
+    browser.sign_in("reader")
+    (log.folder / "log.db").rename(log.folder / "elsewhere")
+    (log.folder / "log.db").mkdir()
+    answer = browser.get("/search")
+    assert answer.status_code == 503
+    assert "HAE-A102" in answer.text
+    assert "the console cannot answer /search" in caplog.text
+    (log.folder / "log.db").rmdir()
+    (log.folder / "elsewhere").rename(log.folder / "log.db")
+    assert browser.get("/search").status_code == 200
+
+
 def test_a_downloaded_proof_holds_without_the_console(browser: Browser, log: AuditLog) -> None:
     """The two files prove the record under the public key alone."""
     browser.sign_in("reader")
@@ -157,6 +192,11 @@ def test_a_persons_records_are_found_by_their_name_and_the_search_is_recorded(br
     page = browser.send("/search/person", tenant="default", subject="user1", purpose="subject-request", ticket="D-1")
     assert set(re.findall(r"req-\d", page.text)) == {"req-1", "req-4"}
     assert [record["act"] for record in system_records(log, EventType.ACCESS_READ)] == ["access.search"]
+    for missing in ("subject", "purpose", "ticket"):
+        whole = {"tenant": "default", "subject": "user1", "purpose": "incident", "ticket": "D-1"}
+        browser.get("/search")
+        assert browser.send("/search/person", **{**whole, missing: ""}).status_code in {400, 403}, missing
+    assert len(system_records(log, EventType.ACCESS_READ)) == 1
     browser.sign_in("officer")
     browser.get("/retention")
     assert browser.send("/search/person", subject="user1", purpose="incident", ticket="x").status_code == 403
@@ -194,6 +234,12 @@ def test_a_request_of_a_person_runs_from_receipt_to_its_end(browser: Browser, lo
     assert "user1" in browser.send(where, step="reveal", ticket="D-1").text
     assert [record["pur"] for record in system_records(log, EventType.ACCESS_READ)] == ["rights"]
     assert browser.send(where, step="refuse", ticket="D-1").status_code == 400  # no ground
+    for wrong in ({"step": "forget-it"}, {"step": "verify-identity", "level": "9"}, {}):
+        browser.get(where)
+        assert browser.send(where, ticket="D-1", **wrong).status_code == 400, wrong
+    for wrong in ({"kind": "erasure"}, {"kind": "everything", "subject": "user1"}):
+        browser.get("/requests")
+        assert browser.send("/requests", pack="gdpr", ticket="D-1", **wrong).status_code == 400, wrong
     browser.get(where)
     assert ">refused<" in browser.send(where, step="refuse", ground="gdpr-12-5-b", ticket="D-1").text
     assert "–" in browser.get("/requests").text
@@ -217,7 +263,10 @@ def test_a_form_of_another_site_or_session_changes_nothing(browser: Browser, log
 def test_a_rebound_name_gets_nothing(browser: Browser) -> None:
     """The console answers to its own names only."""
     assert browser.client.get("/sign-in", headers={"host": "evil.example:8090"}).status_code == 421
-    assert browser.client.get("/sign-in", headers={"host": "localhost:8090"}).status_code == 200
+    for host in ("localhost:8090", "127.0.0.1", "[::1]:8090", "[::1]", "LOCALHOST"):
+        assert browser.client.get("/sign-in", headers={"host": host}).status_code == 200, host
+    for host in ("[::2]:8090", "[::1].evil.example", "localhost.evil.example", ""):
+        assert browser.client.get("/sign-in", headers={"host": host}).status_code == 421, host
 
 
 def test_a_session_ends_by_itself(browser: Browser, hand: Hand) -> None:
@@ -231,6 +280,18 @@ def test_a_session_ends_by_itself(browser: Browser, hand: Hand) -> None:
         browser.get("/about")
     hand.at += 600
     assert browser.get("/").url.path == "/sign-in"
+
+
+def test_so_many_sessions_are_open_and_no_more(hand: Hand) -> None:
+    """The one that was silent longest ends first: nobody fills the memory by signing in again and again."""
+    sessions = Sessions(hand)
+    first, second = sessions.begin("a"), sessions.begin("b")
+    hand.at += 1
+    assert sessions.find(first) is not None
+    for _ in range(MOST - 1):
+        sessions.begin("c")
+    assert sessions.find(second) is None
+    assert sessions.find(first) is not None
 
 
 def test_a_removed_account_is_out_at_once(browser: Browser, parts: ConsoleParts) -> None:

@@ -14,6 +14,7 @@ from audit.console.parts import ConsoleParts
 from audit.console.sessions import Sessions
 from audit.pins import Pins
 from audit.reports.kinds import Kind
+from audit.rights.breach import incidents
 from tests.console_visitors import HOSTILE, Browser, Hand
 from tests.postgres_server import fresh_database
 
@@ -40,6 +41,22 @@ def test_an_incident_runs_from_awareness_to_its_end(browser: Browser) -> None:
     assert ">closed<" in browser.send(where, step="closed", note="mail deleted", ticket="I-1").text
     assert "–" in browser.get("/incidents").text
     assert browser.get("/incidents/default/nobody").status_code == 404
+
+
+def test_an_incident_without_a_time_is_known_from_now_on_and_takes_known_steps_only(
+    browser: Browser, log: AuditLog
+) -> None:
+    """An empty field is no error; a step that a form of ours cannot send is one."""
+    browser.sign_in("officer")
+    browser.get("/incidents")
+    before = log.clock.now_us()
+    where = browser.send("/incidents", note="lost laptop", tenant="default", ticket="I-3").url.path
+    (incident,) = incidents(log)
+    assert before <= incident.aware_us <= log.clock.now_us()
+    for step in ("opened", "forget-it", ""):
+        browser.get(where)
+        assert browser.send(where, step=step, note="x", ticket="I-3").status_code == 400, step
+    assert len(incidents(log)[0].steps) == 1
 
 
 @pytest.mark.parametrize(("entered", "says"), [("tomorrow", "is not a time"), ("2999-01-01T00:00", "known since")])
