@@ -145,7 +145,7 @@ class RewardValues:
     )
     body: str = _value(
         "train",
-        "frozen: only the heads learn, from states that are computed once; epochs then cost next to nothing",
+        "frozen: only the heads learn, from states that are computed once; they are solved, so optim.steps, batch and rate play no part",
         choices=("train", "frozen"),
     )
     states: str = _value(

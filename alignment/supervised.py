@@ -89,17 +89,22 @@ class SupervisedTrainer(Generic[ItemT]):
 
     def measure(self, items: Sequence[ItemT]) -> Metrics:
         """The same figures on other rows, without learning."""
-        sums: Metrics = {}
-        whole = sum(self._objective.weight(item) for item in items)
-        with torch.no_grad():
-            for start in range(0, len(items), self._recipe.optim.micro_batch):
-                loss = self._objective.loss(items[start : start + self._recipe.optim.micro_batch])
-                for name, figure in {"loss": float(loss.total), **loss.sums}.items():
-                    sums[name] = sums.get(name, 0.0) + figure
-        return {name: figure / whole for name, figure in sums.items()} if items else {}
+        return measure(self._objective, items, batch=self._recipe.optim.micro_batch)
 
     def state(self) -> tuple[Mapping[str, Any], Mapping[str, float]]:
         return self._stepper.tensors(""), {}
 
     def restore(self, tensors: Mapping[str, Any], numbers: Mapping[str, float]) -> None:
         self._stepper.restore(tensors, "")
+
+
+def measure(objective: Objective[ItemT], items: Sequence[ItemT], *, batch: int) -> Metrics:
+    """The figures of an objective on rows, without learning; empty without rows. batch: rows at a time."""
+    sums: Metrics = {}
+    whole = sum(objective.weight(item) for item in items)
+    with torch.no_grad():
+        for start in range(0, len(items), batch):
+            loss = objective.loss(items[start : start + batch])
+            for name, figure in {"loss": float(loss.total), **loss.sums}.items():
+                sums[name] = sums.get(name, 0.0) + figure
+    return {name: figure / whole for name, figure in sums.items()}

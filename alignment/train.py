@@ -29,6 +29,7 @@ from alignment.runs.loop import Metrics, Progress, Trainer, run_loop, seed_step
 from alignment.runs.tracking import check_tracker, following
 from alignment.scorers import ModelScorer, scorer_named
 from alignment.sft import AnswerLikelihood
+from alignment.solved import STEPS, SolvedHeads
 from alignment.start import (
     NEW,
     adapted,
@@ -41,7 +42,7 @@ from alignment.start import (
     tokenizer_for,
 )
 from alignment.states import KeptStates
-from alignment.supervised import SupervisedTrainer
+from alignment.supervised import SupervisedTrainer, measure
 from alignment.teacher import GuardScorer, guard_policy
 from alignment.tensor.preference import PairLoss
 from alignment.trl_backend import check_backend, is_main, learn
@@ -119,9 +120,18 @@ def _reward(recipe: Recipe, resume: bool, show: bool) -> Outcome:
     arithmetic = arithmetic_for(recipe, tokenizer)
     kept = _kept_states(recipe, run, model, arithmetic, [*items, *held], show) if v.body == "frozen" else None
     objective = RewardObjective(model, arithmetic, recipe, heads, kept)
-    trainer = SupervisedTrainer(objective, items, _stepper(model, recipe), recipe)
-    _learn(recipe, run, trainer, show, lambda: learn(recipe, run.path / ".trl", model, tokenizer, items, ()))
-    measured = trainer.measure(held)
+    if kept is not None:
+        solved = replace(recipe, optim=replace(recipe.optim, steps=STEPS))
+        run_loop(
+            run,
+            solved,
+            SolvedHeads(objective, kept, items, core_of(model).score),
+            progress=_progress(solved, run, show),
+        )
+    else:
+        trainer = SupervisedTrainer(objective, items, _stepper(model, recipe), recipe)
+        _learn(recipe, run, trainer, show, lambda: learn(recipe, run.path / ".trl", model, tokenizer, items, ()))
+    measured = measure(objective, held, batch=recipe.optim.micro_batch)
     scale = measured_scale(objective, held or items, heads, batch=recipe.optim.micro_batch)
     write_scale(model, scale)
 

@@ -58,6 +58,8 @@ def check_backend(recipe: Recipe, *, resume: bool) -> None:
         wrong = "dpo.sft"
     elif recipe.kind == "reward" and recipe.reward.heads != "reward":
         wrong = f"reward.heads={recipe.reward.heads}"
+    elif recipe.kind == "reward" and recipe.reward.body != "train":
+        wrong = f"reward.body={recipe.reward.body}"
     elif recipe.kind == "reward" and recipe.reward.read != "end":
         wrong = f"reward.read={recipe.reward.read}"
     if wrong:

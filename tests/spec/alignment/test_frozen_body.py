@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
-from alignment.errors import UnusableModel
+from alignment.data.encode import EncodedPair
+from alignment.data.load import encoded, load_pairs
+from alignment.errors import UnusableData, UnusableModel
 from alignment.forward import Arithmetic, answer_rewards, answer_states
-from alignment.models import Shape, new_policy, new_tokenizer
-from alignment.recipe import load_recipe
+from alignment.models import Shape, load_tokenizer, new_policy, new_tokenizer
+from alignment.recipe import Recipe, load_recipe
 from alignment.reward import load_reward_model, new_reward_model
 from alignment.scorers import load_scorer
+from alignment.solved import SolvedHeads
+from alignment.start import encoder_for
 from alignment.tensor.layout import Tree, lay_out
 from alignment.train import Outcome, train
 from haechi.base.errors import InvalidSetting
 
 SMALL = ["run.device=cpu", "run.threads=1", "model.hidden=32", "model.heads=2", "optim.steps=40", "optim.batch=32"]
-FROZEN = ["reward.body=frozen", "reward.read=mean", "reward.layers=1", "optim.learning_rate=1e-2"]
+READ = ["reward.read=mean", "reward.layers=1"]
+FROZEN = ["reward.body=frozen", *READ]
 TREES = [Tree((5, 6, 7), ((8, 9, 2), (10, 2))), Tree((11,), ((12, 13, 14, 15, 2), (16, 2)))]
 
 
@@ -31,11 +37,28 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     return run(tmp_path_factory.mktemp("frozen") / "run", *FROZEN)
 
 
+def rows_and_states(done: Outcome) -> tuple[Recipe, list[EncodedPair], torch.Tensor]:
+    """What a run was trained on, and the body's states of its answers, computed from tokens one by one."""
+    recipe = done.run.recipe()
+    tokenizer = load_tokenizer(str(done.run.model))
+    items, _ = encoded(
+        encoder_for(recipe, tokenizer).pairs(load_pairs(recipe.data, seed=recipe.run.seed).train), recipe.data
+    )
+    model, _ = load_reward_model(str(done.run.model))
+    found = []
+    with torch.no_grad():
+        for item in items:
+            for answer in (item.chosen, item.rejected):
+                whole = model.model(torch.tensor([[*item.prompt, *answer]])).last_hidden_state[0]
+                found.append(whole[len(item.prompt) - 1 : -1].mean(0))
+    return recipe, items, torch.stack(found).view(len(items), 2, -1)
+
+
 def test_only_the_head_learns_and_what_lies_above_the_kept_layers_is_dropped(done: Outcome) -> None:
     """The written model has one layer, whose weights are those it began with; it orders held-out pairs."""
     model, scale = load_reward_model(str(done.run.model))
     assert model.config.num_hidden_layers == len(model.model.layers) == 1
-    begun = run(done.run.path.parent / "begun", *FROZEN, "optim.learning_rate=0", "optim.steps=1")
+    begun = run(done.run.path.parent / "begun", *READ, "optim.learning_rate=0", "optim.steps=1")
     start, _ = load_reward_model(str(begun.run.model))
     for (name, now), (_, before) in zip(model.model.named_parameters(), start.model.named_parameters(), strict=True):
         assert torch.equal(now, before), name
@@ -46,11 +69,6 @@ def test_only_the_head_learns_and_what_lies_above_the_kept_layers_is_dropped(don
 
 def test_whoever_loads_the_model_gets_the_scores_of_the_training(done: Outcome) -> None:
     """From tokens through the body, as PPO and `haechi eval` use it: mean 0 and deviation 1 over the held-out answers."""
-    from alignment.data.encode import EncodedPair
-    from alignment.data.load import load_pairs
-    from alignment.models import load_tokenizer
-    from alignment.start import encoder_for
-
     recipe = done.run.recipe()
     tokenizer = load_tokenizer(str(done.run.model))
     rows = encoder_for(recipe, tokenizer).pairs(load_pairs(recipe.data, seed=recipe.run.seed).held_out)
@@ -69,7 +87,7 @@ def test_whoever_loads_the_model_gets_the_scores_of_the_training(done: Outcome) 
 def test_a_second_run_over_the_same_rows_finds_the_states_of_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With other settings of the head; and with the same ones it ends with the same weights."""
+    """With other settings of the loss; and with the same ones it ends with the same weights."""
     shared = [*FROZEN, f"reward.states={tmp_path / 'states'}"]
     first = run(tmp_path / "first", *shared)
 
@@ -78,11 +96,82 @@ def test_a_second_run_over_the_same_rows_finds_the_states_of_the_first(
 
     monkeypatch.setattr("alignment.states.answer_states", computed)
     again = run(tmp_path / "again", *shared)
-    other = run(tmp_path / "other", *shared, "optim.learning_rate=1e-3")
+    other = run(tmp_path / "other", *shared, "reward.centring=1")
     files = [(each.run.model / "model.safetensors").read_bytes() for each in (first, again, other)]
     assert files[0] == files[1] != files[2]
     with pytest.raises(AssertionError, match="computed again"):
         run(tmp_path / "deeper", *shared, "reward.layers=2")  # another body: nothing of the first is its
+
+
+def test_the_head_is_the_best_one_for_the_ridge_that_left_out_pairs_prefer(done: Outcome) -> None:
+    """No change of the head lowers the penalised loss; the history tells what was tried, with figures of left-out pairs."""
+    history = done.run.history()
+    tried, last = history[:-1], history[-1]
+    assert len({entry["ridge"] for entry in tried}) == len(tried) == 5
+    assert last["ridge"] == min(tried, key=lambda entry: entry["loss"])["ridge"]
+    assert last["accuracy"] > 0.9
+    assert all(entry["loss"] > last["loss"] for entry in tried if entry["ridge"] == last["ridge"])
+
+    recipe, items, states = rows_and_states(done)
+    model, _ = load_reward_model(str(done.run.model))
+    unit = float((states[:, 0] - states[:, 1]).std())
+    centring = recipe.reward.centring
+
+    def penalised(weight: torch.Tensor) -> torch.Tensor:
+        """By its definition, in double precision."""
+        scores = states.double() @ weight.double().T
+        chosen, rejected = scores[:, 0, 0], scores[:, 1, 0]
+        lost = torch.nn.functional.softplus(rejected - chosen) + centring * (chosen + rejected) ** 2
+        return lost.mean() + 0.5 * last["ridge"] * unit**2 * weight.double().square().sum()
+
+    weight = model.score.weight.detach()
+    assert len(items) == len(states)
+    best = float(penalised(weight))
+    generator = torch.Generator().manual_seed(3)
+    for size in (1e-1, 1e-2):
+        for _ in range(20):
+            other = weight + size * weight.norm() * torch.nn.functional.normalize(
+                torch.randn(weight.shape, generator=generator), dim=1
+            )
+            assert float(penalised(other)) > best
+
+
+def test_a_killed_run_goes_on_with_the_ridges_that_it_has_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And ends with the weights of a run that nobody stopped."""
+    whole = run(tmp_path / "whole", *FROZEN, "run.save_every=1")
+    step = SolvedHeads.step
+
+    def dies(self: SolvedHeads, number: int) -> dict[str, float]:
+        if number == 3:
+            raise KeyboardInterrupt
+        return step(self, number)
+
+    settings = [f"run.output={tmp_path / 'cut'}", *SMALL, *FROZEN, "run.save_every=1"]
+    with monkeypatch.context() as patch:
+        patch.setattr(SolvedHeads, "step", dies)
+        with pytest.raises(KeyboardInterrupt):
+            train(load_recipe("reward", "tiny-cpu", settings))
+    again = train(load_recipe("reward", "tiny-cpu", settings), resume=True)
+    assert [entry["step"] for entry in again.run.history()] == [1, 2, 3, 4, 5, 6]
+    files = [(each.run.model / "model.safetensors").read_bytes() for each in (whole, again)]
+    assert files[0] == files[1]
+
+
+def test_pairs_about_a_handful_of_prompts_are_too_few_to_choose_by(tmp_path: Path) -> None:
+    """The message says how many are needed, and what to do instead."""
+    lines = [
+        {"prompt": [{"role": "user", "content": f"Question {n % 4}?"}],
+         "chosen": [{"role": "assistant", "content": f"Good answer {n}."}],
+         "rejected": [{"role": "assistant", "content": f"Bad answer {n}."}]}
+        for n in range(12)
+    ]  # fmt: skip
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    with pytest.raises(UnusableData, match="5 prompts or more") as caught:
+        run(tmp_path / "run", *FROZEN, f"data.train={rows}")
+    assert "reward.body=train" in (caught.value.hint or "")
 
 
 def test_a_mean_is_over_the_positions_that_predict_the_answer_whatever_the_layout() -> None:
