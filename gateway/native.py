@@ -11,7 +11,7 @@ from audit.events import EventType
 from gateway.errors import GuardUnavailable, InvalidRequest, UnusableModelName
 from gateway.keys import Caller
 from gateway.openai.chat import parse_object
-from gateway.openai.grounding import claim_json, evidence_in, finding_evidence
+from gateway.openai.grounding import evidence_in, finding_evidence
 from gateway.openai.moderation import moderation_json, moderation_texts
 from gateway.parts import GatewayParts
 from gateway.pipeline import Pipeline
@@ -68,7 +68,7 @@ class Native:
             await self._recorded(visit, caller, "guard.check", raw, verdict)
         answer = {**verdict_json(verdict, visit.request), "not_looked_for": list(verdict.not_looked_for)}
         if verdict.claims:
-            answer["claims"] = [claim_json(claim) for claim in verdict.claims]
+            answer["claims"] = [claim.entry() for claim in verdict.claims]
         await self._answer(visit, answer, verdict.action)
 
     async def scrub(self, visit: Visit) -> None:

@@ -203,6 +203,7 @@ def _claim_judge(policy: Policy, rules: Iterable[Rule], stance: StanceModel, kno
         refuted_at=min(rule.limits().controversial for rule in rules),
         supported_at=terms.supported_at,
         limit=terms.passages,
+        across=terms.stance in policy.document.models,  # ours were not measured across languages
     )
 
 

@@ -9,7 +9,8 @@ Rules of this file
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 
 class Direction(enum.StrEnum):
@@ -93,13 +94,19 @@ class Citation:
     start: int
     end: int
 
+    def entry(self) -> dict[str, Any]:
+        """The citation as a JSON object."""
+        return asdict(self)
+
 
 @dataclass(frozen=True, slots=True)
 class CheckedClaim:
     """One claim of an answer and what came out. start, end: code points of the answer.
 
     refuted: probability in [0, 1] that the evidence refutes it; 0 where nothing was held against it. reasons: in what
-    claim and evidence disagree (`number`, `negation`, ...).
+    claim and evidence disagree (`number`, `negation`, ...), or why nothing could be told (`outdated`, `language`, ...).
+    supporting: where evidence is contradictory, the words that support it. left_out: sources that were found and did not
+    count, being outdated or giving orders.
     """
 
     start: int
@@ -108,6 +115,22 @@ class CheckedClaim:
     refuted: float
     citation: Citation | None = None
     reasons: tuple[str, ...] = ()
+    supporting: Citation | None = None
+    left_out: tuple[str, ...] = ()
+
+    def entry(self) -> dict[str, Any]:
+        """The claim as a JSON object, for every surface alike; what is empty is left out, but for `reasons`."""
+        entry: dict[str, Any] = {
+            "start": self.start,
+            "end": self.end,
+            "outcome": self.outcome.value,
+            "refuted": round(self.refuted, 6),
+            "reasons": list(self.reasons),
+        }
+        for name, cited in (("evidence", self.citation), ("supporting", self.supporting)):
+            if cited is not None:
+                entry[name] = cited.entry()
+        return {**entry, "left_out": list(self.left_out)} if self.left_out else entry
 
 
 @dataclass(frozen=True, slots=True)

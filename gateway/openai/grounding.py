@@ -13,14 +13,13 @@ from typing import Any, Final
 
 from gateway.errors import InvalidRequest
 from gateway.upstream.ports import Json
-from guard.claims.given import evidence_of
+from guard.claims.given import OBJECT, evidence_of, is_evidence
 from guard.claims.ports import Evidence
 from guard.policy import EvidenceFrom
-from guard.verdict import CheckedClaim, Citation, Finding, Verdict
+from guard.verdict import Finding, Verdict
 
 MOST_EVIDENCE: Final = 256
 FIELD: Final = "haechi"
-_TEXTS: Final = ("text", "source", "title", "dated", "valid_to")
 _ROLES: Final = {
     EvidenceFrom.SYSTEM: ("system", "developer"),
     EvidenceFrom.TOOLS: ("tool", "function"),
@@ -61,20 +60,9 @@ def evidence_in(body: Json) -> tuple[Evidence, ...]:
     if not isinstance(given, list) or len(given) > MOST_EVIDENCE:
         raise InvalidRequest(f"evidence has to be an array of up to {MOST_EVIDENCE} items", param="evidence")
     for number, item in enumerate(given):
-        if not isinstance(item, str) and not _is_passage(item):
-            raise InvalidRequest(
-                "evidence is a text, or an object with a text and perhaps source, title, dated, valid_to",
-                param=f"evidence[{number}]",
-            )
+        if not is_evidence(item):
+            raise InvalidRequest(f"evidence is a text, or {OBJECT}", param=f"evidence[{number}]")
     return evidence_of(given)
-
-
-def _is_passage(item: Any) -> bool:
-    return (
-        isinstance(item, dict)
-        and isinstance(item.get("text"), str)
-        and all(isinstance(item.get(name) or "", str) for name in _TEXTS)
-    )
 
 
 def without_ours(body: Json) -> Json:
@@ -109,27 +97,13 @@ def _texts(content: Any) -> Iterator[str]:
 
 
 def citations_json(verdict: Verdict) -> Json:
-    """The field `haechi` of an answer: every claim, what came out, and the words it was held against."""
-    return {"claims": [claim_json(claim) for claim in verdict.claims]}
+    """The field `haechi` of an answer: every claim, what came out, and the words it was held against.
 
-
-def claim_json(claim: CheckedClaim) -> Json:
-    """One claim. start, end: code points of the answer as the model gave it."""
-    found: Json = {
-        "start": claim.start,
-        "end": claim.end,
-        "outcome": claim.outcome.value,
-        "refuted": claim.refuted,
-        "reasons": list(claim.reasons),
-    }
-    return {**found, "evidence": citation_json(claim.citation)} if claim.citation is not None else found
-
-
-def citation_json(cited: Citation) -> Json:
-    """Source and words. start, end: code points of the evidence's text."""
-    return {"source": cited.source, "quote": cited.quote, "start": cited.start, "end": cited.end}
+    Positions of claims are code points of the answer as the model gave it.
+    """
+    return {"claims": [claim.entry() for claim in verdict.claims]}
 
 
 def finding_evidence(finding: Finding) -> Json:
     """The key `evidence` of a finding that has some."""
-    return {"evidence": citation_json(finding.evidence)} if finding.evidence is not None else {}
+    return {"evidence": finding.evidence.entry()} if finding.evidence is not None else {}

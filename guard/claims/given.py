@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import math
+import re
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from datetime import date
+from typing import Any, Final
 
 from guard.claims.ports import Evidence, Found
+from guard.knowledge.errors import InvalidDate
 from guard.knowledge.passages import LONG, Section, passages
 from guard.knowledge.terms import terms
 
 NAME: Final = "evidence"
+OBJECT: Final = "an object with a text and perhaps source, title, dated and valid_to (days such as 2026-01-31)"
+"""What an item of evidence may be beside a text."""
+_KEYS: Final = ("text", "source", "title", "dated", "valid_to")
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 _LONGEST_CLAIM: Final = 2_000
 """Code points of a claim that are read."""
 
@@ -66,6 +73,28 @@ class GivenEvidence:
             return self._passages
 
 
+def is_evidence(item: Any) -> bool:
+    """Whether a value of JSON is an item of evidence: a text, or what OBJECT says."""
+    if isinstance(item, str):
+        return True
+    return (
+        isinstance(item, dict)
+        and isinstance(item.get("text"), str)
+        and all(isinstance(item.get(name) or "", str) for name in _KEYS)
+        and all(_is_day(item.get(name) or "") for name in ("dated", "valid_to"))
+    )
+
+
+def _is_day(written: str) -> bool:
+    """Whether a date can be compared with today's; the empty one is unknown."""
+    if not written:
+        return True
+    try:
+        return _DAY.fullmatch(written) is not None and bool(date.fromisoformat(written))
+    except ValueError:
+        return False
+
+
 def is_outdated(item: Evidence, at: str) -> bool:
     """Whether a document said that it holds no longer on that ISO date."""
     return bool(at and item.valid_to and item.valid_to < at)
@@ -85,6 +114,9 @@ def evidence_of(items: Iterable[str | Evidence | Mapping[str, str]], prefix: str
     """Evidence as users give it: text, or an object with `text` and perhaps `source`, `title`, `dated`, `valid_to`.
 
     What has no source of its own is cited as `evidence[N]`.
+
+    Raises:
+        InvalidDate: a document whose last day cannot be read would count for ever.
     """
     return tuple(_evidence(items, prefix))
 
@@ -97,5 +129,8 @@ def _evidence(items: Iterable[str | Evidence | Mapping[str, str]], prefix: str) 
             yield Evidence(item, f"{prefix}[{number}]")
         else:
             title, dated, valid_to = (item.get(key) or "" for key in ("title", "dated", "valid_to"))
+            for day in (dated, valid_to):
+                if not _is_day(day):
+                    raise InvalidDate(f"{prefix}[{number}] has a date that is none", hint="write it as 2026-01-31")
             source = item.get("source") or f"{prefix}[{number}]"
             yield Evidence(item["text"], source, title, dated=dated, valid_to=valid_to)

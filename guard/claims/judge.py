@@ -3,13 +3,15 @@
 Rules of this file
 1. Nothing is supported or refuted without a passage that can be cited.
 2. A source that fails is said to have failed, also where another one decides.
-3. A passage counts by how much it is about the claim: one that shares half as much as the best weighs a quarter. The
+3. Orders in a passage are no evidence, and never part of a quote.
+4. A passage counts by how much it is about the claim: one that shares half as much as the best weighs a quarter. The
    stance model is not asked about one that weighs too little to decide anything.
 """
 
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -28,10 +30,14 @@ from guard.claims.ports import (
     Stance,
     StanceModel,
 )
+from guard.claims.reading import apart, is_foreign, without_orders
 from guard.scoring import DEADLINE, NOT_COVERED
 from haechi.base.errors import HaechiError
 
 LONGEST_QUOTE: Final = 600
+_UNSURE: Final = Stance(0.0, 0.0, 1.0)
+_LEFT_OUT: Final = re.compile(" {5,}")
+"""Where an order stood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,7 @@ class ClaimJudge:
     """Judges claims by one stance model. Safe for several threads.
 
     sources: knowledge bases. refuted_at, supported_at: probabilities from which a passage refutes or supports.
-    limit: passages looked at for one claim.
+    limit: passages looked at for one claim. across: the model is asked about passages in another language than the claim, too.
     """
 
     def __init__(
@@ -70,8 +76,10 @@ class ClaimJudge:
         refuted_at: float = 0.5,
         supported_at: float = 0.5,
         limit: int = 5,
+        across: bool = True,
     ) -> None:
         self._stance = stance
+        self._across = across
         self._sources = sources
         self._refuted_at = refuted_at
         self._supported_at = supported_at
@@ -96,16 +104,26 @@ class ClaimJudge:
             return Judgement(claim, outcome, 0.0, outdated=self._outdated(claim, sources, at), why=why)
         if time.monotonic() > deadline:
             return Judgement(claim, ClaimOutcome.UNAVAILABLE, 0.0, why=DEADLINE)
-        heavy = self._heavy(found)
+        read = without_orders(claim, found)
+        if not read.found:
+            outdated = self._outdated(claim, sources, at)
+            return Judgement(claim, ClaimOutcome.NOT_ENOUGH, 0.0, outdated=outdated, ordered=read.ordered, why=why)
         try:
-            texts = [one.evidence.text for one in heavy]
-            stances = self._stance.judge(claim.meaning, texts, language=claim.language)
+            heavy = apart(claim, self._heavy(read.found))
+            stances = self._stances(claim, [one.evidence.text for one in heavy])
         except HaechiError as error:
             return Judgement(claim, ClaimOutcome.UNAVAILABLE, 0.0, why=type(error).__name__)
-        judgement = self._weighed(claim, _weigh(heavy, stances), why)
+        judgement = replace(self._weighed(claim, _weigh(heavy, stances), why), ordered=read.ordered)
         if judgement.outcome is ClaimOutcome.NOT_ENOUGH:
             return replace(judgement, outdated=self._outdated(claim, sources, at))
         return judgement
+
+    def _stances(self, claim: Claim, texts: Sequence[str]) -> list[Stance]:
+        """How each passage stands to the claim; unsure where the model is not asked."""
+        asked = [text for text in texts if self._across or not is_foreign(text, claim.language)]
+        told = self._stance.judge(claim.meaning, asked, language=claim.language) if asked else ()
+        answers = dict(zip(asked, told, strict=True))
+        return [answers.get(text, _UNSURE) for text in texts]
 
     def _search(self, claim: Claim, sources: Iterable[EvidenceSource], at: str) -> tuple[list[Found], str]:
         """The best passages of all sources, and why one of them could not answer."""
@@ -144,8 +162,17 @@ class ClaimJudge:
             outcome = ClaimOutcome.SUPPORTED
         else:
             outcome = ClaimOutcome.NOT_ENOUGH
-        reasons = compare(claim.meaning, best.found.evidence.text, claim.language).reasons
-        return Judgement(claim, outcome, min(1.0, refuted), _citation(claim, best.found), reasons, why=why)
+        text = best.found.evidence.text
+        return Judgement(
+            claim,
+            outcome,
+            min(1.0, refuted),
+            _citation(claim, best.found),
+            compare(claim.meaning, text, claim.language).reasons,
+            supporting=_citation(claim, support.found) if outcome is ClaimOutcome.CONTRADICTORY else None,
+            foreign=outcome is ClaimOutcome.NOT_ENOUGH and is_foreign(text, claim.language),
+            why=why,
+        )
 
 
 def _weigh(found: Sequence[Found], stances: Sequence[Stance]) -> list[_Weighed]:
@@ -157,11 +184,13 @@ def _weight(found: Found, best: float) -> float:
 
 
 def _citation(claim: Claim, found: Found) -> Citation:
-    """The sentences of a passage that speak of what the claim speaks of."""
+    """The sentences of a passage that speak of what the claim speaks of, up to an order that was left out between them."""
     text = found.evidence.text
     offsets = anchor_of(facts_of(claim.meaning), text).offsets
     first, last = (offsets[0], offsets[-1] + 1) if offsets else (0, len(text))
     quote = text[first : min(last, first + LONGEST_QUOTE)]
+    left_out = _LEFT_OUT.search(quote)
+    quote = quote[: left_out.start()] if left_out is not None else quote
     before = len(quote) - len(quote.lstrip())
     start = found.evidence.start + first + before
     quote = quote.strip()

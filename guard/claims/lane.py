@@ -25,6 +25,10 @@ NAME: Final = "claims"
 """Of the detector, in policies and verdicts."""
 OUTDATED: Final = "outdated"
 """Among the reasons of a claim: a document speaks of it that no longer holds."""
+INSTRUCTIONS: Final = "instructions"
+"""Among the reasons of a claim: a passage gave orders to its reader, which were left out."""
+LANGUAGE: Final = "language"
+"""Among the reasons of a claim: what was found is in another language, and told nothing."""
 INCONSISTENT: Final = "inconsistent"
 """Among the reasons of a claim: other answers of the model to the same request do not say it."""
 _NO_LIMIT: Final = 1 << 60
@@ -131,12 +135,23 @@ class ClaimsLane:
         if answer.why or answer.outcome is ClaimOutcome.UNAVAILABLE:
             self._silent.append(Unavailable(NAME, answer.why or DEADLINE))
         self._doubtful = self._doubtful or answer.refuted >= self._terms.doubt
-        reasons = tuple(dict.fromkeys(reason.conflict.value for reason in answer.reasons))
-        if answer.outdated:
-            reasons = (*reasons, OUTDATED)
-        if answer.inconsistent:
-            reasons = (*reasons, INCONSISTENT)
-        self.checked.append(
-            CheckedClaim(claim.start, claim.end, answer.outcome, answer.refuted, answer.citation, reasons)
-        )
+        self.checked.append(_checked(claim, answer))
         return answer
+
+
+def _checked(claim: Claim, answer: Judgement) -> CheckedClaim:
+    """The judgement as the verdict carries it."""
+    reasons = dict.fromkeys(reason.conflict.value for reason in answer.reasons)
+    notes = {
+        OUTDATED: answer.outdated, INSTRUCTIONS: answer.ordered, LANGUAGE: answer.foreign, INCONSISTENT: answer.inconsistent
+    }  # fmt: skip
+    return CheckedClaim(
+        claim.start,
+        claim.end,
+        answer.outcome,
+        answer.refuted,
+        answer.citation,
+        (*reasons, *(name for name, noted in notes.items() if noted)),
+        answer.supporting,
+        tuple(dict.fromkeys(source for source in (answer.outdated, answer.ordered) if source)),
+    )

@@ -102,9 +102,11 @@ class Judgement:
     """What came out for one claim. refuted: calibrated probability that the evidence refutes it, in [0, 1].
 
     outcome: see ClaimOutcome. citation: the passage that decided, None where there is none. reasons: disagreements with
-    that passage. outdated: the source of a passage that would have counted when it still held. inconsistent: other answers
-    of the model do not say it. why: what could not be asked, for operators; never quotes the text. It may be there beside
-    any outcome.
+    that passage. supporting: where passages contradict each other, the one that supports it. outdated: the source of a
+    passage that would have counted when it still held. ordered: the source of a passage that gave orders, which were left
+    out. foreign: what was found is in another language than the claim, and told nothing. inconsistent: other answers of the
+    model do not say it. why: what could not be asked, for operators; never quotes the text. It may be there beside any
+    outcome.
     """
 
     claim: Claim
@@ -112,6 +114,9 @@ class Judgement:
     refuted: float
     citation: Citation | None = None
     reasons: tuple[Reason, ...] = ()
+    supporting: Citation | None = None
     outdated: str = ""
+    ordered: str = ""
+    foreign: bool = False
     inconsistent: bool = False
     why: str = ""

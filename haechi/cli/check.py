@@ -7,7 +7,6 @@ import contextlib
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -15,9 +14,12 @@ from haechi.base.errors import ExitCode, UnreadableInput, UnwritableOutput
 from haechi.cli._judging import Grounded
 from haechi.cli._options import KNOWLEDGE_OPTIONS, add_settings, settings_of, shelf_of
 
+_LONGEST_SHOWN = 240
+"""Characters of a text that a line for people shows."""
+
 if TYPE_CHECKING:
     from guard.checker import SafetyChecker
-    from guard.verdict import CheckedClaim, Verdict
+    from guard.verdict import Verdict
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -168,23 +170,17 @@ def grounded(record: dict[str, Any], where: str) -> Grounded:
     Raises:
         UnreadableInput: `evidence` is no list of texts or of objects with a text; `question` is no string.
     """
+    from guard.claims.given import OBJECT, is_evidence
+
     evidence, question = record.get("evidence") or [], record.get("question") or ""
-    if not isinstance(evidence, list) or not all(_is_passage(item) for item in evidence):
+    if not isinstance(evidence, list) or not all(is_evidence(item) for item in evidence):
         raise UnreadableInput(
             f"{where}: evidence is not a list of texts",
-            hint='"evidence": ["...", {"text": "...", "source": "report.pdf"}]',
+            hint=f'"evidence": ["...", {{"text": "...", "source": "report.pdf"}}]: a text, or {OBJECT}',
         )
     if not isinstance(question, str):
         raise UnreadableInput(f"{where}: question is not a string", hint='"question": "..."')
     return Grounded(record["text"], evidence, question)
-
-
-def _is_passage(item: object) -> bool:
-    return isinstance(item, str) or (
-        isinstance(item, dict)
-        and isinstance(item.get("text"), str)
-        and all(isinstance(value, str) for value in item.values())
-    )
 
 
 def _size(name: str) -> int:
@@ -220,14 +216,14 @@ def as_entry(identity: object, verdict: Verdict, *, scores: bool) -> dict[str, o
             "end": f.end,
             "detector": f.detector,
             **({"entity": f.entity} if f.entity else {}),
-            **({"evidence": asdict(f.evidence)} if f.evidence is not None else {}),
+            **({"evidence": f.evidence.entry()} if f.evidence is not None else {}),
         }
         for f in verdict.findings
     ]
     if scores:
         entry["scores"] = {category.value: round(score, 6) for category, score in verdict.scores.items()}
     if verdict.claims:
-        entry["claims"] = [_claim(claim) for claim in verdict.claims]
+        entry["claims"] = [claim.entry() for claim in verdict.claims]
     if verdict.shadow:
         entry["shadow"] = [{"category": f.category.value, "start": f.start, "end": f.end} for f in verdict.shadow]
     if verdict.unavailable:
@@ -237,17 +233,6 @@ def as_entry(identity: object, verdict: Verdict, *, scores: bool) -> dict[str, o
     return entry
 
 
-def _claim(claim: CheckedClaim) -> dict[str, object]:
-    entry: dict[str, object] = {
-        "start": claim.start,
-        "end": claim.end,
-        "outcome": claim.outcome.value,
-        "refuted": round(claim.refuted, 6),
-        "reasons": list(claim.reasons),
-    }
-    return {**entry, "evidence": asdict(claim.citation)} if claim.citation is not None else entry
-
-
 def claim_lines(verdict: Verdict, text: str) -> list[str]:
     """What the evidence says of each claim, for people."""
     lines = []
@@ -255,11 +240,19 @@ def claim_lines(verdict: Verdict, text: str) -> list[str]:
         why = f" ({', '.join(claim.reasons)})" if claim.reasons else ""
         outcome = claim.outcome.value.replace("_", " ")
         lines.append(
-            f"  claim {printable(text[claim.start : claim.end])!r}: {outcome}{why}, refuted with {claim.refuted:.2f}"
+            f"  claim {shown(text[claim.start : claim.end])}: {outcome}{why}, refuted with {claim.refuted:.2f}"
         )
-        if claim.citation is not None:
-            lines.append(f"    {claim.citation.source}: {printable(claim.citation.quote)!r}")
+        cited = [one for one in (claim.citation, claim.supporting) if one is not None]
+        lines += [f"    {one.source}: {printable(one.quote)!r}" for one in cited]
+        lines += [f"    not counted: {source}" for source in claim.left_out]
     return lines
+
+
+def shown(text: str) -> str:
+    """A text as a line for people shows it, its middle left out where it is long."""
+    if len(text) > _LONGEST_SHOWN:
+        text = f"{text[: _LONGEST_SHOWN * 2 // 3]} … {text[-_LONGEST_SHOWN // 3 :]}"
+    return repr(printable(text))
 
 
 def printable(text: str) -> str:
@@ -274,9 +267,10 @@ def _dump(entry: dict[str, object]) -> str:
 def _describe(verdict: Verdict, text: str, *, scores: bool) -> str:
     lines = [f"{verdict.action.value}  ({verdict.severity.value}; policy {verdict.policy})"]
     for f in verdict.findings:
-        shown = printable(text[f.start : f.end])
         what = f.category.value + (f" {f.entity}" if f.entity else "")
-        lines.append(f"  {f.start}-{f.end}  {what}  {f.severity.value}  {f.score:.2f}  {f.detector}  {shown!r}")
+        lines.append(
+            f"  {f.start}-{f.end}  {what}  {f.severity.value}  {f.score:.2f}  {f.detector}  {shown(text[f.start : f.end])}"
+        )
     lines += claim_lines(verdict, text)
     lines += [f"  not checked by {u.detector}: {u.reason}" for u in verdict.unavailable]
     if scores:

@@ -192,15 +192,19 @@ def explain(args: argparse.Namespace) -> Answer:
 
 
 def _reason(finding: Finding, plan: Plan, text: str, *, decides: bool) -> str:
-    from haechi.cli.check import printable
+    from haechi.cli.check import shown
 
-    shown = printable(text[finding.start : finding.end])
     limits = plan.limits_of(finding, text)
     limit = limits.unsafe if finding.severity.value == "unsafe" else limits.controversial
+    rule = f"{plan.rules[finding.category].direction.value}.{finding.category.value}"
+    why = f"score {finding.score:.2f} >= {limit:g} is {finding.severity.value}"
+    if (
+        finding.detector == "claims" and finding.score < limit
+    ):  # no score decided, but what `claims` says of such outcomes
+        why = "the evidence does not decide on it (below: which way, and what `claims` in the policy makes of that)"
     return (
-        f"  {plan.rules[finding.category].direction.value}.{finding.category.value}: {shown!r} at {finding.start}-{finding.end} by {finding.detector}, "
-        f"score {finding.score:.2f} >= {limit:g} is {finding.severity.value}, which means {finding.action.value}"
-        + ("  <- decides" if decides else "")
+        f"  {rule}: {shown(text[finding.start : finding.end])} at {finding.start}-{finding.end} by {finding.detector}, "
+        f"{why}, which means {finding.action.value}" + ("  <- decides" if decides else "")
     )
 
 
