@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +20,7 @@ from guard.knowledge.meaning import meanings
 from guard.knowledge.passages import Passage, Section, passages
 from guard.knowledge.ports import About, Document
 from guard.knowledge.postgres import connect, has_tables, make_tables, posted, translated
+from guard.knowledge.postgres_rows import Rows
 from guard.knowledge.terms import terms
 
 if TYPE_CHECKING:
@@ -28,11 +30,6 @@ _COUNTED: Final = 200_000
 """Distinct terms that are counted in memory before they are written."""
 _SETTINGS: Final = ("set lock_timeout = '30s'", "set idle_in_transaction_session_timeout = '10min'")
 _TABLES: Final = "knowledge_document, knowledge_passage, knowledge_posting, knowledge_term"
-_PUT_PASSAGE: Final = """
-with put as (insert into knowledge_passage (document, number, title, text, start, vector)
-  values (%s, %s, %s, %s, %s, %s) returning id)
-insert into knowledge_posting (passage, document, size, terms) select id, %s, %s, %s from put
-"""
 _PUT_COUNTS: Final = """
 insert into knowledge_term as known (base, term, passages) select %s, term, passages from counted
 on conflict (base, term) do update set passages = known.passages + excluded.passages
@@ -47,6 +44,14 @@ where datname = current_database() and pid <> pg_backend_pid() and age(backend_x
 """
 
 
+@dataclass(frozen=True, slots=True)
+class _Put:
+    """A document of the base. number: its row's."""
+
+    number: int
+    version: int
+
+
 class PostgresWriter:
     """Changes a knowledge base in PostgreSQL. See `guard.knowledge.ports.KnowledgeWriter`."""
 
@@ -56,10 +61,12 @@ class PostgresWriter:
         self._removed = False
         self._counted: Counter[str] = Counter()
         self._passages = self._terms = 0
+        self._known: dict[tuple[str, str], _Put] | None = None
         self._db = connect(url, *_SETTINGS)
         try:
             with translated():
                 self._base = self._locked(make=make)
+                self._rows = Rows(self._db)
         except BaseException:
             self._db.close()
             raise
@@ -89,6 +96,7 @@ class PostgresWriter:
                 if error is not None:
                     self._db.execute("rollback")
                     return
+                self._rows.write()
                 self._write_counts()
                 self._db.execute(
                     "update knowledge_base set passages = passages + %s, terms = terms + %s where id = %s",
@@ -105,32 +113,35 @@ class PostgresWriter:
         ours = meanings()
         found = list(passages(sections))
         with translated():
-            known = self._db.execute(
-                "select id, version from knowledge_document where base = %s and root = %s and name = %s",
-                (self._base, root, name),
-            ).fetchone()
-            if known is not None:
-                self._drop(known[0])
-            row = self._db.execute(
-                "insert into knowledge_document (base, root, name, version, sha256, source, licence, valid_from,"
-                " valid_to, meaning, passages) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) returning id",
-                (self._base, root, name, known[1] + 1 if known else 1, sha256, *_values(about), ours.fingerprint,
-                 len(found)),
-            ).fetchone()  # fmt: skip
-            document = int(row[0]) if row else 0
-            rows = [self._row(document, number, passage) for number, passage in enumerate(found, 1)]
-            with self._db.cursor() as cursor:
-                cursor.executemany(_PUT_PASSAGE, rows)
+            former = self._versions().pop((root, name), None)
+            if former is not None:
+                self._drop(former.number)
+            version = former.version + 1 if former is not None else 1
+            document = self._rows.add_document(
+                self._base, root, name, version, sha256, *_values(about), ours.fingerprint, len(found)
+            )
+            self._versions()[root, name] = _Put(document, version)
+            for number, passage in enumerate(found, 1):
+                self._put_passage(document, number, passage)
             if len(self._counted) > _COUNTED:
                 self._write_counts()
         return len(found)
 
-    def _row(self, document: int, number: int, passage: Passage) -> tuple[object, ...]:
+    def _versions(self) -> dict[tuple[str, str], _Put]:
+        """Documents of the base by root and name; read once, since nobody else writes meanwhile."""
+        if self._known is None:
+            rows = self._db.execute(
+                "select root, name, id, version from knowledge_document where base = %s", (self._base,)
+            )
+            self._known = {(root, name): _Put(number, version) for root, name, number, version in rows}
+        return self._known
+
+    def _put_passage(self, document: int, number: int, passage: Passage) -> None:
         indexed = [*terms(passage.title), *terms(passage.text)]
-        self._count(set(indexed), 1, len(indexed))
-        vector = meanings().vector(passage.text)
-        text = (document, number, passage.title, passage.text, passage.start, vector)
-        return (*text, document, len(indexed), [posted(self._base, term) for term in dict.fromkeys(indexed)])
+        distinct = dict.fromkeys(indexed)
+        self._count(distinct, 1, len(indexed))
+        values = (number, passage.title, passage.text, passage.start, meanings().vector(passage.text))
+        self._rows.add_passage(document, values, len(indexed), [posted(self._base, term) for term in distinct])
 
     def _count(self, distinct: Iterable[str], passages: int, size: int) -> None:
         for term in distinct:
@@ -140,6 +151,8 @@ class PostgresWriter:
 
     def remove(self, name: str, *, root: str | None = None) -> int:
         with translated():
+            self._rows.write()
+            self._known = None
             rows = self._db.execute(
                 "select id from knowledge_document where base = %s and name = %s and (%s::text is null or root = %s)",
                 (self._base, name, root, root),
@@ -154,10 +167,12 @@ class PostgresWriter:
 
     def documents(self) -> tuple[Document, ...]:
         with translated():
+            self._rows.write()
             return documents(self._db, self._base)
 
     def _drop(self, document: int) -> None:
         self._removed = True
+        self._rows.write()
         gone = self._db.execute(
             "delete from knowledge_posting where document = %s returning size, terms", (document,)
         ).fetchall()
