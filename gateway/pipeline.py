@@ -59,7 +59,7 @@ from gateway.parts import BlockedPrompt, GatewayParts
 from gateway.prompt import Screened, screen, screen_hiding
 from gateway.reception import Reception, conversation_of, made_up_conversation
 from gateway.records import RequestRecord, durable
-from gateway.sampling import sampled
+from gateway.sampling import sampled, with_samples
 from gateway.substitution import Hiding
 from gateway.upstream.ports import Json, UpstreamError
 from gateway.visit import Visit
@@ -178,8 +178,7 @@ class Pipeline:
         if not count:
             yield conversation
             return
-        used = partial(self._metrics.used, leaked=0)
-        async with sampled(self._parts.upstream, screened.forwarded, count, used) as samples:
+        async with sampled(self._parts.upstream, screened.forwarded, count, visit.samples) as samples:
             yield replace(conversation, samples=samples)
 
     async def _guard_input(self, visit: Visit, request: ChatRequest, tenant: str) -> Screened:
@@ -239,6 +238,8 @@ class Pipeline:
         waits = visit.policy.checker.waits(Direction.OUTPUT)
         released = await self.lane.run(answer.work([completion]), partial(answer.whole, completion), waits=waits)
         released = _with_added(released, screened, answer, added)
+        if "usage" in released:
+            released = {**released, "usage": with_samples(released["usage"], visit.samples)}
         action = max(screened.verdict.action, answer.tally().action, key=lambda a: a.rank)
         await self._record_end(visit, answer)
         visit.exchange.headers.append((b"x-haechi-action", action.value.encode()))
@@ -271,6 +272,7 @@ class Pipeline:
         if answer.any_blocked and request.wants_usage and answer.usage is None:
             last.append(answer.usage_chunk(visit.prompt_chars // 4))
         last = _end_with_added(last, screened, answer, added)
+        last = [{**c, "usage": with_samples(c["usage"], visit.samples)} if _is_usage(c) else c for c in last]
         await self._record_end(visit, answer)
         if not exchange.started:
             await exchange.start(200, [EVENTS, NO_STORE, NO_BUFFER])

@@ -14,6 +14,7 @@ from gateway.in_force import InForce
 from gateway.metrics import Metrics
 from gateway.openai.usage import estimate
 from gateway.records import RequestRecord, Used
+from gateway.sampling import Sampled
 from gateway.tally import Tally
 from guard.verdict import Verdict
 from haechi.base.ids import RequestId, new_request_id
@@ -27,6 +28,7 @@ class Visit:
 
     argument: what of the path was left open (the id of a model).
     outcome: how it ended, for /metrics; a closed word.
+    samples: what further answers took that the policy asked for beside the one the client gets; they count as used by it.
     """
 
     exchange: Exchange
@@ -41,6 +43,7 @@ class Visit:
     verdict: Verdict | None = None
     answer: AnswerGuard | None = None
     prompt_chars: int = 0
+    samples: Sampled = field(default_factory=Sampled)
 
     def seconds(self) -> float:
         """Since the request came."""
@@ -72,10 +75,9 @@ class Visit:
     def _used(self, tally: Tally, received: dict[str, str]) -> Used:
         usage = (self.answer.usage if self.answer is not None else None) or {}
         tokens_in, tokens_out = usage.get("prompt_tokens"), usage.get("completion_tokens")
-        used = Used(
-            tokens_in=tokens_in if isinstance(tokens_in, int) else self.prompt_chars // 4,
-            tokens_out=tokens_out if isinstance(tokens_out, int) else sum(map(estimate, received.values())),
-        )
+        own_in = tokens_in if isinstance(tokens_in, int) else self.prompt_chars // 4
+        own_out = tokens_out if isinstance(tokens_out, int) else sum(map(estimate, received.values()))
+        used = Used(own_in + self.samples.all_in(own_in), own_out + self.samples.tokens_out)
         self.metrics.guarded("output", tally.action.value)
         self.metrics.used(used.tokens_in, used.tokens_out, tally.verdict().released)
         return used

@@ -217,6 +217,40 @@ def test_without_evidence_an_answer_is_held_against_what_the_model_says_again(st
             assert not any(body.get("stream") for body in gateway.stub.bodies if body.get("temperature"))
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_further_answers_are_paid_for_by_who_caused_them(stream: bool) -> None:
+    """The log's token counts hold all four answers; the client sees its own answer's, and the others' under a key of ours."""
+    with grounded(samples=3) as gateway:
+        answering(gateway, FALSE, FALSE, FALSE, FACT)
+        options = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
+        answer = ask(gateway, **options)
+        usage = (list(answer)[-1] if stream else answer).usage
+        event = gateway.last()[-1]
+        assert usage.haechi_samples["answers"] == 3
+        assert usage.haechi_samples["prompt_tokens"] == 3 * usage.prompt_tokens > 0
+        assert event.tokens_in == usage.prompt_tokens + usage.haechi_samples["prompt_tokens"]
+        assert event.tokens_out == usage.completion_tokens + usage.haechi_samples["completion_tokens"]
+        assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
+        page = gateway.http.get(gateway.url + "/metrics").text
+        assert f'haechi_tokens_total{{direction="in"}} {float(event.tokens_in)}' in page
+
+
+def test_further_answers_that_never_came_count_with_their_prompts() -> None:
+    """They were asked for, and the model read them; nobody else is going to pay."""
+    with grounded(samples=2, fail=FailMode.OPEN) as gateway:
+        gateway.says(FALSE)
+        answering(gateway, FALSE)
+        usage = ask(gateway).usage
+        event = gateway.last()[-1]
+        assert (event.tokens_in, event.tokens_out) == (3 * usage.prompt_tokens, usage.completion_tokens)
+
+
+def test_without_further_answers_the_usage_is_as_the_model_said(gateway: Running) -> None:
+    """No key of ours."""
+    gateway.says(FACT)
+    assert "haechi_samples" not in (ask(gateway, evidence=[FACT]).usage.model_extra or {})
+
+
 def test_where_there_is_evidence_the_model_is_asked_once() -> None:
     """Evidence is better than repetition."""
     with grounded(samples=3) as gateway:
