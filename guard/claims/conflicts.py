@@ -117,7 +117,14 @@ def _units(numbers: _Pairing[Quantity]) -> list[Reason]:
     """The same number of something else: 5 km and 5 kg, 5 km and 5 m."""
     found = []
     for one in list(numbers.left):
-        same = (other for other in numbers.right if one.bare == other.bare and one.dimension and other.dimension)
+        same = (
+            other
+            for other in numbers.right
+            if one.bare == other.bare
+            and one.dimension
+            and other.dimension
+            and (one.dimension != other.dimension or one.value != other.value)
+        )
         partner = next(same, None)
         if partner is not None:
             found.append(_with_unit(one, partner))

@@ -69,7 +69,7 @@ _QUANTIFIERS: Final = {
     "only": "only solely exclusively 오직 유일하 유일한 단지 只有 仅有 唯一 仅仅",
 }
 _CARRIERS: Final = """
-not only|not just|not merely|no doubt|no longer than|no less than|no more than|no. |nothing but|nonetheless|nevertheless|most of all|at most|
+not only|not just|not merely|no doubt|no longer than|no. |nothing but|nonetheless|nevertheless|most of all|
 not least|whether or not|if not|why not|at all|after all|first of all|above all|all right|almost all|not all|not every|each other|
 뿐만 아니라|뿐 아니라|아니라|틀림없|끊임없|변함없|상관없|관계없|다름없|수밖에 없|안전|안정|안내|안녕|안보|안과|안경|안팎|안쪽|안에|안의|안으로|못지않|아니면|
 없애|없앴|아니나|안건|안타|안동|안산|안양|안드로이드|안중근|안철수|안무|안방|안심|안색|안치|안티|안데스|안나|안개|안도|안락|안면|안목|안성|안착|

@@ -17,6 +17,7 @@ from guard.claims.alignment import Token, tokens
 from guard.claims.cues import Cue, Kind, cues
 from guard.claims.names import Name, names
 from guard.claims.quantities import Date, Quantity, dates, quantities
+from guard.claims.ranges import with_ranges
 from guard.hanzi import SIMPLIFIED
 from guard.knowledge.terms import terms
 from guard.sentences import segments
@@ -132,7 +133,7 @@ def facts_of(text: str) -> Facts:
         read,
         tokens(read),
         words_of(read),
-        tuple(quantities(read, when)),
+        tuple(with_ranges(read, list(quantities(read, when)))),
         tuple(when),
         tuple(names(read, found)),
         tuple(found),

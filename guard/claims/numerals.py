@@ -87,7 +87,7 @@ _SCALED: Final = rf"(?:{_DIGIT_RUN}[ ]?(?:조|억|만|천(?!연)|백(?!신)|兆|
 _ENGLISH_WORD: Final = "|".join(sorted((*_SMALL, *_TENS), key=len, reverse=True))
 _ENGLISH: Final = (
     rf"\b(?:{_ENGLISH_WORD})(?:[- ](?:{_ENGLISH_WORD}))*"
-    rf"(?:[ ](?:hundred|thousand|million|billion|trillion|dozen)(?:(?:[ ]and)?[ ](?:{_ENGLISH_WORD})(?:[- ](?:{_ENGLISH_WORD}))*)?)*\b"
+    rf"(?:[ ](?:hundred|thousand|million|billion|trillion|dozen)(?:(?:[ ]and)?[ ](?:{_ENGLISH_WORD})(?:[- ](?:{_ENGLISH_WORD}))*)?)*(?:[ ]and[ ]a[ ]half)?\b"
 )
 _ORDINAL: Final = rf"\b(?:{'|'.join(_ORDINALS)})\b(?!s)"
 COUNTERS_KO: Final = (
@@ -106,10 +106,47 @@ _CHINESE: Final = (
     rf"[〇零一二三四五六七八九十百千万亿两]*[〇零一二三四五六七八九十两][〇零一二三四五六七八九十百千万亿两]*(?=(?:{COUNTERS_ZH}))(?!分[^之])|"
     r"[〇零一二三四五六七八九两][〇零一二三四五六七八九十百千万亿两]+"
 )
+FEW: Final = {
+    word: low
+    for low, words in enumerate(
+        [
+            "한두 一两",
+            "두세 两三 二三",
+            "서너 三四",
+            "네댓 四五",
+            "대여섯 五六",
+            "예닐곱 六七",
+            "일고여덟 七八",
+            "八九",
+        ],
+        1,
+    )
+    for word in words.split()
+}
+"""Words for a number or the next one, with the lower of both."""
+_FEW_KO: Final = "|".join(word for word in FEW if "가" <= word[0] <= "힣")
+_FEW_ZH: Final = "|".join(word for word in FEW if not "가" <= word[0] <= "힣")
+_PARTS: Final = {
+    "half": 2,
+    "third": 3,
+    "quarter": 4,
+    "fourth": 4,
+    "fifth": 5,
+    "sixth": 6,
+    "seventh": 7,
+    "eighth": 8,
+    "tenth": 10,
+}
+_HAN_NUMBER: Final = "[〇零一二三四五六七八九十百千两]+"
+_FRACTION: Final = (
+    rf"\b(?:a|one|two|three|four|five|\d)[ -](?:{'|'.join(_PARTS)})s?(?=[ ]of\b)|(?:\d+|[이삼사오육칠팔구십]+)분의[ ]?(?:\d+|[일이삼사오육칠팔구십]+)|"
+    rf"(?!百分之)(?:\d+|{_HAN_NUMBER})分之(?:\d+|{_HAN_NUMBER})"
+)
 _NOT_CHINESE: Final = frozenset(
     {"万一", "一一", "三三两两", "一二", "三五", "七七", "一千零一", "九一八", "五一", "十一"}
 )
 NUMBER: Final = re.compile(
+    rf"(?P<fraction>{_FRACTION})|(?P<few>(?<![가-힣])(?:{_FEW_KO})(?=[ ]?(?:{COUNTERS_KO}))|(?:{_FEW_ZH})(?=(?:{COUNTERS_ZH})))|"
     rf"(?P<percent>百分之(?:{_DIGIT_RUN}|[〇零一二三四五六七八九十百千两]+))|(?P<digits>(?<!제)(?:{_SCALED}[ ]?)+(?:{_DIGIT_RUN}(?![ ]?[-/년月年월]))?(?<! )|{_DIGIT_RUN}(?:[ -]?(?:hundred|thousand|million|billion|"
     rf"trillion|dozen|bn|mn|k)\b)?)|(?P<ordinal>{_ORDINAL})|(?P<english>{_ENGLISH})|(?P<korean>{_KOREAN})|(?P<chinese>{_CHINESE})",
     re.I,
@@ -121,6 +158,10 @@ def value_of(match: re.Match[str]) -> float | None:
     """The number that a match of NUMBER stands for; None where the words are no number."""
     if match["digits"]:
         return _of_digits(match[0].lower())
+    if match["few"]:
+        return float(FEW[match[0]])
+    if match["fraction"]:
+        return _of_fraction(match[0].lower())
     if match["percent"]:
         written = match[0].removeprefix("百分之")
         return _of_digits(written) if written[0].isdecimal() else _of_chinese(written)
@@ -129,6 +170,24 @@ def value_of(match: re.Match[str]) -> float | None:
     if match["english"]:
         return _of_english(match[0].lower())
     return _of_korean(match[0]) if match["korean"] else _of_chinese(match[0])
+
+
+def _of_fraction(text: str) -> float | None:
+    """Two thirds, 3분의 2, 三分之二."""
+    if "分之" in text or "분의" in text:
+        below, above = (_whole(part) for part in re.split("分之|분의", text))
+    else:
+        above_word, below_word = re.split("[ -]", text)
+        above, below = _of_english("one" if above_word == "a" else above_word), _PARTS[below_word.removesuffix("s")]
+        above = float(above_word) if above_word.isdecimal() else above
+    return above / below if below and above else None
+
+
+def _whole(text: str) -> float:
+    text = text.strip()
+    if text.isdecimal():
+        return float(text)
+    return _by_place(text, _DIGITS_KO, _UNITS_KO) if "가" <= text[0] <= "힣" else _of_chinese(text) or 0.0
 
 
 def _of_digits(text: str) -> float:
@@ -140,6 +199,7 @@ def _of_digits(text: str) -> float:
 
 def _of_english(text: str) -> float:
     total = part = 0.0
+    half = 0.5 if text.endswith(" and a half") else 0.0
     for word in re.findall("[a-z]+", text):
         if word in _SMALL:
             part += _SMALL[word]
@@ -150,7 +210,7 @@ def _of_english(text: str) -> float:
         elif word in _MAGNITUDES:
             total += (part or 1.0) * _MAGNITUDES[word]
             part = 0.0
-    return total + part
+    return total + part + half
 
 
 def _of_korean(text: str) -> float | None:

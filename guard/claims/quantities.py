@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from guard.claims.numerals import NUMBER, value_of
+from guard.claims.numerals import FEW, NUMBER, value_of
 from guard.claims.units import Unit, unit_after, unit_before
 
 _MONTHS: Final = [
@@ -52,6 +52,13 @@ _DATE: Final = re.compile(
     r"(?P<month>\b(?:January|February|March|April|June|July|August|September|October|November|December)\b|(?<=\b[Ii]n )May\b)",
     re.I,
 )
+_CLOCK: Final = re.compile(
+    r"(?P<half>오전|오후|새벽|아침|저녁|밤|낮|上午|下午|凌晨|早上|中午|晚上|傍晚)?[ ]?(?<![\d:.])(?P<hour>[01]?\d|2[0-4])"
+    r"(?:(?P<colon>:(?P<minute>[0-5]\d)(?![:\d]))|[ ]?(?P<sign>시(?![간리민장도군])|[点點时時](?![间間儿])(?!钟头))(?:[ ]?(?P<past>[0-5]?\d)[ ]?[분分]|(?P<thirty>[ ]?반|半))?)?"
+    r"(?P<latin>[ ]?(?:a\.?m\b\.?|p\.?m\b\.?|o['’]clock\b))?",
+    re.I,
+)
+_LATE: Final = frozenset(["오후", "저녁", "밤", "낮", "下午", "晚上", "傍晚"])
 _HAN_YEAR: Final = re.compile(
     r"(?P<year>[〇零一二三四五六七八九]{4})年(?:(?P<month>[一二三四五六七八九十]{1,2})月)?(?:(?P<day>[一二三四五六七八九十]{1,3})[日号])?"
 )
@@ -73,10 +80,19 @@ _SHORT: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
+class Ends:
+    """A range of values, both ends included, in base units."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class Quantity:
     """A number. value: in base units of its dimension. bare: without the unit's size. start, end: the number.
 
     unit_start, unit_end: where the unit stands; both equal `end` when there is none. noun: what is counted, lower case.
+    ends: of the range that it is one end of, `upper` the upper one; of "두세" and "两三" both, with the lower as value.
     """
 
     value: float
@@ -89,9 +105,18 @@ class Quantity:
     noun: str = ""
     about: bool = False
     weak: bool = False
+    ends: Ends | None = None
+    upper: bool = False
 
     def same_value(self, other: Quantity) -> bool:
-        """Whether both say the same amount: equal, or within 5 % of what only one of them calls approximate."""
+        """Whether both say the same amount: equal, in a range, or within 5 % of what only one of them calls approximate."""
+        if self.ends is not None and other.ends is not None:
+            if self.comparable(other) and self.ends == other.ends:
+                return True
+            same = self.value == other.value if self.comparable(other) else self.bare == other.bare
+            return same and self.upper == other.upper
+        if other.ends is not None and (self.comparable(other) or not self.dimension):
+            return other.ends.low <= self.value <= other.ends.high
         mine, others = (self.value, other.value) if self.comparable(other) else (self.bare, other.bare)
         if abs(mine - others) <= 1e-6 * max(abs(mine), abs(others)):
             return True
@@ -104,7 +129,10 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True)
 class Date:
-    """What is written of a date; 0 where it is not. weekday: 1 for Monday. start, end: where it stands."""
+    """What is written of a date or of a time of day; 0 where it is not. weekday: 1 for Monday. start, end: where it stands.
+
+    clock: minutes since midnight or noon, and one; day_clock: since midnight, and one, where the half of the day is known.
+    """
 
     start: int
     end: int
@@ -113,6 +141,8 @@ class Date:
     day: int = 0
     century: int = 0
     weekday: int = 0
+    clock: int = 0
+    day_clock: int = 0
 
     def agrees(self, other: Date) -> bool:
         """Whether both name a same part and differ in none that both name."""
@@ -123,9 +153,9 @@ class Date:
         """Whether they differ in a part that both name."""
         return any(a and b and a != b for a, b in zip(self.parts(), other.parts(), strict=True))
 
-    def parts(self) -> tuple[int, int, int, int, int]:
-        """Year, month, day, century, weekday."""
-        return self.year, self.month, self.day, self.century, self.weekday
+    def parts(self) -> tuple[int, ...]:
+        """Year, month, day, century, weekday, the time by a clock of twelve hours, and by one of twenty-four."""
+        return self.year, self.month, self.day, self.century, self.weekday, self.clock, self.day_clock
 
 
 def dates(text: str) -> list[Date]:
@@ -134,7 +164,25 @@ def dates(text: str) -> list[Date]:
     found += [
         Date(m.start(), m.end(), _han(m["year"]), _han(m["month"]), _han(m["day"])) for m in _HAN_YEAR.finditer(text)
     ]
+    times = [time for match in _CLOCK.finditer(text) if (time := _clock(match)) is not None]
+    found += [time for time in times if not any(time.start < date.end and date.start < time.end for date in found)]
     return sorted(found, key=lambda date: date.start)
+
+
+def _clock(match: re.Match[str]) -> Date | None:
+    """A time of day; a number alone is none."""
+    if not (match["colon"] or match["sign"] or match["latin"]):
+        return None
+    hour = int(match["hour"])
+    minutes = int(match["minute"] or match["past"] or (30 if match["thirty"] else 0))
+    letters = (match["latin"] or "").replace(".", "").strip().lower()
+    known = bool(match["half"]) or letters in ("am", "pm") or hour == 0 or hour > 12
+    if letters == "pm" or match["half"] in _LATE:
+        hour = hour % 12 + 12
+    elif known and hour == 12 and match["half"] != "中午":
+        hour = 0
+    whole = hour % 24 * 60 + minutes
+    return Date(match.start(), match.end(), clock=whole % 720 + 1, day_clock=whole + 1 if known else 0)
 
 
 def _han(text: str | None) -> int:
@@ -156,6 +204,8 @@ def _date(text: str, match: re.Match[str]) -> Date | None:
     month = match["m1"] or match["m2"] or match["m3"] or match["m4"] or match["m5"] or match["m6"] or match["month"]
     if match["cjk"] and not month and year < 100:
         return None  # ten years, not the year ten
+    if "may" in (match["m4"], match["m5"]):
+        return None  # "children of 6 to 12 may ..."
     return Date(start, end, year, _month(month), _first(match, "d1", "d2", "d3", "d4", "d5"))
 
 
@@ -201,7 +251,9 @@ def _quantity(text: str, match: re.Match[str], value: float) -> Quantity:
         value, start = -value, negative.start()
     before, after = unit_before(text, start), unit_after(text, end)
     unit, unit_start, unit_end = Unit("", 1.0), end, end
-    if match["percent"]:
+    if match["fraction"]:
+        unit = Unit("share", 1.0)
+    elif match["percent"]:
         unit, unit_start, unit_end = Unit("share", 0.01), start, start + 3
     elif before is not None:
         unit, unit_start, unit_end = before[0], before[1], start
@@ -209,6 +261,7 @@ def _quantity(text: str, match: re.Match[str], value: float) -> Quantity:
         unit, unit_start, unit_end = after[0], end, after[1]
     counted = _NOUN.match(text, max(end, unit_end)) or (_NOUN.match(text, end) if unit_end > end else None)
     about = _ABOUT.search(text, max(0, start - _SHORT), start) or _ABOUT_AFTER.match(text, max(end, unit_end))
+    few = FEW.get(match["few"] or "")
     weak = match[0].lower() in ("one", "second", "한", "first")
     return Quantity(
         value * unit.size,
@@ -221,4 +274,5 @@ def _quantity(text: str, match: re.Match[str], value: float) -> Quantity:
         counted[1].lower() if counted else "",
         about is not None,
         weak,
+        None if few is None else Ends(few * unit.size, (few + 1) * unit.size),
     )

@@ -65,6 +65,101 @@ AGREE = [
 ]  # fmt: skip
 
 
+RANGES_DISAGREE = [
+    ("The vaccine is stored at 2-10°C.", "The vaccine is stored at 2-8°C."),
+    ("The vaccine is stored at 12°C.", "The vaccine is stored at 2-8°C."),
+    ("Delivery takes between 3 and 7 days.", "Delivery takes 3 to 5 days."),
+    ("Delivery takes 8 days.", "Delivery takes between 3 and 5 days."),
+    ("Delivery takes up to 7 days.", "Delivery takes at most 5 days."),
+    ("Delivery takes at least 5 days.", "Delivery takes at most 5 days."),
+    ("Delivery takes more than 5 days.", "Delivery takes less than 5 days."),
+    ("The fee is $10-25.", "The fee is between $10 and $20."),
+    ("Children aged 6 to 14 may take part.", "Children between 6 and 12 years of age may take part."),
+    ("The war lasted from 1914 to 1919.", "The war lasted 1914–1918."),
+    ("Take it 3-4 times a day.", "Take it two to three times a day."),
+    ("백신은 2도에서 10도 사이에 보관한다.", "백신은 2~8도에서 보관한다."),
+    ("백신은 15도에 보관한다.", "백신은 2도에서 8도 사이에 보관한다."),
+    ("배송에는 3~7일이 걸린다.", "배송에는 3일에서 5일이 걸린다."),
+    ("배송에는 최대 7일이 걸린다.", "배송에는 최대 5일이 걸린다."),
+    ("요금은 1만~3만 원이다.", "요금은 1만원에서 2만원이다."),
+    ("6세부터 14세까지 참가할 수 있다.", "6~12세가 참가할 수 있다."),
+    ("전쟁은 1914년부터 1919년까지 이어졌다.", "전쟁은 1914~1918년에 이어졌다."),
+    ("하루 서너 번 복용한다.", "하루 2~3번 복용한다."),
+    ("疫苗应在2至10度保存。", "疫苗应在2~8度保存。"),
+    ("疫苗在15℃保存。", "疫苗在2℃到8℃之间保存。"),
+    ("配送需要三到七天。", "配送需要3至5天。"),
+    ("配送最多需要7天。", "配送最多需要5天。"),
+    ("费用为1万至3万元。", "费用为1万元到2万元。"),
+    ("6岁至14岁的儿童可以参加。", "6~12岁儿童可以参加。"),
+    ("战争从1914年持续到1919年。", "战争持续于1914—1918年。"),
+    ("每天服用三四次。", "每天服用2~3次。"),
+    ("Two thirds of the members voted yes.", "A third of the members voted yes."),
+    ("회원의 3분의 1이 찬성했다.", "회원의 3분의 2가 찬성했다."),
+    ("三分之一的会员投了赞成票。", "三分之二的会员投了赞成票。"),
+    ("The limit is ±5 mm.", "The limit is ±3 mm."),
+    ("The temperature is -5 °C.", "The temperature is 5 °C."),
+    ("温度为零下5度。", "温度为5度。"),
+    ("가격이 두 배로 올랐다.", "가격이 세 배로 올랐다."),
+    ("The meeting starts at 4:30 pm.", "The meeting starts at 15:30."),
+    ("회의는 오후 4시에 시작한다.", "회의는 15시에 시작한다."),
+    ("会议下午4点开始。", "会议15点开始。"),
+]
+RANGES_AGREE = [
+    ("Store the vaccine at 2-8°C.", "The vaccine is stored at 2 to 8 °C."),
+    ("Store the vaccine at 2–8°C.", "The vaccine is stored between 2°C and 8°C."),
+    ("The vaccine is stored at 5°C.", "The vaccine is stored at 2-8°C."),
+    ("Delivery takes between 3 and 5 days.", "Delivery takes 3 to 5 days."),
+    ("Delivery takes 4 days.", "Delivery takes 3 to 5 days."),
+    ("Delivery takes from three to five days.", "Delivery takes 3-5 days."),
+    ("Delivery takes up to 5 days.", "Delivery takes at most 5 days."),
+    ("The fee is $10-20.", "The fee is between $10 and $20."),
+    ("Children aged 6 to 12 may take part.", "Children between 6 and 12 years of age may take part."),
+    ("The war lasted from 1914 to 1918.", "The war lasted 1914–1918."),
+    ("Take it 2-3 times a day.", "Take it two or three times a day."),
+    ("백신은 2도에서 8도 사이에 보관한다.", "백신은 2~8도에서 보관한다."),
+    ("백신은 2~8℃에 보관한다.", "백신은 2℃에서 8℃ 사이에서 보관한다."),
+    ("백신은 5도에 보관한다.", "백신은 2도에서 8도 사이에 보관한다."),
+    ("배송에는 3일에서 5일이 걸린다.", "배송에는 3~5일이 걸린다."),
+    ("배송에는 4일이 걸린다.", "배송에는 3~5일이 걸린다."),
+    ("요금은 1만~2만 원이다.", "요금은 1만원에서 2만원이다."),
+    ("6세부터 12세까지 참가할 수 있다.", "6~12세가 참가할 수 있다."),
+    ("전쟁은 1914년부터 1918년까지 이어졌다.", "전쟁은 1914~1918년에 이어졌다."),
+    ("하루 두세 번 복용한다.", "하루 2~3번 복용한다."),
+    ("疫苗应在2至8度保存。", "疫苗应在2~8度保存。"),
+    ("疫苗在2℃到8℃之间保存。", "疫苗在2-8℃保存。"),
+    ("疫苗在5℃保存。", "疫苗在2℃到8℃之间保存。"),
+    ("配送需要三到五天。", "配送需要3至5天。"),
+    ("配送需要4天。", "配送需要3至5天。"),
+    ("费用为1万至2万元。", "费用为1万元到2万元。"),
+    ("6岁至12岁的儿童可以参加。", "6~12岁儿童可以参加。"),
+    ("战争从1914年持续到1918年。", "战争持续于1914—1918年。"),
+    ("每天服用两三次。", "每天服用2~3次。"),
+    ("The bridge is 1.2 km long.", "The bridge is 1,200 m long."),
+    ("The bridge is one and a half kilometres long.", "The bridge is 1.5 km long."),
+    ("Half of the members voted yes.", "50% of the members voted yes."),
+    ("회원의 절반이 찬성했다.", "회원의 50%가 찬성했다."),
+    ("一半的会员投了赞成票。", "50%的会员投了赞成票。"),
+    ("It lasts a year and a half.", "It lasts 18 months."),
+    ("Prices rose twofold.", "Prices doubled."),
+    ("The meeting starts at 3:30 pm.", "The meeting starts at 15:30."),
+    ("회의는 오후 3시에 시작한다.", "회의는 15시에 시작한다."),
+    ("会议下午3点开始。", "会议15点开始。"),
+]
+
+
+@pytest.mark.parametrize(("claim", "evidence"), RANGES_DISAGREE)
+def test_ranges_fractions_and_times_of_day_that_differ_are_told_apart(claim: str, evidence: str) -> None:
+    """However each side writes them."""
+    found = {reason.conflict for reason in compare(claim, evidence, language_of(claim)).reasons}
+    assert found & {Conflict.NUMBER, Conflict.DATE, Conflict.COMPARATIVE}
+
+
+@pytest.mark.parametrize(("claim", "evidence"), RANGES_AGREE)
+def test_a_range_agrees_with_its_other_spellings_and_with_what_lies_in_it(claim: str, evidence: str) -> None:
+    """2-8 °C is 2 to 8 °C, and 5 °C is no other thing; 15:30 is half past three in the afternoon."""
+    assert compare(claim, evidence, language_of(claim)).reasons == ()
+
+
 @pytest.mark.parametrize(("conflict", "claim", "evidence", "mine", "theirs"), DISAGREE)
 def test_a_disagreement_is_named_and_shown_on_both_sides(
     conflict: Conflict, claim: str, evidence: str, mine: str, theirs: str
