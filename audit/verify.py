@@ -50,8 +50,8 @@ class LogProof:
     """What was proven about one log.
 
     records, segments: how many were checked. erased: segments whose key was destroyed under a certificate. signed: leaves
-    covered by the newest checkpoint. orphans: requests whose process died. problems: what is wrong, each with its record.
-    doubts: what cannot be said, and why.
+    covered by the newest checkpoint, which has `root`. end_root: the root over all records that are here. orphans: requests
+    whose process died. problems: what is wrong, each with its record. doubts: what cannot be said, and why.
     """
 
     log: str
@@ -60,9 +60,15 @@ class LogProof:
     erased: int = 0
     signed: int = 0
     root: str = ""
+    end_root: str = ""
     orphans: int = 0
     problems: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
+
+    @property
+    def unsigned(self) -> bool:
+        """Whether the newest records have no checkpoint yet."""
+        return self.signed < self.records
 
     @property
     def outcome(self) -> Outcome:
@@ -340,11 +346,11 @@ class _LogChecker:
         for claim in unmet:
             said = f"{claim.size} records are {claim.source}, and only {proof.records} are here"
             proof.problems.append(f"{said}: the tail was cut")
-        if proof.signed == 0:
-            proof.doubts.append("no checkpoint was signed yet")
-        elif proof.signed < proof.records:
+        proof.end_root = edge.frontier.root().hex()
+        if proof.unsigned:
             proof.doubts.append(
-                f"{proof.records - proof.signed} newest records are not signed yet; verify again in a second"
+                f"the newest {proof.records - proof.signed} of {proof.records} records are not signed yet: a gateway that"
+                " runs signs within two seconds, and one that starts signs what is left"
             )
         rows = self._store.connection.execute(
             "select count(*) from body where log = ? and seq >= ?", (proof.log, proof.records)

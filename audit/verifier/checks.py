@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ FIELDS = (NUMBERS | TEXTS.keys() | LISTS.keys()) - {"cc", "cl", "ct", "heads", "
 EVERY_LOG = (
     "select log from leaf union select log from body union select log from edge union select log from checkpoint"
 )
+WAIT_S = 3.0  # a gateway that runs signs within two seconds
 OPTIONAL = {"cc", "cl", "ct", "heads", "kids", "n", "until"}
 
 
@@ -173,6 +175,7 @@ class Folder:
         self.seen: dict[str, bytearray] = {}
         self.destroyed: set[str] = set()
         self.heads: dict[str, tuple[int, int, str]] = {}
+        self.unsigned: dict[str, Tree] = {}
         self._read_system_log(f"{origin}/_system")
 
     def _read_system_log(self, system: str) -> None:
@@ -211,13 +214,34 @@ class Folder:
                 raise Wrong(f"records up to {seq} are not the ones that the system log names")
         if expected or max(pinned, head) > tree.size:
             raise Wrong("more was signed than is here")
+        self._verify_end(log, tree, last, bodies)
+        if newest != tree.size:
+            self.unsigned[log] = tree
+        return [f"{log}: truncation cannot be excluded"] if pin is None and named >= known else []
+
+    def _verify_end(self, log: str, tree: Tree, last: int, bodies: int) -> None:
+        """The end of step 3, and of step 5. bodies: how many segments the records name."""
         if self.db.execute("select count(*) from body where log = ?", (log,)).fetchone()[0] != bodies:
             raise Wrong("there is content of no record")
         edge = self.db.execute("select size, hashes, sts from edge where log = ?", (log,)).fetchone()
         if edge is None or (edge[0], blob(edge[1]), edge[2]) != (tree.size, tree.edge(), last):
             raise Wrong("the records do not lead to the stored tree")
-        doubts = [f"{log}: truncation cannot be excluded"] if pin is None and named >= known else []
-        return doubts + ([] if newest == tree.size else [f"{log}: the newest records are not signed yet"])
+
+    def await_checkpoints(self, seconds: float) -> None:
+        """Until what was read is signed: it, and what came since, leads to the root of a later checkpoint."""
+        newer = "select note from checkpoint where log = ? and size >= ? order by size desc limit 1"
+        since = "select header from leaf where log = ? and seq >= ? and seq < ? order by seq"
+        end = time.monotonic() + seconds
+        while self.unsigned and time.monotonic() < end:
+            time.sleep(0.1)
+            for log, tree in list(self.unsigned.items()):
+                if row := self.db.execute(newer, (log, tree.size)).fetchone():
+                    size, root = read_note(blob(row[0]), log, self.public)
+                    for (data,) in self.db.execute(since, (log, tree.size, size)):
+                        tree.add(blob(data))
+                    if (tree.size, tree.root()) != (size, root):
+                        raise Wrong(f"{log}: the next checkpoint is not of the records that were here before it")
+                    del self.unsigned[log]
 
     def _signed(self, log: str) -> dict[int, tuple[bytes, bytes]]:
         found: dict[int, tuple[bytes, bytes]] = {}
@@ -285,6 +309,10 @@ def verify_folder(folder: Path, pins: Path, key_line: str) -> list[str]:
                 raise Wrong("a log is not of this family")
             doubts += whole.verify_log(log, remembered.get(log), known)
         whole.verify_counters()
+        db.execute("commit")
+        if not doubts:
+            whole.await_checkpoints(WAIT_S)
+        doubts += [f"{log}: the newest records are not signed yet" for log in whole.unsigned]
     finally:
         db.close()
     return doubts

@@ -48,6 +48,13 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     verify.add_argument(
         "--second-key", type=Path, metavar="FILE", help="ML-DSA key that you hold (default: the folder's)"
     )
+    verify.add_argument(
+        "--wait",
+        type=float,
+        default=3.0,
+        metavar="SECONDS",
+        help="for the checkpoint of the newest records (default 3)",
+    )
     verify.set_defaults(run=run_verify)
     show = verbs.add_parser("show", help="list what was decided; content only with a purpose and a ticket")
     add_folder(show)
@@ -81,6 +88,7 @@ def run_verify(args: argparse.Namespace) -> int:
     from audit.cosign import WitnessKey
     from audit.keycheck import KeyChecker
     from audit.second import SecondKey
+    from audit.settle import settle
     from audit.verify import Outcome, verify_folder
 
     witness = WitnessKey.parse(read_text(args.witness_key)) if args.witness_key else None
@@ -91,10 +99,12 @@ def run_verify(args: argparse.Namespace) -> int:
             opened = stack.enter_context(open_log(args))
             opened.sign()
             key_check = KeyChecker(opened.keys)
+        folder, database = chosen_folder(args), settings_of(args).database
         proof = verify_folder(
-            chosen_folder(args), pins=args.pins, tenant=args.tenant, key_check=key_check, witness=witness,
-            second=second, database=settings_of(args).database,
+            folder, pins=args.pins, tenant=args.tenant, key_check=key_check, witness=witness, second=second,
+            database=database,
         )  # fmt: skip
+        settle(proof, folder, within_s=args.wait, database=database, second=second)
     if args.json:
         logs = [{**asdict(log), "outcome": log.outcome.value} for log in proof.logs]
         print(json.dumps({"outcome": proof.outcome.value, "problems": proof.problems, "logs": logs}))

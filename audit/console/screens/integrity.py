@@ -11,7 +11,11 @@ from audit.console.parts import ConsoleParts, LastProof
 from audit.console.visit import Visit
 from audit.errors import NothingToVerify, TamperedLog
 from audit.pins import Pins
+from audit.settle import settle
 from audit.verify import FolderProof, verify_folder
+
+LONGEST_WAIT_S = 3.0
+"""For the checkpoint of records that came a moment before."""
 
 
 async def show_integrity(visit: Visit) -> Response:
@@ -37,6 +41,7 @@ def _verify(parts: ConsoleParts) -> None:
     with parts.verifying:
         try:
             proof = verify_folder(parts.folder, pins=parts.pins, database=parts.database)
+            settle(proof, parts.folder, within_s=LONGEST_WAIT_S, database=parts.database)
         except (TamperedLog, NothingToVerify) as error:
             proof = FolderProof((), (f"{error.message}; {error.hint}",))
         parts.last_proof = LastProof(proof, datetime.now(UTC))

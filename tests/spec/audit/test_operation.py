@@ -10,17 +10,22 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import audit.writer
 from audit import Ack, AuditLog, Event, EventType, Segment
 from audit.errors import KeysUnavailable, LogUnavailable, NothingToVerify, RolledBack, TamperedLog
 from audit.keycheck import KeyChecker
-from audit.note import parse
+from audit.kms import FileKms
+from audit.note import Checkpoint, parse, sign
 from audit.pins import Pins
 from audit.publisher import KEPT_CHECKPOINTS, THINNED_TO
+from audit.settle import settle
 from audit.store import SqliteStore, refuse_network_folder
 from audit.store_copy import copy_log
+from audit.tree import Frontier, leaf_hash
 from audit.verify import Outcome, verify_folder
+from haechi.cli.main import main
 
 from .conftest import independent, request
 
@@ -56,6 +61,71 @@ class TestVerifying:
                 writer.join()
         assert Outcome.TAMPERED not in outcomes
         assert codes <= {0, 3}
+
+    def test_a_log_that_is_written_all_the_time_is_intact_for_who_waits_for_the_next_checkpoint(
+        self, folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """There always is a record that came after the last checkpoint: what was read is signed a moment later."""
+        with AuditLog.open(folder) as log:
+            request(log, 0)
+            log.sign()
+            stop = threading.Event()
+
+            def write() -> None:
+                while not stop.wait(0.01):
+                    log.append(event(1)).durable.result(10)
+
+            writer = threading.Thread(target=write)
+            writer.start()
+            try:
+                at_once = {main(["audit", "verify", str(folder), "--wait", "0"]) for _ in range(20)}
+                assert 3 in at_once <= {0, 3}
+                assert "are not signed yet: a gateway that runs signs within two seconds" in capsys.readouterr().out
+                assert [main(["audit", "verify", str(folder)]) for _ in range(3)] == [0, 0, 0]
+                assert independent(folder) == 0
+            finally:
+                stop.set()
+                writer.join()
+
+    @pytest.mark.parametrize(
+        ("change", "says"),
+        [
+            ("an honest record", ""),
+            ("another record", "not of the records that were here before"),
+            ("another signer", "not signed by the log's key"),
+        ],
+    )
+    def test_what_is_signed_next_is_what_was_read_or_the_log_is_tampered_with(
+        self, folder: Path, change: str, says: str
+    ) -> None:
+        """Between the reading and the checkpoint nobody exchanges a record: the new root leads to what was read, or not."""
+        with AuditLog.open(folder) as log:
+            log.append(event(1)).durable.result(10)
+            log.sign()
+            log._publisher.stop()  # it signs when this test says so
+            log.append(event(2)).durable.result(10)
+            proof = verify_folder(folder)
+            late = next(one for one in proof.logs if one.log == LOG)
+            assert (late.outcome, late.unsigned) == (Outcome.CANNOT_TELL, True)
+            signer = FileKms.open(folder / "root.key").signer()
+            store = log.open_store()
+            log.append(event(3)).durable.result(10)
+            frontier = store.edge(LOG).frontier
+            if change == "another record":
+                leaves = [leaf for _, leaf in store.headers(LOG)]
+                leaves[1] = leaves[1].replace(b'"dec":"allow"', b'"dec":"block"')
+                frontier = Frontier().extended(map(leaf_hash, leaves))
+                with store.writing() as db:
+                    db.execute("update leaf set header = ? where log = ? and seq = 1", (leaves[1], LOG))
+            key = Ed25519PrivateKey.generate() if change == "another signer" else signer
+            note = sign(Checkpoint(LOG, frontier.size, frontier.root()), key)
+            with store.writing() as db:
+                put = "insert into checkpoint values (?, ?, ?, ?)"
+                db.execute(put, (LOG, frontier.size, frontier.to_bytes(), note))
+            store.close()
+            settle(proof, folder, within_s=0.3)
+            assert says in str(late.problems)
+            assert late.outcome is (Outcome.TAMPERED if says else Outcome.INTACT)
 
     def test_verifying_changes_nothing(self, history: Path) -> None:
         """No file is made, not even the folder of the pins when it is missing."""
