@@ -19,6 +19,7 @@ from audit.errors import KeysUnavailable
 from audit.note import Signer
 from audit.store import sync_folder
 
+_GIVE = "the one it was made with, as HAECHI_AUDIT_PASSPHRASE or --audit-passphrase"
 _SCRYPT_N = 2**15  # RFC 7914 recommends N as large as tolerable; 2^15, r=8 needs 32 MiB and about 0.1 s
 
 
@@ -207,15 +208,13 @@ def _open_secret(entry: dict[str, str], passphrase: bytes | None) -> bytes:
             )
         return bytes.fromhex(entry["secret"])
     if not passphrase:
-        raise KeysUnavailable("the key file is protected by a passphrase", hint="give the passphrase it was made with")
+        raise KeysUnavailable("the key file is protected by a passphrase, and none was given", hint=_GIVE)
     try:
         return AESGCM(_stretch(passphrase, bytes.fromhex(entry["salt"]))).decrypt(
             bytes.fromhex(entry["nonce"]), bytes.fromhex(entry["sealed"]), b"kms"
         )
     except InvalidTag as error:
-        raise KeysUnavailable(
-            "the passphrase of the key file is wrong", hint="give the one it was made with"
-        ) from error
+        raise KeysUnavailable("the passphrase of the key file is wrong", hint=_GIVE) from error
 
 
 def _stretch(passphrase: bytes, salt: bytes) -> bytes:

@@ -106,4 +106,5 @@ def _post(url: str, body: bytes) -> Answer:
         with error:
             return Answer(HTTPStatus(error.code), error.read(MOST_BYTES).decode("utf-8", "replace"))
     except (OSError, ValueError, http.client.HTTPException) as error:
-        raise LogUnavailable(f"the witness at {url} does not answer: {error}", hint="is it running?") from error
+        reason = getattr(error, "reason", error)
+        raise LogUnavailable(f"the witness at {url} does not answer: {reason}", hint="is it running?") from error

@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from haechi.base.errors import ExitCode, InvalidSetting, UnwritableOutput
-from haechi.cli._audit_folder import add_folder, chosen_folder, open_log, open_reader, read_text
+from haechi.cli._audit_folder import add_folder, chosen_folder, logs_of, open_log, open_reader, read_text, subject_of
 
 if TYPE_CHECKING:
     from audit.sample import Filter
     from audit.store_port import Store
 
+_DECISIONS = ("allow", "flag", "redact", "rewrite", "block", "none")
 _FIELDS = {
     "type": "event type, such as response.blocked",
-    "decision": "allow, flag, redact, rewrite, block or none",
+    "decision": ", ".join(_DECISIONS),
     "category": "a category that was found, such as pii",
     "request": "request id",
     "reason": "reason word",
@@ -81,12 +82,11 @@ def run_search(args: argparse.Namespace) -> int:
 
     wanted, found = _wanted(args), 0
     with _store(args) as store:
-        for log in store.logs():
-            if args.tenant in {None, log.rsplit("/", 1)[-1]}:
-                for seq, header in population(store, log, wanted):
-                    found += 1
-                    if not args.count:
-                        print(json.dumps({"seq": seq, **header}))
+        for log in logs_of(store, args.tenant):
+            for seq, header in population(store, log, wanted):
+                found += 1
+                if not args.count:
+                    print(json.dumps({"seq": seq, **header}))
     if args.count:
         print(json.dumps({"count": found}) if args.json else found)
     return ExitCode.OK
@@ -101,7 +101,7 @@ def run_sample(args: argparse.Namespace) -> int:
     if args.number < 0 or args.size < 1:
         raise InvalidSetting("--number is at least 0 and --size at least 1", hint="--number 4711 --size 25")
     with _store(args) as store:
-        log = next((name for name in store.logs() if name.rsplit("/", 1)[-1] == (args.tenant or "default")), "")
+        (log,) = logs_of(store, args.tenant or "default")
         checkpoint = parse(newest_note(store, log)[1])[0]
         headers = dict(population(store, log, _wanted(args), checkpoint.size))
     drawn = draw(list(headers), args.size, checkpoint.root, args.number)
@@ -121,12 +121,12 @@ def run_export(args: argparse.Namespace) -> int:
 
 def _export_subject(args: argparse.Namespace) -> int:
     from audit.rights.bundle import export_subject
-    from haechi.cli._audit_request import ask_passphrase, read_subject, write_bundle
+    from haechi.cli._audit_request import ask_passphrase, write_bundle
 
     passphrase = ask_passphrase(args)
     with open_log(args) as log:
         bundle = export_subject(
-            log, args.tenant or "default", read_subject(args.subject), who=args.who, purpose=args.purpose,
+            log, args.tenant or "default", subject_of(args.subject), who=args.who, purpose=args.purpose,
             ticket=args.ticket, headers=args.headers,
         )  # fmt: skip
     write_bundle(args, bundle.data, passphrase)
@@ -144,14 +144,11 @@ def _export_subject(args: argparse.Namespace) -> int:
 def _export_headers(args: argparse.Namespace) -> int:
     """Headers of every log as JSON lines; they hold no content."""
     from audit import canonical
-    from audit.errors import NothingToVerify
     from audit.reports.shapes import to_ocsf, to_otel
 
     shape, done = (to_ocsf if args.format == "ocsf" else to_otel), 0
     with _store(args) as store, store.snapshot():
-        logs = [log for log in store.logs() if args.tenant in {None, log.rsplit("/", 1)[-1]}]
-        if not logs:
-            raise NothingToVerify(f"no log of tenant {args.tenant!r}", hint="haechi audit verify lists the logs")
+        logs = logs_of(store, args.tenant)
         try:
             with args.output.open("w", encoding="utf-8") as file:
                 for log in logs:
@@ -166,37 +163,36 @@ def _export_headers(args: argparse.Namespace) -> int:
 
 def _export_tiles(args: argparse.Namespace) -> int:
     """Every log that was asked for."""
-    from audit.errors import NothingToVerify
     from audit.note import VerifierKey
     from audit.second import PUBLIC_FILE, second_key
     from audit.tiles import write_tiles
 
     family = VerifierKey.parse(read_text(chosen_folder(args) / "public.key"))
-    done = 0
     with _store(args) as store, store.snapshot():
         try:
-            for log in store.logs():
-                tenant = log.rsplit("/", 1)[-1]
-                if args.tenant in {None, tenant}:
-                    size = write_tiles(store, log, args.output / tenant)
-                    # Standard tools want the key under the log's own name; its hash is another, the key is the same.
-                    line = VerifierKey(log, family.public).line()
-                    (args.output / tenant / "public.key").write_text(line + "\n", "ascii")
-                    done += 1
-                    print(json.dumps({"log": log, "records": size}) if args.json else f"{log}: {size} records")
+            for log in logs_of(store, args.tenant):
+                folder = args.output / log.rsplit("/", 1)[-1]
+                size = write_tiles(store, log, folder)
+                # Standard tools want the key under the log's own name; its hash is another, the key is the same.
+                (folder / "public.key").write_text(VerifierKey(log, family.public).line() + "\n", "ascii")
+                print(json.dumps({"log": log, "records": size}) if args.json else f"{log}: {size} records")
             (args.output / "public.key").write_text(family.line() + "\n", "ascii")
             if (second := second_key(chosen_folder(args))) is not None:
                 (args.output / PUBLIC_FILE).write_text(second.line() + "\n", "ascii")
         except OSError as error:
             raise UnwritableOutput(f"{args.output}: {error.strerror}", hint="--output names a folder") from error
-    if not done:
-        raise NothingToVerify(f"no log of tenant {args.tenant!r}", hint="haechi audit verify lists the logs")
     return ExitCode.OK
 
 
 def _wanted(args: argparse.Namespace) -> Filter:
+    from audit.events import EventType
     from audit.sample import Filter
 
+    kinds = [kind.value for kind in EventType]
+    if args.type and args.type not in kinds:
+        raise InvalidSetting(f"--type {args.type!r} is no type of record", hint=", ".join(kinds))
+    if args.decision and args.decision not in _DECISIONS:
+        raise InvalidSetting(f"--decision {args.decision!r} is no decision", hint=", ".join(_DECISIONS))
     words = {name: getattr(args, name) for name in _FIELDS}
     return Filter(**words, since_us=time_us(args.since), until_us=time_us(args.until))
 

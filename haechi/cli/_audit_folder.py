@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import unicodedata
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from haechi.base.errors import UnreadableInput
+from haechi.base.errors import InvalidSetting, UnreadableInput
 from haechi.cli._audit_open import open_audit
 from haechi.cli._options import DATA_OPTIONS, add_settings, settings_of
 
@@ -53,6 +55,44 @@ def open_reader(args: argparse.Namespace) -> Store:
     from audit.store_place import Place
 
     return Place(chosen_folder(args), settings_of(args).database).open_existing()
+
+
+def logs_of(store: Store, tenant: str | None) -> list[str]:
+    """The tenant's log, or all logs when nobody is named.
+
+    Raises:
+        NothingToVerify: there is none of that tenant; a misspelled name must not look like a tenant without records.
+    """
+    from audit.errors import NothingToVerify
+
+    logs = sorted(store.logs())
+    found = [log for log in logs if tenant in {None, log.rsplit("/", 1)[-1]}]
+    if not found:
+        named = ", ".join(log.rsplit("/", 1)[-1] for log in logs)
+        raise NothingToVerify(f"there is no log of tenant {tenant!r}", hint=f"logs: {named or 'none yet'}")
+    return found
+
+
+def refuse_id(args: argparse.Namespace, without: Collection[str]) -> None:
+    """Where a verb's positional word is an id, some actions take none: a folder put there would be passed over.
+
+    Raises:
+        InvalidSetting: there is one.
+    """
+    if args.do in without and args.id:
+        raise InvalidSetting(f"{args.do} takes no id, and {args.id!r} is one", hint="the audit folder is --folder")
+
+
+def subject_of(given: str) -> str:
+    """A person's name; `-` reads it from standard input, which keeps it out of the process list.
+
+    Raises:
+        InvalidSetting: it is empty.
+    """
+    name = sys.stdin.readline().rstrip("\n") if given == "-" else given
+    if not name:
+        raise InvalidSetting("--subject names nobody", hint="--subject NAME, or - and the name on standard input")
+    return name
 
 
 def printable(entry: object) -> str:

@@ -25,22 +25,33 @@ def register_prove(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     add_folder(prove, tenant="tenant of the record (default: search all)")
     prove.add_argument("--record", metavar="ID", help="a record id or a request id")
     prove.add_argument("--output", type=Path, default=Path(), metavar="DIR", help="folder for the two files [.]")
-    prove.add_argument("--check", type=Path, metavar="FILE", help="check this .tlog-proof and the .leaf beside it")
+    prove.add_argument(
+        "--check", type=Path, nargs="+", metavar="FILE", help="check each .tlog-proof and the .leaf beside it"
+    )
     prove.add_argument("--key", type=Path, metavar="FILE", help="public key that you hold (default: the folder's)")
     prove.set_defaults(run=run_prove)
 
 
 def run_prove(args: argparse.Namespace) -> int:
     """Exit code 0 proven, 1 the proof is wrong, 2 usage, 3 cannot tell."""
-    return _check(args) if args.check else _write(args)
+    if not args.check:
+        return _write(args)
+    from audit.errors import InvalidRecord, MalformedNote, TamperedLog
+
+    for path in args.check:
+        try:
+            _check(args, path)
+        except (TamperedLog, MalformedNote, InvalidRecord) as error:
+            raise type(error)(f"{path}: {error.message}", hint=error.hint) from error
+    return ExitCode.OK
 
 
-def _check(args: argparse.Namespace) -> int:
+def _check(args: argparse.Namespace, path: Path) -> None:
     from audit.header import read
     from audit.note import VerifierKey
     from audit.proof import InclusionProof
 
-    text, leaf = _read(args.check), _read(args.check.with_suffix(".leaf"))
+    text, leaf = _read(path), _read(path.with_suffix(".leaf"))
     line = _read(args.key or chosen_folder(args) / "public.key").decode("ascii", "replace")
     family = VerifierKey.parse(line)
     said = read(leaf)
@@ -53,9 +64,8 @@ def _check(args: argparse.Namespace) -> int:
     print(
         json.dumps(entry)
         if args.json
-        else f"proven: a {said.type} record of {said.log}, in the tree of {checkpoint.size}"
+        else f"proven: a {said.type} record of {said.log}, in the tree of {checkpoint.size}: {path}"
     )
-    return ExitCode.OK
 
 
 def _write(args: argparse.Namespace) -> int:

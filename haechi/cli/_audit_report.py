@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from haechi.base.errors import ExitCode, InvalidSetting, UnreadableInput, UnwritableOutput
 from haechi.cli._audit_export import time_us
-from haechi.cli._audit_folder import LOG_OPTIONS, add_folder, open_log
+from haechi.cli._audit_folder import LOG_OPTIONS, add_folder, open_log, refuse_id
 from haechi.cli._options import DATA_OPTIONS, add_settings
 
 if TYPE_CHECKING:
@@ -122,10 +122,13 @@ def run_breach(args: argparse.Namespace) -> int:
     from audit.rights import breach
 
     who = {"who": args.who, "ticket": args.ticket}
+    refuse_id(args, {"list", "open"})
     with open_log(args) as log:
         now = log.clock.now_us()
         if args.do == "list":
             found = [one for one in breach.incidents(log) if args.tenant in {None, one.tenant}]
+            if not found and not args.json:
+                print("no incident is known")
         elif args.do == "open":
             aware = time_us(args.aware) or now
             made = breach.open_incident(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from haechi.base.errors import ExitCode, InvalidSetting, UnreadableInput, UnwritableOutput
-from haechi.cli._audit_folder import LOG_OPTIONS, add_folder, open_log, printable
+from haechi.cli._audit_folder import LOG_OPTIONS, add_folder, open_log, printable, refuse_id, subject_of
 from haechi.cli._options import DATA_OPTIONS, add_settings
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ def run_request(args: argparse.Namespace) -> int:
     """Exit code 0, 1 when something is overdue or held, 2 when a step is refused."""
     from audit.rights.requests import Desk
 
+    refuse_id(args, {"list", "open", "intake"})
     with open_log(args) as log:
         desk = Desk(log)
         if args.do == "list":
@@ -143,7 +144,7 @@ def _open(desk: Desk, log: AuditLog, args: argparse.Namespace) -> SubjectRequest
     if not args.subject or not args.kind:
         raise InvalidSetting("a request has --subject and --kind", hint="--subject - --kind erasure")
     asked = Asked(
-        args.tenant or "default", read_subject(args.subject), RightKind(args.kind), args.pack, args.contact, args.note
+        args.tenant or "default", subject_of(args.subject), RightKind(args.kind), args.pack, args.contact, args.note
     )
     return desk.open(asked, by_args(args))
 
@@ -164,6 +165,8 @@ def _list(desk: Desk, log: AuditLog, args: argparse.Namespace) -> int:
 
     now = log.clock.now_us()
     found = [one for one in desk.list() if args.tenant in {None, one.tenant}]
+    if not found and not args.json:
+        print("no request is known")
     for one in found:
         say_request(one, now, as_json=args.json)
     return ExitCode.FOUND if any(one.state(now) is State.OVERDUE for one in found) else ExitCode.OK
@@ -207,9 +210,7 @@ def run_restrict(args: argparse.Namespace) -> int:
             if not args.subject:
                 raise InvalidSetting("name the person", hint="--subject -")
             by = by_args(args)
-            made = restrict.place(
-                log, args.tenant or "default", read_subject(args.subject), who=by.who, ticket=by.ticket
-            )
+            made = restrict.place(log, args.tenant or "default", subject_of(args.subject), who=by.who, ticket=by.ticket)
             found = [made]
         elif args.do == "lift":
             by = by_args(args)
@@ -290,11 +291,6 @@ def by_args(args: argparse.Namespace) -> By:
     from audit.rights.requests import By
 
     return By(args.who, args.ticket, args.ground, args.note)
-
-
-def read_subject(given: str) -> str:
-    """The person's name; `-` keeps it out of the process list."""
-    return sys.stdin.readline().rstrip("\n") if given == "-" else given
 
 
 def ask_passphrase(args: argparse.Namespace) -> str:

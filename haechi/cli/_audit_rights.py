@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import base64
 import json
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from haechi.base.errors import ExitCode, UnwritableOutput
-from haechi.cli._audit_folder import add_folder, open_log
+from haechi.cli._audit_folder import add_folder, open_log, subject_of
 
 if TYPE_CHECKING:
     from audit.erase import Certificate, Why
@@ -80,12 +79,14 @@ def run_erase(args: argparse.Namespace) -> int:
 
     why = _reason(args, args.ground, args.request)
     with open_log(args) as log:
-        certificate = Eraser(log).erase(args.tenant or "default", _subject(args.subject), why)
+        certificate = Eraser(log).erase(args.tenant or "default", subject_of(args.subject), why)
         if args.receipt and not certificate.deferred_by:
             _write_receipt(args.receipt, log, certificate, why)
     if certificate.deferred_by:
         _say(
-            args, {"outcome": "deferred", "hold": certificate.deferred_by}, f"deferred: hold {certificate.deferred_by}"
+            args,
+            {"outcome": "deferred", "hold": certificate.deferred_by},
+            f"deferred, nothing was destroyed: hold {certificate.deferred_by} forbids it; haechi audit hold list",
         )
         return ExitCode.FOUND
     said = {
@@ -111,7 +112,10 @@ def run_retain(args: argparse.Namespace) -> int:
     with open_log(args) as log:
         eraser = Eraser(log)
         if not args.dry_run:
-            for certificate in eraser.expire(_reason(args, "retention", "")):
+            expired = eraser.expire(_reason(args, "retention", ""))
+            if not expired and not args.json:
+                print("nothing is due")
+            for certificate in expired:
                 text = f"expired: {certificate.segments} segments under {len(certificate.kids)} keys of {certificate.tenant}"
                 _say(
                     args,
@@ -141,10 +145,12 @@ def run_hold(args: argparse.Namespace) -> int:
     from audit.erase import Eraser
     from haechi.base.errors import InvalidSetting
 
+    if args.do == "lift" and not args.id and args.folder is not None and not args.folder.exists():
+        args.id, args.folder = str(args.folder), None  # one word that is no folder is the hold
     with open_log(args) as log:
         eraser = Eraser(log)
         if args.do == "place":
-            subject = None if args.subject is None else _subject(args.subject)
+            subject = None if args.subject is None else subject_of(args.subject)
             hold = eraser.place_hold(args.tenant or "default", subject, _reason(args, "hold", ""))
             _say(args, {"hold": hold.id}, f"placed: {hold.id}")
         elif args.do == "lift":
@@ -186,10 +192,6 @@ def _reason(args: argparse.Namespace, ground: str, request: str) -> Why:
     if not args.who or not args.ticket:
         raise AccessRefused("this needs --who and --ticket; both are recorded", hint="--who 'J. Lee' --ticket DSAR-7")
     return Why(args.who, args.ticket, ground, request, time.time_ns() // 1000 + args.backup_days * _DAY_US)
-
-
-def _subject(given: str) -> str:
-    return sys.stdin.readline().rstrip("\n") if given == "-" else given
 
 
 def _say(args: argparse.Namespace, entry: dict[str, Any], text: str) -> None:

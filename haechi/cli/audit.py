@@ -20,7 +20,7 @@ from haechi.cli._audit_approve import register_approve
 from haechi.cli._audit_console import register_console
 from haechi.cli._audit_copy import register_copy
 from haechi.cli._audit_export import register_export
-from haechi.cli._audit_folder import add_folder, chosen_folder, open_log, open_reader, printable, read_text
+from haechi.cli._audit_folder import add_folder, chosen_folder, logs_of, open_log, open_reader, printable, read_text
 from haechi.cli._audit_follow import register_follow
 from haechi.cli._audit_keys import register_keys
 from haechi.cli._audit_proofs import register_prove
@@ -32,6 +32,8 @@ from haechi.cli._options import settings_of
 
 if TYPE_CHECKING:
     from audit.store_port import Store
+
+_SYSTEM = "_system"
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -159,8 +161,7 @@ def _newest(store: Store, args: argparse.Namespace) -> list[dict[str, Any]]:
         for seq, leaf in store.newest(log):
             yield {"seq": seq, **canonical.decode(leaf)}
 
-    logs = [log for log in store.logs() if args.tenant in {None, log.rsplit("/", 1)[-1]}]
-    merged = heapq.merge(*map(rows_of, logs), key=lambda row: row["sts"], reverse=True)
+    merged = heapq.merge(*map(rows_of, logs_of(store, args.tenant)), key=lambda row: row["sts"], reverse=True)
     wanted = (row for row in merged if args.record in {None, row["req"], row["id"], str(row["seq"])})
     return list(islice(wanted, max(args.limit, 0)))[::-1]
 
@@ -183,8 +184,12 @@ def _decrypt(rows: list[dict[str, Any]], args: argparse.Namespace) -> None:
             "--break-glass and --approval come together", hint="haechi audit approve makes an approval"
         )
     approval = Approval.parse(read_text(args.approval)) if args.approval else None
+    own = args.tenant == _SYSTEM or args.record in {row["id"] for row in rows}
+    wanted_rows = [
+        row for row in rows if row["segs"] and (own or row["ten"] != _SYSTEM)
+    ]  # who read it is asked for apart
     with open_log(args) as log:
-        for row in rows:
+        for row in wanted_rows:
             tenant = row["log"].rsplit("/", 1)[-1]
             wanted = Wanted(tenant, row["seq"], args.who, args.purpose, args.ticket, f"console of {node()}")
             for part in read_content(log, wanted, approval):

@@ -63,3 +63,67 @@ def test_a_request_that_is_not_there_is_said_so(folder: Path, capsys: pytest.Cap
     """Exit code 3, not an empty answer."""
     assert main(["audit", "show", str(folder), "req_none"]) == 3
     assert "req_none" in capsys.readouterr().err
+
+
+def test_a_word_that_means_nothing_is_refused_and_does_not_look_like_an_empty_log(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A misspelled tenant, type or decision: what there is stands in the hint."""
+    for words, code, says in (
+        (["show", "--tenant", "defautl"], 3, "logs: _system, default"),
+        (["search", "--tenant", "defautl"], 3, "logs: _system, default"),
+        (["sample", "--number", "1", "--tenant", "defautl"], 3, "logs: _system, default"),
+        (["export", "--output", str(tmp_path / "x"), "--tenant", "defautl"], 3, "logs: _system, default"),
+        (["search", "--type", "request.recieved"], 2, "request.received, "),
+        (["search", "--decision", "deny"], 2, "allow, flag"),
+    ):
+        assert main(["audit", words[0], str(folder), *words[1:]]) == code, words
+        said = capsys.readouterr()
+        assert says in said.err, words
+        assert said.out == ""
+
+
+def test_reading_a_request_again_reads_the_request_and_not_who_read_it_before(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One entry for each record with content: readings do not multiply, and show nobody's name unless asked for."""
+    words = ["audit", "show", str(folder), "req_1", "--decrypt", "--purpose", "incident", "--ticket", "T-1"]
+    for _ in range(3):
+        assert main([*words, "--who", "auditor-1"]) == 0
+        assert "auditor-1" not in capsys.readouterr().out
+    assert main(["audit", "search", str(folder), "--type", "access.read", "--count"]) == 0
+    assert capsys.readouterr().out == "3\n"
+    asked = ["--tenant", "_system", "--decrypt", "--who", "auditor-2", "--purpose", "check", "--ticket", "T-2"]
+    assert main(["audit", "show", str(folder), "req_1", *asked]) == 0
+    assert "auditor-1" in capsys.readouterr().out
+
+
+def test_of_several_proofs_each_is_checked(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One that is altered fails all, by its name; no file on the line is passed over."""
+    evidence = tmp_path / "evidence"
+    assert main(["audit", "prove", str(folder), "--record", "req_1", "--output", str(evidence)]) == 0
+    capsys.readouterr()
+    proofs = sorted(map(str, evidence.glob("*.tlog-proof")))
+    key = ["--key", str(folder / "public.key")]
+    assert main(["audit", "prove", "--check", *proofs, *key]) == 0
+    assert capsys.readouterr().out.count("proven: ") == len(proofs) == 2
+    leaf = Path(proofs[1]).with_suffix(".leaf")
+    leaf.write_bytes(leaf.read_bytes().replace(b'"dec":"allow"', b'"dec":"block"'))
+    assert main(["audit", "prove", "--check", *proofs, *key]) == 1
+    assert proofs[1] in capsys.readouterr().err
+
+
+def test_a_passphrase_that_is_missing_or_wrong_is_said_with_where_it_comes_from(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The hint names the variable and the option."""
+    monkeypatch.setenv("HAECHI_AUDIT_PASSPHRASE", "correct horse battery")
+    assert main(["audit", "keys", "protect", str(folder)]) == 0
+    words = ["audit", "verify", str(folder), "--keys"]
+    assert main(words) == 0
+    for given, says in (("wrong horse battery", "is wrong"), ("", "none was given")):
+        monkeypatch.setenv("HAECHI_AUDIT_PASSPHRASE", given)
+        assert main(words) == 3
+        said = capsys.readouterr().err
+        assert says in said
+        assert "HAECHI_AUDIT_PASSPHRASE" in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import subprocess
 import sys
@@ -142,3 +143,26 @@ def test_content_is_printed_so_that_a_terminal_does_not_obey_it(
     line = capsys.readouterr().out.splitlines()[-1]
     assert not set("\x1b\x9b\u202e\u2028") & set(line)
     assert json.loads(line)["content"] == content
+
+
+def test_nothing_done_is_said_in_words(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing due, no request, nobody named, a hold in the way: each is a sentence, and the hold is lifted by its bare id."""
+    assert main(["audit", "retain", str(folder), *WHY]) == 0
+    assert capsys.readouterr().out == "nothing is due\n"
+    for verb, nothing in (("request", "no request is known\n"), ("breach", "no incident is known\n")):
+        assert main(["audit", verb, "list", "--folder", str(folder)]) == 0
+        assert capsys.readouterr().out == nothing
+        assert main(["audit", verb, "list", str(folder)]) == 2
+        assert "the audit folder is --folder" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    assert main(["audit", "erase", str(folder), "--subject", "-", *WHY]) == 2
+    assert "names nobody" in capsys.readouterr().err
+    assert main(["audit", "hold", "place", str(folder), "--subject", "kim", *WHY]) == 0
+    hold = capsys.readouterr().out.split()[-1]
+    assert main(["audit", "erase", str(folder), "--subject", "kim", *WHY]) == 1
+    assert f"nothing was destroyed: hold {hold}" in capsys.readouterr().out
+    monkeypatch.setenv("HAECHI_DATA_DIR", str(folder.parent))
+    assert main(["audit", "hold", "lift", hold, *WHY]) == 0
+    assert main(["audit", "erase", str(folder), "--subject", "kim", *WHY]) == 0
