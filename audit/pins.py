@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from audit.errors import LogUnavailable, RolledBack
+from audit.errors import LogUnavailable, MalformedNote, RolledBack
 from audit.note import parse
 from audit.store_port import Store
 
@@ -54,8 +54,16 @@ class Pins:
 
     def notes(self) -> dict[str, bytes]:
         """The last note remembered for every log that was ever signed."""
-        notes = [path.read_bytes() for path in sorted(self.folder.glob("*.note"))]
-        return {parse(note)[0].origin: note for note in notes}
+        found = {}
+        for path in sorted(self.folder.glob("*.note")):
+            note = path.read_bytes()
+            try:
+                found[parse(note)[0].origin] = note
+            except MalformedNote as error:
+                raise MalformedNote(
+                    f"{path}: {error.message}", hint="compare it with the copy that you or a witness keeps"
+                ) from error
+        return found
 
     def note(self, log: str) -> bytes | None:
         """The last note remembered for a log."""

@@ -118,7 +118,7 @@ def verify_folder(
     remembered = memory.notes()
     try:
         with closing(Place(folder, database).open_existing()) as store, store.snapshot():
-            key = VerifierKey.parse((folder / "public.key").read_text("ascii"))
+            key = _public_key(folder / "public.key")
             proofs, problems = _verify_logs(store, key, remembered, key_check)
             second = second or second_key(folder)
             if second is not None:
@@ -136,6 +136,13 @@ def verify_folder(
     if tenant is not None and not any(p.log.rsplit("/", 1)[-1] == tenant for p in proofs) and not problems:
         raise NothingToVerify(f"{folder} holds no log of tenant {tenant!r}", hint="haechi audit verify lists the logs")
     return FolderProof(shown, tuple(problems))
+
+
+def _public_key(path: Path) -> VerifierKey:
+    try:
+        return VerifierKey.parse(path.read_text("ascii"))
+    except MalformedNote as error:
+        raise MalformedNote(f"{path}: {error.message}", hint="compare it with the copy that you keep") from error
 
 
 def _not_cosigned(remembered: Mapping[str, bytes], witness: WitnessKey | None) -> Iterator[str]:
@@ -161,8 +168,10 @@ def _signed_twice(store: Store, key: SecondKey, origin: str, remembered: Mapping
 
 
 def _is_damage(cause: BaseException | None) -> bool:
-    """Whether SQLite read the file and found that it is not one of its own; not whether it could not read it."""
-    return isinstance(cause, sqlite3.DatabaseError) and not isinstance(cause, sqlite3.OperationalError)
+    """Whether SQLite read the file and found that it is none of its own, or without our tables; not when it cannot read."""
+    if isinstance(cause, sqlite3.OperationalError):
+        return cause.sqlite_errorname == "SQLITE_ERROR"
+    return isinstance(cause, sqlite3.DatabaseError)
 
 
 def _verify_logs(

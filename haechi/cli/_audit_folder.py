@@ -6,9 +6,9 @@ import argparse
 import json
 import sys
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from haechi.base.errors import InvalidSetting, UnreadableInput
 from haechi.cli._audit_open import open_audit
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from audit.store_port import Store
 
 
+_Key = TypeVar("_Key")
 LOG_OPTIONS = ("audit_passphrase", "audit_kms", "audit_kms_token", "audit_reader_key", "database")
 
 
@@ -99,6 +100,20 @@ def printable(entry: object) -> str:
     """JSON in one line that a terminal shows and does not obey: control and direction characters are escaped."""
     text = json.dumps(entry, ensure_ascii=False)
     return "".join(c if unicodedata.category(c) not in {"Cc", "Cf", "Zl", "Zp"} else json.dumps(c)[1:-1] for c in text)
+
+
+def key_in(path: Path, parse: Callable[[str], _Key]) -> _Key:
+    """The public key in a file that an option names. parse: reads a key line.
+
+    Raises:
+        UnreadableInput: there is no key of that kind in it.
+    """
+    from audit.errors import MalformedNote
+
+    try:
+        return parse(read_text(path))
+    except MalformedNote as error:
+        raise UnreadableInput(f"{path}: {error.message}", hint="the option names the file of another key") from error
 
 
 def read_text(path: Path) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from haechi.base.errors import ExitCode, UnreadableInput, UnwritableOutput
-from haechi.cli._audit_folder import add_folder, chosen_folder, open_reader
+from haechi.cli._audit_folder import add_folder, chosen_folder, key_in, open_reader
 
 if TYPE_CHECKING:
     from audit.store_port import Store
@@ -52,8 +52,7 @@ def _check(args: argparse.Namespace, path: Path) -> None:
     from audit.proof import InclusionProof
 
     text, leaf = _read(path), _read(path.with_suffix(".leaf"))
-    line = _read(args.key or chosen_folder(args) / "public.key").decode("ascii", "replace")
-    family = VerifierKey.parse(line)
+    family = key_in(args.key or chosen_folder(args) / "public.key", VerifierKey.parse)
     said = read(leaf)
     checkpoint = InclusionProof.parse(text).verify(leaf, VerifierKey(said.log, family.public))
     if not said.log.startswith(f"{family.name}/"):

@@ -14,13 +14,22 @@ from pathlib import Path
 from platform import node
 from typing import TYPE_CHECKING, Any
 
-from haechi.base.errors import ExitCode
+from haechi.base.errors import ExitCode, UnreadableInput
 from haechi.cli._audit_anchor import register_anchor
 from haechi.cli._audit_approve import register_approve
 from haechi.cli._audit_console import register_console
 from haechi.cli._audit_copy import register_copy
 from haechi.cli._audit_export import register_export
-from haechi.cli._audit_folder import add_folder, chosen_folder, logs_of, open_log, open_reader, printable, read_text
+from haechi.cli._audit_folder import (
+    add_folder,
+    chosen_folder,
+    key_in,
+    logs_of,
+    open_log,
+    open_reader,
+    printable,
+    read_text,
+)
 from haechi.cli._audit_follow import register_follow
 from haechi.cli._audit_keys import register_keys
 from haechi.cli._audit_proofs import register_prove
@@ -93,8 +102,12 @@ def run_verify(args: argparse.Namespace) -> int:
     from audit.settle import settle
     from audit.verify import Outcome, verify_folder
 
-    witness = WitnessKey.parse(read_text(args.witness_key)) if args.witness_key else None
-    second = SecondKey.parse(read_text(args.second_key)) if args.second_key else None
+    witness = key_in(args.witness_key, WitnessKey.parse) if args.witness_key else None
+    second = key_in(args.second_key, SecondKey.parse) if args.second_key else None
+    if args.pins and not any(args.pins.glob("*.note")):
+        raise UnreadableInput(
+            f"{args.pins} holds no remembered checkpoint (*.note)", hint="--pins names a copy of the folder of pins"
+        )
     with ExitStack() as stack:
         key_check = None
         if args.keys:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from audit import AuditLog, Event, EventType, Segment
+from audit.pins import Pins
 from haechi.cli.main import main
 
 
@@ -127,3 +128,32 @@ def test_a_passphrase_that_is_missing_or_wrong_is_said_with_where_it_comes_from(
         said = capsys.readouterr().err
         assert says in said
         assert "HAECHI_AUDIT_PASSPHRASE" in said
+
+
+def test_a_file_that_an_option_names_is_judged_by_itself_and_is_no_proof_of_tampering(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A key of another kind, or a folder of pins without pins: exit code 2 and which file, whatever the log is."""
+    (tmp_path / "empty").mkdir()
+    for words in (
+        ["--witness-key", str(folder / "public.key")],
+        ["--second-key", str(folder / "public.key")],
+        ["--pins", str(tmp_path / "nowhere")],
+        ["--pins", str(tmp_path / "empty")],
+    ):
+        assert main(["audit", "verify", str(folder), *words]) == 2, words
+        assert words[1] in capsys.readouterr().err
+
+
+def test_what_lies_in_the_folder_and_is_not_what_it_should_be_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A garbled key line or pin, and a database without a table: tampered, and the file's name."""
+    (pin,) = [one for one in Pins.beside(folder).glob("*.note") if b"/default" in one.read_bytes()]
+    for path in (folder / "public.key", pin, folder / "log.db"):
+        kept = path.read_bytes()
+        path.write_bytes(b"" if path.suffix == ".db" else b"garbage\n")
+        assert main(["audit", "verify", str(folder)]) == 1, path
+        assert str(path) in capsys.readouterr().err
+        path.write_bytes(kept)
+    assert main(["audit", "verify", str(folder)]) == 0
