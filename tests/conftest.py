@@ -7,9 +7,14 @@ import os
 import socket
 import sys
 
+from hypothesis import settings
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+settings.register_profile("haechi", deadline=None)  # an example that takes long on a busy machine is no fault
+settings.load_profile("haechi")
 
 
 class NetworkForbidden(RuntimeError):
