@@ -4,7 +4,9 @@ Rules of this file
 1. An entry says where it may begin and end: English words stand alone, Hangul may be followed by particles, Han
    characters have no boundaries.
 2. An entry of the action `allow` is a harmless carrier (시발점, scunthorpe): what lies inside it is no match.
-3. `hold` is at least as long as the longest suffix, in any reading, that begins an entry; see guard/tight.py.
+3. Hangul initials (ㅅㅂ) are an entry only where nothing but such entries and laughter stands in their run of loose letters:
+   ㅅㅂㄷ may be any word. A stream holds loose letters until their run ends; see guard/tight.py.
+4. `hold` is at least as long as the longest suffix, in any reading, that begins an entry; see guard/tight.py.
 """
 
 from __future__ import annotations
@@ -29,6 +31,10 @@ from haechi.base.resources import policies_dir
 _LOOKBEHIND = BEFORE  # code points before a match that are read; an unfinished carrier is held from its own start
 _SCORES = {Severity.CONTROVERSIAL: 0.6, Severity.UNSAFE: 0.95}
 _CONJOINING_TAIL = re.compile("[\u1100-\u11ff]+$")
+_INITIALS = re.compile("[\u3131-\u314e]+")
+_BESIDE_INITIALS = ("ㅋ", "ㅎ", "ㅁㅊ", "ㅈㄴ", "ㅈㅉ", "ㄹㅇ")
+"""Laughter, and initials that strengthen others."""
+_LONGEST_RUN = 32
 _PARTICLES = frozenset("은는이가을를도만와과의에로야아여들님랑요")
 
 
@@ -114,6 +120,8 @@ class Lexicon:
         self.categories = frozenset(e.category for g in by_term.values() for e in g if e.category is not None)
         longest = max(self._terms.longest_latin, self._terms.longest_other)
         phrases = [e.phrase.longest for g in by_term.values() for e in g if e.phrase is not None]
+        initials = [term for term in by_term if _INITIALS.fullmatch(term) is not None]
+        self._curses = _run_of((*initials, *_BESIDE_INITIALS))
         pairs = {term[i : i + 2] for term in by_term for i in range(len(term) - 1)}
         for phrase in (e.phrase for g in by_term.values() for e in g if e.phrase is not None):
             pairs |= phrase.pairs
@@ -223,7 +231,7 @@ class Lexicon:
                     if _begins(entry, text, start)
                     else None
                 )
-                if stop is not None and _bounded(entry, text, start, stop):
+                if stop is not None and _bounded(entry, text, start, stop) and self._stands_alone(text, start, stop):
                     (hits if entry.category is not None else carriers).append(_Hit(entry, start, stop))
         return [
             _to_match(hit, view, raw)
@@ -232,6 +240,21 @@ class Lexicon:
                 c.start <= hit.start and hit.end <= c.end and c.end - c.start > hit.end - hit.start for c in carriers
             )
         ]
+
+    def _stands_alone(self, text: str, start: int, end: int) -> bool:
+        """Whether what stands there is more than initials, or its whole run of loose letters is made of such entries."""
+        if _INITIALS.fullmatch(text, start, end) is None:
+            return True
+        first = start
+        while first > max(0, start - _LONGEST_RUN) and _INITIALS.match(text, first - 1) is not None:
+            first -= 1
+        run = _INITIALS.match(text, first, end + _LONGEST_RUN)
+        return run is not None and self._curses.fullmatch(run[0]) is not None
+
+
+def _run_of(initials: Iterable[str]) -> re.Pattern[str]:
+    """Runs of some initials, each letter of which may be drawn out."""
+    return re.compile("(?:" + "|".join("".join(f"{letter}+" for letter in one) for one in initials) + ")+")
 
 
 def _to_match(hit: _Hit, view: MappedText, raw: str) -> Match:
