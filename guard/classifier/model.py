@@ -92,6 +92,15 @@ class EmbeddedClassifier:
         language, folded = judged_language(text), fold(text)
         return self.encoder is None or self._settled(language, text, folded, self.linear.logits(folded or " "))
 
+    def doubt(self, text: str) -> float | None:
+        """The highest probability that stage 1 alone gives a text; None where it may not settle it, however sure it is.
+
+        Raises:
+            LanguageNotCovered: when the text is mostly in a script that the classifier does not know.
+        """
+        language, folded = judged_language(text), fold(text)
+        return self._doubt(language, self.linear.logits(folded or " ")) if _is_short_and_plain(text, folded) else None
+
     def without_exit(self, text: str) -> Mapping[Category, float]:
         """The scores with both stages, whatever stage 1 thinks: what the early exit is measured against."""
         return replace(self, manifest=replace(self.manifest, settled={})).score(text)
@@ -127,9 +136,10 @@ class EmbeddedClassifier:
     def _settled(self, language: Language, text: str, folded: str, linear: Scores) -> bool:
         """Whether stage 1 alone may say that nothing is wrong: a short plain text, far below every threshold."""
         bound = self.manifest.settled.get(language)
-        if bound is None or len(text) > SHORT or len(text) != len(folded):
-            return False
-        return max(self._answer(self.manifest.alone[language], linear, None).values()) < bound
+        return bound is not None and _is_short_and_plain(text, folded) and self._doubt(language, linear) < bound
+
+    def _doubt(self, language: Language, linear: Scores) -> float:
+        return max(self._answer(self.manifest.alone[language], linear, None).values())
 
     def _answer(
         self, curves: Mapping[Category, Curve], linear: Scores, encoder: Scores | None
@@ -139,6 +149,11 @@ class EmbeddedClassifier:
             for i, head in enumerate(self.manifest.heads)
             if head in curves
         }
+
+
+def _is_short_and_plain(text: str, folded: str) -> bool:
+    """Whether stage 1 may settle a text: no longer than a sentence or two, and no letter of it in disguise."""
+    return len(text) <= SHORT and len(text) == len(folded)
 
 
 def _worse(one: Mapping[Category, float], other: Mapping[Category, float]) -> dict[Category, float]:

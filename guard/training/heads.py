@@ -8,6 +8,7 @@ thresholds stay as they are: `guard.training.train --recalibrate` draws them ane
 Rules of this file
 1. The pictures of the texts are those of the shipped graph, quantisation included: what is fitted is what runs.
 2. The heads are pulled towards those that came with the layers, so that a few thousand rows correct and do not replace.
+   They begin there each time, not at those of the last time: the same data and seed give the same heads.
 3. As in fine-tuning, each toxicity source has an offset of its own, which is dropped afterwards.
 Shapes: R rows, D width, K heads, S sources.
 """
@@ -44,10 +45,17 @@ NEW = frozenset(
     {"own_hyperbole", "own_profanity", "own_quoted_abuse", "own_chat_initials", "own_everyday", "own_everyday_order"}
 )
 """Own sentences that the layers were not trained on, of which more are read than of others."""
-MOST_PUBLIC, MOST_OWN, MOST_NEW = 12, 9, 80
+DAILY = frozenset({"own_daily_order", "own_daily_talk", "own_daily_people", "own_attack_ways"})
+"""Own sentences of many patterns, of which nearly all are read."""
+ATTACKED = frozenset(
+    {"cyberseceval", "en_bipia", "en_inthewild_jailbreaks", "en_jailbreak_templates", "multi_prompt_injections"}
+    | {"en_wildchat_benign", "zh_benign_roleplay"}
+)
+"""Public attacks and their harmless counterparts, longer than posts are."""
+MOST_PUBLIC, MOST_OWN, MOST_NEW, MOST_DAILY, MOST_ATTACKED = 16, 12, 80, 450, 120
 """Rows per source and label that are read: of those known, enough to hold the heads where they were."""
-LONGEST = 220
-"""Code points of a public row, at most: a sentence or two, as the guard shows them."""
+LONGEST, LONGEST_ATTACKED = 220, 500
+"""Code points of a public row, at most: a sentence or two, as the guard shows them; of an attack, what one window reads."""
 PULL = 3e-2
 """How strongly the heads are drawn back to where they began. Fitted so they move by 5 % and keep the AUROC on short texts of sources
 never trained on (mean 0.931 before, 0.930 after), while far fewer everyday sentences of patterns never trained on are hit."""
@@ -69,20 +77,19 @@ def chosen(rows: Sequence[Row], seed: int) -> list[Row]:
     """The training rows that the heads are fitted to."""
     learnt = [r for r in rows if not r.dev]
     own = [r for r in learnt if r.source.startswith("own_")]
-    public = [r for r in learnt if not r.source.startswith("own_") and len(r.text) <= LONGEST]
+    public = [r for r in learnt if not r.source.startswith("own_")]
     some = [
-        *thinned(public, MOST_PUBLIC, seed),
-        *thinned([r for r in own if r.source not in NEW], MOST_OWN, seed),
+        *thinned([r for r in public if len(r.text) <= LONGEST], MOST_PUBLIC, seed),
+        *thinned([r for r in public if r.source in ATTACKED and len(r.text) <= LONGEST_ATTACKED], MOST_ATTACKED, seed),
+        *thinned([r for r in own if r.source not in NEW | DAILY], MOST_OWN, seed),
         *thinned([r for r in own if r.source in NEW], MOST_NEW, seed),
+        *thinned([r for r in own if r.source in DAILY], MOST_DAILY, seed),
     ]
     return [row for row in some if is_covered(row.text)]
 
 
 def heads_of(folder: Path) -> Heads:
-    """The heads of the encoder in `folder`: those beside it, or those that its graph came with."""
-    if (folder / HEADS_FILE).is_file():
-        with np.load(folder / HEADS_FILE, allow_pickle=False) as arrays:
-            return Heads(arrays["weight"], arrays["bias"])
+    """The heads that came with the layers of the encoder in `folder`, whatever lies beside it."""
     constants = onnx.load(str(folder / ENCODER_FILE)).graph.initializer
     found = {c.name: numpy_helper.to_array(c) for c in constants if c.name in {"head.w", "head.b"}}
     return Heads(found["head.w"].copy(), found["head.b"].copy())

@@ -25,6 +25,7 @@ from guard.classifier.model import FOLDER, EmbeddedClassifier, load
 from guard.classifier.scripts import judged_language
 from guard.training.corpus import NEVER_TRAINED
 from guard.training.disguise import DISGUISES
+from guard.training.exits import chooses, is_flagged
 from guard.training.generated import generated_rows, identity_swaps
 from guard.training.metrics import auroc, auroc_interval, calibration_error
 from guard.training.rows import HEADS, Row, read_rows
@@ -245,7 +246,7 @@ class Measurement:
             share = float(np.mean([self.classifier.settles(t) for t in calm]))
             figures.append(Figure("ordinary dev text settled by stage 1", language.value, share, len(calm)))
             toxic = [r for r in self.rows if r.language is language and r.labels.get(Category.TOXICITY) == 1]
-            unseen = self.some([r for r in toxic if r.source in NEVER_TRAINED])
+            unseen = self.some([r for r in toxic if r.source in NEVER_TRAINED and not chooses(r.text)])
             if unseen:
                 lost = [self.classifier.settles(r.text) and self._hit(r.text, language) for r in unseen]
                 figures.append(
@@ -255,11 +256,7 @@ class Measurement:
 
     def _hit(self, text: str, language: Language) -> bool:
         """Whether both stages together would flag a text."""
-        scores = self.classifier.without_exit(text)
-        limits = {head: self.classifier.limits(head, language) for head in scores}
-        return any(
-            chance >= limit.controversial for head, chance in scores.items() if (limit := limits[head]) is not None
-        )
+        return is_flagged(self.classifier.without_exit(text), self.classifier, language)
 
     def _first(self, text: str) -> object:
         return self.classifier.linear.logits(fold(text))

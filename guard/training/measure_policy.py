@@ -1,6 +1,6 @@
 """Measure a policy as a whole: what it does to ordinary text, look-alikes, attacks, identity terms and disguises.
 
-    python -m guard.training.measure_policy --data DATA [--policy default] [--rows 300] [--json]
+    python -m guard.training.measure_policy --data DATA [--policy default] [--rows 300] [--parts held_out,...] [--json]
 
 The data are dev rows where a file has any; sentences of our own come from patterns that training never saw.
 """
@@ -21,12 +21,14 @@ import numpy as np
 from guard.checker import SafetyChecker
 from guard.training.evasion import evasions
 from guard.training.generated import generated_rows, identity_swaps
+from guard.training.held_out import ATTACKS, EVERYDAY, held_out
 from guard.training.measure import LANGUAGES, Figure, is_covered
 from guard.training.rows import HEADS, Row, read_rows
 from guard.training.train import LOOK_ALIKES
 from guard.verdict import Action, Category, Verdict
 from haechi.base.text import Language
 
+PARTS = ("ordinary", "held_out", "look_alikes", "attacks", "identity", "evasion", "cost")
 LONGEST = 4000
 """Code points of a text that are checked here."""
 ABOUT_DATA = frozenset({Category.PII, Category.SECRETS})
@@ -34,10 +36,10 @@ ABOUT_DATA = frozenset({Category.PII, Category.SECRETS})
 
 
 class PolicyMeasurement:
-    """A policy, the public rows, and a seeded way to thin them out."""
+    """A policy, the public rows and the folder that they came from, and a seeded way to thin them out."""
 
-    def __init__(self, checker: SafetyChecker, rows: Sequence[Row], most: int, seed: int = 7) -> None:
-        self.checker, self.rows, self.most = checker, rows, most
+    def __init__(self, checker: SafetyChecker, rows: Sequence[Row], most: int, data: Path, seed: int = 7) -> None:
+        self.checker, self.rows, self.most, self.data = checker, rows, most, data
         self.rng = np.random.default_rng(seed)
 
     def some(self, found: Sequence[Row]) -> list[Row]:
@@ -52,34 +54,40 @@ class PolicyMeasurement:
 
     def is_flagged(self, text: str) -> bool:
         """Whether the policy judges the text, as a whole or in part, to be anything but safe."""
-        return self.verdict(text).blocked or any(f.category not in ABOUT_DATA for f in self.verdict(text).findings)
+        verdict = self.verdict(text)
+        return verdict.blocked or any(f.category not in ABOUT_DATA for f in verdict.findings)
 
-    def shares(self, what: str, language: Language, rows: Sequence[Row]) -> list[Figure]:
-        """Shares of the rows that are flagged (or worse), and blocked."""
-        if not rows:
+    def shares(self, what: str, language: Language, texts: Sequence[str]) -> list[Figure]:
+        """Shares of the texts that are flagged (or worse), and blocked."""
+        if not texts:
             return []
-        seen = [self.verdict(r.text) for r in rows]
+        seen = [self.verdict(text) for text in texts]
         flagged = [any(f.category not in ABOUT_DATA for f in v.findings) or v.blocked for v in seen]
         blocked = [v.action is Action.BLOCK for v in seen]
         return [
-            Figure(f"{what} flagged", language.value, float(np.mean(flagged)), len(rows)),
-            Figure(f"{what} blocked", language.value, float(np.mean(blocked)), len(rows)),
+            Figure(f"{what} flagged", language.value, float(np.mean(flagged)), len(texts)),
+            Figure(f"{what} blocked", language.value, float(np.mean(blocked)), len(texts)),
         ]
+
+    def held_out(self) -> Iterator[Figure]:
+        """Own sentences that only measure: everyday ones that sound like attacks, and attacks."""
+        for language in LANGUAGES:
+            for kind in (EVERYDAY, ATTACKS):
+                yield from self.shares(f"held-out {kind}", language, held_out(language, kind))
 
     def ordinary(self) -> Iterator[Figure]:
         """Ordinary text, dev rows."""
         for language in LANGUAGES:
             mine = [r for r in self.rows if r.language is language and r.dev and len(r.labels) == len(HEADS)]
-            yield from self.shares(
-                "ordinary text", language, self.some([r for r in mine if not any(r.labels.values())])
-            )
+            calm = self.some([r for r in mine if not any(r.labels.values())])
+            yield from self.shares("ordinary text", language, _texts(calm))
 
     def look_alikes(self) -> Iterator[Figure]:
         """Harmless requests with dangerous words, from patterns never trained on, and public borderline requests."""
         rows = [*self.rows, *generated_rows(7)]
         for language in LANGUAGES:
             mine = [r for r in rows if r.language is language and r.dev and r.source in LOOK_ALIKES]
-            yield from self.shares("look-alikes", language, self.some(mine))
+            yield from self.shares("look-alikes", language, _texts(self.some(mine)))
 
     def attacks(self) -> Iterator[Figure]:
         """Prompt attacks: public dev rows, and our own patterns never trained on."""
@@ -88,14 +96,14 @@ class PolicyMeasurement:
                 mine = [
                     r for r in rows if r.language is language and r.dev and r.labels.get(Category.PROMPT_ATTACK) == 1
                 ]
-                yield from self.shares(name, language, self.some(mine))
+                yield from self.shares(name, language, _texts(self.some(mine)))
 
-    def identity(self, data: Path) -> Iterator[Figure]:
+    def identity(self) -> Iterator[Figure]:
         """How often swapping the identity in a harmless sentence changes whether it is flagged: own and public templates."""
         for language in LANGUAGES:
             yield self._flips("own identity flip rate", language, identity_swaps(language))
         for language in (Language.ENGLISH, Language.CHINESE):
-            path = data / "fairness" / f"{language.value}_identity_templates.jsonl.gz"
+            path = self.data / "fairness" / f"{language.value}_identity_templates.jsonl.gz"
             if path.is_file():
                 yield self._flips("public identity flip rate", language, _public_swaps(path))
 
@@ -131,6 +139,10 @@ class PolicyMeasurement:
             yield Figure("ms per 1,000 characters", language.value, 1000 * spent / thousands, len(rows))
 
 
+def _texts(rows: Sequence[Row]) -> list[str]:
+    return [row.text for row in rows]
+
+
 def _public_swaps(path: Path, most: int = 60, each: int = 12) -> list[list[str]]:
     """Harmless sentences of a public file that differ in the identity term (or name): a seeded choice of groups."""
     by_frame: dict[str, list[str]] = {}
@@ -161,20 +173,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder with toxicity/, injection/, safe_text/, ...")
     parser.add_argument("--policy", default="default", help="name or file of the policy (default: default)")
     parser.add_argument("--rows", type=int, default=300, help="rows per figure at most (default 300)")
+    parser.add_argument("--parts", help=f"some of {', '.join(PARTS)}, comma-separated (default: all)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     args = parser.parse_args(argv)
+    parts = args.parts.split(",") if args.parts else PARTS
+    if unknown := set(parts) - set(PARTS):
+        parser.error(f"--parts: no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     rows = [r for r in read_rows(args.data)[0] if is_covered(r.text)]
     policy = Path(args.policy) if "/" in args.policy else args.policy
-    measured = PolicyMeasurement(SafetyChecker.load(policy), rows, args.rows)
-    parts = (
-        measured.ordinary(),
-        measured.look_alikes(),
-        measured.attacks(),
-        measured.identity(args.data),
-        measured.evasion(),
-        measured.cost(),
-    )
-    for figure in (f for part in parts for f in part):
+    measured = PolicyMeasurement(SafetyChecker.load(policy), rows, args.rows, args.data)
+    for figure in (f for part in parts for f in getattr(measured, part)()):
         line = f"{figure.language}  {figure.what}: {figure.value:.4f} (n = {figure.rows})"
         sys.stdout.write((json.dumps(asdict(figure)) if args.json else line) + "\n")
         sys.stdout.flush()

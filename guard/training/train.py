@@ -23,7 +23,7 @@ import torch
 from guard.classifier.encoder import SmallEncoder, read_encoder
 from guard.classifier.folding import fold
 from guard.classifier.linear import LinearHeads
-from guard.classifier.model import ODDS_AMONG, SHORT
+from guard.classifier.model import ODDS_AMONG, EmbeddedClassifier
 from guard.classifier.package import (
     ENCODER_FILE,
     HEADS_FILE,
@@ -36,19 +36,17 @@ from guard.classifier.package import (
 )
 from guard.sentences import segments
 from guard.training import calibrate
-from guard.training.calibrate import Array, Curves, Scored
+from guard.training.calibrate import Array, Scored
 from guard.training.card import write_card
 from guard.training.corpus import NEVER_TRAINED, corpus
 from guard.training.disguise import disguised
+from guard.training.exits import bounds
 from guard.training.linear import LinearRecipe, LinearTraining
 from guard.training.rows import EVERYDAY, HEADS, VERSION, Row, read_rows
 from guard.training.sampling import thinned
-from haechi.base.text import Language
 
 MOST_DEV_ROWS = 500
 """Dev rows per source and label that stage 2 is asked about; more would add minutes and no precision."""
-LOST_AIM = 0.01
-"""Share of unseen toxic rows that stage 1 may settle as harmless: half of what is allowed at most."""
 LOOK_ALIKES = frozenset(
     {
         "own_look_alike",
@@ -63,6 +61,8 @@ LOOK_ALIKES = frozenset(
         "own_password_mention",
         "own_prompt_mention",
         "own_plain_order",
+        "own_daily_order",
+        "own_daily_talk",
         "en_benign_cyber",
         *EVERYDAY,
     }
@@ -106,23 +106,6 @@ def pieces(heads: LinearHeads, encoder: SmallEncoder | None, rows: Sequence[Row]
 def is_ordinary(row: Row) -> bool:
     """Whether nobody should be disturbed by the row: ordinary text and our own harmless sentences."""
     return len(row.labels) == len(HEADS) and not any(row.labels.values()) and row.source not in LOOK_ALIKES
-
-
-def settled(unseen: Scored, dev: Scored, alone: Curves) -> dict[Language, float]:
-    """Below which probability stage 1 may settle a text, by language; a language without unseen rows gets no bound.
-
-    The bound leaves at most LOST_AIM of the unseen toxic rows, and of the dev rows with any harm, below it.
-    """
-    bounds: dict[Language, float] = {}
-    for language in calibrate.LANGUAGES:
-        worst = []
-        for scored in (unseen, dev):
-            highest = np.nanmax(calibrate.probabilities(Scored(scored.rows, scored.linear), alone), axis=1)
-            harmful = [i for i in scored.of(language) if any(scored.rows[i].labels.values())]
-            worst.append(np.sort([1.0 if len(scored.rows[i].text) > SHORT else highest[i] for i in harmful]))
-        if len(worst[0]) >= 300:
-            bounds[language] = round(min(float(w[int(LOST_AIM * len(w))]) for w in worst), 4)
-    return bounds
 
 
 def disguised_copies(rows: Sequence[Row], seed: int) -> list[Row]:
@@ -187,23 +170,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     heads = read_linear(args.out, sealed)
     encoder = read_encoder(args.out, sealed) if ENCODER_FILE in sealed.files else None
     dev = score(heads, encoder, thinned([r for r in rows if r.dev], MOST_DEV_ROWS, args.seed))
-    unseen = [r for r in read_rows(args.data)[0] if r.source in NEVER_TRAINED]
-    manifest, chances, ordinary = calibrated(
-        manifest,
-        rows,
-        dev,
-        Scored(unseen, score(heads, None, unseen).linear),
-        pieces(heads, encoder, dev.rows),
-    )
+    manifest, chances, ordinary = calibrated(manifest, rows, dev, pieces(heads, encoder, dev.rows))
+    if encoder is not None:
+        unseen = [r for r in read_rows(args.data)[0] if r.source in NEVER_TRAINED]
+        manifest = replace(manifest, settled=bounds(EmbeddedClassifier(manifest, heads, encoder), unseen, dev.rows))
     write_manifest(args.out, manifest)
     write_card(args.out, manifest, data, dev, chances, ordinary)
     return 0
 
 
 def calibrated(
-    manifest: Manifest, rows: Sequence[Row], dev: Scored, unseen: Scored, sentences: Pieces
+    manifest: Manifest, rows: Sequence[Row], dev: Scored, sentences: Pieces
 ) -> tuple[Manifest, Array, npt.NDArray[np.bool_]]:
-    """The manifest with curves, bounds and thresholds; the dev rows' probabilities; which of them are ordinary."""
+    """The manifest with curves and thresholds; the dev rows' probabilities; which of them are ordinary."""
     answering = calibrate.covered(rows)
     alone = calibrate.curves(Scored(dev.rows, dev.linear), answering)
     curves = calibrate.curves(dev, answering)
@@ -214,8 +193,7 @@ def calibrated(
     among = calibrate.probabilities(sentences.scored, curves)
     np.maximum.at(worst, sentences.owner, among * ODDS_AMONG / (1 - among + among * ODDS_AMONG))
     limits = calibrate.limits(dev, worst, ordinary, look_alikes, manifest.own_data_only)
-    bounds = {} if dev.encoder is None else settled(unseen, dev, alone)
-    return replace(manifest, curves=curves, alone=alone, settled=bounds, limits=limits), chances, ordinary
+    return replace(manifest, curves=curves, alone=alone, limits=limits), chances, ordinary
 
 
 if __name__ == "__main__":

@@ -58,6 +58,13 @@ def folder(tmp_path: Path) -> Path:
     return copy
 
 
+def test_fitting_begins_with_the_heads_of_the_graph(folder: Path) -> None:
+    """Whatever was fitted before, so that fitting twice gives what fitting once gives."""
+    came_with_the_layers = heads_of(FOLDER)
+    assert np.array_equal(heads_of(folder).weight, came_with_the_layers.weight)
+    assert heads_of(folder).weight.any()
+
+
 def test_heads_beside_the_encoder_take_the_place_of_its_own(folder: Path) -> None:
     """The graph is not touched."""
     encoder = load(folder).encoder
