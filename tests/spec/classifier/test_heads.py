@@ -13,7 +13,7 @@ from guard.classifier import load
 from guard.classifier.errors import WeightsAltered, WeightsUnreadable
 from guard.classifier.model import FOLDER
 from guard.classifier.package import HEADS_FILE, read_manifest, write_manifest
-from guard.training.heads import Heads, heads_of, refitted, write_heads
+from guard.training.heads import Heads, by_head, heads_of, refitted, write_heads
 from guard.training.rows import HEADS, Row
 from guard.verdict import Category
 from haechi.base.text import Language
@@ -33,7 +33,7 @@ def test_the_labels_move_the_heads_they_know_and_no_other() -> None:
     """A head that no row says anything about stays where it was."""
     rows, read = rows_and_pictures()
     start = Heads(np.full((len(HEADS), WIDTH), 0.1, np.float32), np.zeros(len(HEADS), np.float32))
-    found = refitted(start, read, rows, pull=1e-3)
+    found = refitted(start, read, rows, by_head(1e-3, 1e-3))
     right = (read @ found.weight[0] + found.bias[0] > 0) == (read[:, 0] > 0)
     assert right.mean() > 0.95
     assert np.allclose(found.weight[1:], start.weight[1:])
@@ -44,7 +44,7 @@ def test_a_strong_pull_leaves_the_weights_where_they_were() -> None:
     """Few rows correct; they do not replace."""
     rows, read = rows_and_pictures()
     start = Heads(np.full((len(HEADS), WIDTH), 0.1, np.float32), np.zeros(len(HEADS), np.float32))
-    assert np.abs(refitted(start, read, rows, pull=1e6).weight - start.weight).max() < 1e-4
+    assert np.abs(refitted(start, read, rows, by_head(1e6, 1e6)).weight - start.weight).max() < 1e-4
 
 
 @pytest.fixture
