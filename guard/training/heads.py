@@ -46,14 +46,16 @@ NEW = frozenset(
     {"own_hyperbole", "own_profanity", "own_quoted_abuse", "own_chat_initials", "own_everyday", "own_everyday_order"}
 )
 """Own sentences that the layers were not trained on, of which more are read than of others."""
-DAILY = frozenset({"own_daily_order", "own_daily_talk", "own_daily_people", "own_attack_ways"})
+DAILY = frozenset({"own_daily_order", "own_daily_talk", "own_attack_ways"})
 """Own sentences of many patterns, of which nearly all are read."""
+PEOPLE = frozenset({"own_daily_people"})
+"""Harmless sentences, each with every identity term."""
 ATTACKED = frozenset(
     {"cyberseceval", "en_bipia", "en_inthewild_jailbreaks", "en_jailbreak_templates", "multi_prompt_injections"}
     | {"en_wildchat_benign", "zh_benign_roleplay"}
 )
 """Public attacks and their harmless counterparts, longer than posts are."""
-MOST_PUBLIC, MOST_OWN, MOST_NEW, MOST_DAILY, MOST_ATTACKED = 16, 12, 80, 450, 120
+MOST_PUBLIC, MOST_OWN, MOST_NEW, MOST_DAILY, MOST_PEOPLE, MOST_ATTACKED = 16, 12, 80, 450, 120, 120
 """Rows per source and label that are read: of those known, enough to hold the heads where they were."""
 LONGEST, LONGEST_ATTACKED = 220, 500
 """Code points of a public row, at most: a sentence or two, as the guard shows them; of an attack, what one window reads."""
@@ -81,12 +83,14 @@ def chosen(rows: Sequence[Row], seed: int) -> list[Row]:
     learnt = [r for r in rows if not r.dev]
     own = [r for r in learnt if r.source.startswith("own_")]
     public = [r for r in learnt if not r.source.startswith("own_")]
+    attacked = thinned([r for r in public if r.source in ATTACKED], MOST_ATTACKED, seed)
     some = [
-        *thinned([r for r in public if r.source not in ATTACKED and len(r.text) <= LONGEST], MOST_PUBLIC, seed),
-        *thinned([r for r in public if r.source in ATTACKED and len(r.text) <= LONGEST_ATTACKED], MOST_ATTACKED, seed),
+        *thinned([r for r in public if len(r.text) <= LONGEST], MOST_PUBLIC, seed),
         *thinned([r for r in own if r.source not in NEW | DAILY], MOST_OWN, seed),
         *thinned([r for r in own if r.source in NEW], MOST_NEW, seed),
         *thinned([r for r in own if r.source in DAILY], MOST_DAILY, seed),
+        *thinned([r for r in own if r.source in PEOPLE], MOST_PEOPLE, seed),
+        *(r for r in attacked if len(r.text) <= LONGEST_ATTACKED),
     ]
     return [row for row in some if is_covered(row.text)]
 
