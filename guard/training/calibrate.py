@@ -32,6 +32,9 @@ OWN_LEAST = 0.9
 """Probability below which a head does not block that has learnt from our own sentences alone, or is measured on few: outside
 their patterns it is sure of little (a Chinese head for sexual texts gave 0.6 to chicken cut in small pieces, an English one
 0.74 to somebody who wants to die)."""
+NEIGHBOURED = frozenset({Category.PROMPT_ATTACK})
+"""Heads whose harmless neighbours are without number, so that those on which thresholds are drawn are never enough (an English
+head gave 0.85 to somebody who must reset a password before Friday): such a head does not block below OWN_LEAST either."""
 FEW = 100
 """Positive dev rows of a head below which its threshold stands on too little."""
 LOOK_ALIKES_AIM = 0.02
@@ -138,7 +141,7 @@ def limits(
         if len(close):
             block = np.maximum(block, _common_quantile(close, LOOK_ALIKES_AIM, 0.5))
         few = labels[mine].sum(axis=0) < FEW
-        doubted = np.array([head in own_only[language] for head in HEADS]) | few
+        doubted = np.array([head in own_only[language] or head in NEIGHBOURED for head in HEADS]) | few
         block = np.where(doubted, np.maximum(block, OWN_LEAST), block)
         found[language] = {
             head: Limits(round(float(flag[k]), 4), round(float(max(flag[k], block[k])), 4))
