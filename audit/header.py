@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, Final, NamedTuple
 
@@ -21,6 +20,7 @@ from audit.canonical import encode
 from audit.errors import InvalidRecord
 from audit.events import Event, EventType
 
+_OTHER_FORM = "a header is not in its one canonical form"
 VERSION: Final = 1
 MOST_BYTES: Final = 8 * 1024
 MOST_SEGMENTS: Final = 256
@@ -81,25 +81,31 @@ _OUTSIDE_CONTEXT = frozenset({"segs", "sts"})
 _BEFORE_TENANT = b',"ten":"'  # where `segs` and `sts` belong in sorted order; no value can contain it
 
 
-def _whole() -> re.Pattern[bytes]:
-    """The language of headers, fields in sorted order, each in a group of its name."""
+_READ = frozenset({"heads", "kids", "log", "segs", "sts", "typ", "w", "wn"})
+
+
+def _whole() -> re.Pattern[str]:
+    """The language of headers, fields in sorted order; those that are read in a group, texts without their quotes."""
     pieces = []
     for name, pattern in sorted({**REQUIRED, **OPTIONAL}.items()):
-        field = f'"{name}":(?P<{name}>{pattern}),'
-        pieces.append(field if name in REQUIRED else f"(?:{field})?")
-    return re.compile((r"\{" + "".join(pieces)[:-1] + r"\}").encode("ascii"))  # the last field, `wts`, is required
+        if name in _READ:
+            value = f'"({pattern[1:-1]})"' if pattern.startswith('"') else f"({pattern})"
+        else:
+            value = f"(?:{pattern})"
+        pieces.append(f'"{name}":{value},' if name in REQUIRED else f'(?:"{name}":{value},)?')
+    return re.compile(r"\{" + "".join(pieces)[:-1] + r"\}")  # the last field, `wts`, is required
 
 
 _HEADER = _whole()
-_PARTS = re.compile(rb'"ch":"([0-9a-f]+)","kc":"([0-9a-f]+)","kid":"([0-9a-f]+)","len":([0-9]+),"n":"([^"]*)"')
-_HEADS = re.compile(rb'"log":"([^"]+)","root":"([0-9a-f]+)","size":([0-9]+)')
-_LISTED = re.compile(rb'"([0-9a-f]{32})"')
+_SEGS, _STS = sorted(_READ).index("segs") + 1, sorted(_READ).index("sts") + 1
+_PARTS = re.compile('"ch":"([0-9a-f]+)","kc":"([0-9a-f]+)","kid":"([0-9a-f]+)","len":([0-9]+),"n":"([^"]*)"')
+_HEADS = re.compile('"log":"([^"]+)","root":"([0-9a-f]+)","size":([0-9]+)')
+_LISTED = re.compile('"([0-9a-f]{32})"')
 _SEGMENT_NAME = re.compile("[a-z0-9_.:-]{1,64}")
 _TENANT = re.compile("[a-z0-9_.:-]{1,64}")
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """What a header says of one segment. ch: SHA-256 of its ciphertext, kc: commitment to its key, hexadecimal."""
 
     ch: str
@@ -109,58 +115,33 @@ class Part:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """The fields of a header that a verifier compares, read without building the rest."""
+class Leaf(NamedTuple):
+    """The fields of a header that a verifier compares.
 
-    match: re.Match[bytes]
+    sts: microseconds. number: the writer's counter. listed: the text of the lists `heads`, `kids`, `segs`, read when asked for.
+    """
 
-    @property
-    def log(self) -> str:
-        """Name of the log that it belongs to."""
-        return self.match["log"][1:-1].decode("ascii")
-
-    @property
-    def sts(self) -> int:
-        """Sequencing time, microseconds."""
-        return int(self.match["sts"])
-
-    @property
-    def type(self) -> str:
-        """Event type."""
-        return self.match["typ"][1:-1].decode("ascii")
-
-    @property
-    def writer(self) -> bytes:
-        """Writer id with its quotes."""
-        return self.match["w"]
-
-    @property
-    def number(self) -> int:
-        """The writer's counter."""
-        return int(self.match["wn"])
-
-    @property
-    def kids(self) -> list[str]:
-        """Keys that this record says are destroyed."""
-        listed = self.match["kids"]
-        return [kid.decode("ascii") for kid in _LISTED.findall(listed)] if listed else []
+    log: str
+    sts: int
+    type: str
+    writer: str
+    number: int
+    listed: tuple[str | None, str | None, str]
 
     @property
     def heads(self) -> list[tuple[str, str, int]]:
         """Logs that this record says had grown: name, root in hexadecimal, size."""
-        listed = self.match["heads"]
-        found = _HEADS.findall(listed) if listed else []
-        return [(log.decode("ascii"), root.decode("ascii"), int(size)) for log, root, size in found]
+        return [(log, root, int(size)) for log, root, size in _HEADS.findall(self.listed[0] or "")]
+
+    @property
+    def kids(self) -> list[str]:
+        """Keys that this record says are destroyed."""
+        return _LISTED.findall(self.listed[1] or "")
 
     @property
     def parts(self) -> list[Part]:
         """Its segments, in the order of the header."""
-        segs = self.match["segs"]
-        if len(segs) == 2:
-            return []
-        found = _PARTS.findall(segs)
-        return [Part(ch.decode(), kc.decode(), kid.decode(), int(n), name.decode()) for ch, kc, kid, n, name in found]
+        return [Part(ch, kc, kid, int(n), name) for ch, kc, kid, n, name in _PARTS.findall(self.listed[2])]
 
 
 def read(data: bytes) -> Leaf:
@@ -169,10 +150,24 @@ def read(data: bytes) -> Leaf:
     Raises:
         InvalidRecord: they are not the canonical bytes of a header of version 1.
     """
-    match = _HEADER.fullmatch(data) if len(data) <= MOST_BYTES else None
+    leaf = leaf_of(data)
+    if leaf is None:
+        raise InvalidRecord(_OTHER_FORM)
+    return leaf
+
+
+def leaf_of(data: bytes) -> Leaf | None:
+    """What `read` reads; None where it would raise."""
+    match = _match(data)
     if match is None:
-        raise InvalidRecord("a header is not in its one canonical form")
-    return Leaf(match)
+        return None
+    heads, kids, log, segs, sts, kind, writer, number = match.groups()
+    return Leaf(log, int(sts), kind, writer, int(number), (heads, kids, segs))
+
+
+def _match(data: bytes) -> re.Match[str] | None:
+    # As Latin-1 every byte is one character, and the language has none beyond ASCII.
+    return _HEADER.fullmatch(data.decode("latin-1")) if len(data) <= MOST_BYTES else None
 
 
 def check(header: dict[str, Any]) -> None:
@@ -181,7 +176,7 @@ def check(header: dict[str, Any]) -> None:
     Raises:
         InvalidRecord: names the first field that does not, never its value.
     """
-    if _HEADER.fullmatch(encode(header)) is None:
+    if _HEADER.fullmatch(encode(header).decode("ascii")) is None:
         raise _misfit(header)
 
 
@@ -195,7 +190,7 @@ def _misfit(header: dict[str, Any]) -> InvalidRecord:
             return InvalidRecord(f"header field {name!r} is not in its form")
     if missing := sorted(REQUIRED.keys() - header.keys()):
         return InvalidRecord(f"header fields are missing: {', '.join(missing)}")
-    return InvalidRecord("a header is not in its one canonical form")
+    return InvalidRecord(_OTHER_FORM)
 
 
 def _misfit_of(leaf: bytes) -> InvalidRecord:
@@ -225,8 +220,10 @@ def context_bytes(header: dict[str, Any]) -> bytes:
 
 def context_of(leaf: bytes) -> bytes:
     """`context_bytes` of a stored leaf that `read` has judged."""
-    match = read(leaf).match
-    return leaf[: match.start("segs") - len(b',"segs":')] + leaf[match.end("sts") :]
+    match = _match(leaf)
+    if match is None:
+        raise InvalidRecord(_OTHER_FORM)
+    return leaf[: match.start(_SEGS) - len(b',"segs":')] + leaf[match.end(_STS) :]
 
 
 def complete(context: bytes, segments: bytes, at_us: int) -> bytes:
@@ -237,7 +234,7 @@ def complete(context: bytes, segments: bytes, at_us: int) -> bytes:
     """
     head, mark, tail = context.partition(_BEFORE_TENANT)
     leaf = b'%b,"segs":%b,"sts":%d%b%b' % (head, segments, at_us, mark, tail)
-    if _HEADER.fullmatch(leaf) is None:
+    if _HEADER.fullmatch(leaf.decode("latin-1")) is None:
         raise _misfit_of(leaf)
     if len(leaf) > MOST_BYTES:
         raise InvalidRecord(f"a header of {len(leaf)} bytes is longer than {MOST_BYTES}")

@@ -13,6 +13,8 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,7 @@ __all__ = [
     "sync_folder",
 ]
 
+_FETCHED = 64  # rows at a time: SQLite and who reads them, by turns, would keep pushing each other out of the cache
 _NETWORK = ("nfs", "cifs", "smb", "afs", "ceph", "fuse.sshfs", "fuse.glusterfs", "lustre")
 # Rowid tables where rows are large: in a table without rowid a row beyond a quarter of a page goes to pages of its own.
 _SCHEMA = """
@@ -147,7 +150,8 @@ class SqliteStore(Store):
             db.execute(PUT_EDGE, (log, edge.frontier.size, edge.frontier.to_bytes(), edge.sts))
 
     def stream(self, sql: str, parameters: tuple[object, ...]) -> Iterator[Any]:
-        return iter(self._db.execute(sql, parameters))
+        cursor = self._db.execute(sql, parameters)
+        return chain.from_iterable(iter(partial(cursor.fetchmany, _FETCHED), []))
 
     def size_bytes(self) -> int:
         pages, size = (self._db.execute(f"pragma {name}").fetchone()[0] for name in ("page_count", "page_size"))

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from audit.tree import Frontier, leaf_hash
 
@@ -27,8 +27,7 @@ class Edge:
     sts: int
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(NamedTuple):
     """A sealed segment as stored; ciphertext and wrap are None once erased."""
 
     name: str
@@ -37,8 +36,7 @@ class Body:
     wrap: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A leaf with its bodies, as stored. strays: bodies before it that belong to no leaf."""
 
     seq: int
@@ -160,10 +158,11 @@ class Store(ABC):
         )
         body = next(bodies, None)
         for found, header in leaves:
-            seq, mine, strays = as_int(found), [], 0
+            seq, mine, strays = as_int(found), list[Body](), 0
             while body is not None and as_int(body[0]) <= seq:
-                if body[0] == seq:
-                    mine.append(Body(str(body[1]), str(body[2]), optional(body[3]), optional(body[4])))
+                place, name, kid, ciphertext, wrap = body
+                if place == seq:
+                    mine.append(Body(str(name), str(kid), optional(ciphertext), optional(wrap)))
                 else:
                     strays += 1
                 body = next(bodies, None)

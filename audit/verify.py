@@ -13,10 +13,11 @@ from __future__ import annotations
 import enum
 import hashlib
 import sqlite3
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 
 from audit import header as schema
@@ -29,9 +30,12 @@ from audit.store_place import SQLITE, Place
 from audit.store_port import Body, Edge, Record, Store, as_bytes, as_int
 from audit.tree import Frontier, leaf_hash
 
-_BATCH = 1024
+_RUN = 64  # records that are judged together: one by one, each would push the code of the steps out of the cache
 SMALLEST_RECORD = 100  # bytes on disk; bounds what a forged counter can make this program reserve
 _MOST_PROBLEMS = 100  # named one by one; a log that was rewritten has as many as records
+
+ORPHANED = "request.orphaned"
+_NAME = attrgetter("name")
 
 KeyCheck = Callable[[Record, schema.Part, Body], str]
 """Says what is wrong with a segment's wrapped key; empty when it opens."""
@@ -233,13 +237,15 @@ class _Numbers:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._seen: dict[bytes, bytearray] = {}
+        self._seen: dict[str, bytearray] = {}
 
-    def first_time(self, writer: bytes, number: int) -> bool:
+    def first_time(self, writer: str, number: int) -> bool:
         """Whether this number of this writer is new and can be one at all."""
         if not 0 < number <= self._most:
             return False
-        bits = self._seen.setdefault(writer, bytearray())
+        bits = self._seen.get(writer)
+        if bits is None:
+            bits = self._seen[writer] = bytearray()
         place, bit = number >> 3, 1 << (number & 7)
         if place >= len(bits):
             bits.extend(bytes(place + 1 - len(bits)))
@@ -254,7 +260,7 @@ class _Numbers:
             seen = int.from_bytes(bits, "little")
             missing = seen.bit_length() - 1 - seen.bit_count()
             if missing > 0:
-                yield f"writer {writer[1:9].decode()}: {missing} records between the writer and the log are missing"
+                yield f"writer {writer[:8]}: {missing} records between the writer and the log are missing"
 
 
 class _LogChecker:
@@ -281,26 +287,67 @@ class _LogChecker:
                 proof.doubts.append("no checkpoint is remembered outside the folder: truncation cannot be excluded")
         if head is not None:
             claims.append(head)
-        at_size: dict[int, list[Claim]] = defaultdict(list)
-        for claim in claims:
-            at_size[claim.size].append(claim)
-        frontier, sts, batch = Frontier(), 0, []
-        for record in self._store.records(key.name):
-            if record.seq != proof.records:
+        due = sorted((claim for claim in claims if claim.size > 0), key=lambda claim: claim.size, reverse=True)
+        frontier, sts, records = Frontier(), 0, self._store.records(key.name)
+        while run := list(islice(records, _RUN)):
+            whole, first = len(run), proof.records
+            if [record.seq for record in run] != list(range(first, first + whole)):
+                whole = next(at for at, record in enumerate(run, first) if record.seq != at) - first
+            sts = self._verify_run(run[:whole], sts, proof)
+            proof.records += whole
+            frontier = _grown(frontier, [leaf_hash(record.header) for record in run[:whole]], due, proof)
+            if whole < len(run):
                 proof.problems.append(f"record {proof.records} is missing")
                 return proof
-            batch.append(leaf_hash(record.header))
-            proof.records += 1
-            sts = self._verify_record(record, sts, proof)
-            if proof.records in at_size or len(batch) == _BATCH:
-                frontier, batch = frontier.extended(batch), []
-                wrong = [one.source for one in at_size.pop(proof.records, ()) if one.root != frontier.root()]
-                proof.problems += [f"records up to {record.seq} are not the ones {source}" for source in wrong]
-        unmet = [claim for claims in at_size.values() for claim in claims if claim.size > 0]
-        self._verify_end(Edge(frontier.extended(batch), sts), unmet, proof)
+        self._verify_end(Edge(frontier, sts), due, proof)
         return proof
 
-    def _verify_record(self, record: Record, last_sts: int, proof: LogProof) -> int:
+    def _verify_run(self, run: list[Record], last: int, proof: LogProof) -> int:
+        """Some records in their order: all at once whether everything is well, and only if not, one by one what is wrong.
+
+        last: sequencing time of the record before; returns that of the last one.
+        """
+        leaves = [schema.leaf_of(record.header) for record in run]
+        fresh = [leaf is None or self._numbers.first_time(leaf.writer, leaf.number) for leaf in leaves]
+        good = [leaf for leaf in leaves if leaf is not None]
+        if run and len(good) == len(run) and all(fresh) and self._are_well(run, good, last, proof):
+            return good[-1].sts
+        for record, new in zip(run, fresh, strict=True):
+            last = self._verify_record(record, new, last, proof)
+        return last
+
+    def _are_well(self, run: list[Record], leaves: list[schema.Leaf], last: int, proof: LogProof) -> bool:
+        """Whether `_verify_record` would find nothing in any of them; then they are counted."""
+        times = [last, *[leaf.sts for leaf in leaves]]
+        if self._key_check is not None or times != sorted(times) or {leaf.log for leaf in leaves} != {proof.log}:
+            return False
+        parts = [leaf.parts for leaf in leaves]
+        if not all(map(self._fit, run, parts)):
+            return False
+        proof.segments += sum(map(len, parts))
+        proof.erased += sum(body.ciphertext is None for record in run for body in record.bodies)
+        proof.orphans += sum(leaf.type == ORPHANED for leaf in leaves)
+        return True
+
+    def _fit(self, record: Record, parts: list[schema.Part]) -> bool:
+        """Whether a record's segments are those that it names, each as recorded, or erased under a certificate."""
+        if len(parts) > 1:
+            parts = sorted(parts, key=_NAME)
+            if len({part.name for part in parts}) < len(parts):
+                return False
+        if record.strays or len(parts) != len(record.bodies):
+            return False
+        for part, (name, kid, ciphertext, wrap) in zip(parts, record.bodies, strict=True):
+            if name != part.name or kid != part.kid or (kid in self._certified) != (ciphertext is None):
+                return False
+            if ciphertext is None:
+                if wrap is not None:
+                    return False
+            elif hashlib.sha256(ciphertext).hexdigest() != part.ch or len(ciphertext) != part.length:
+                return False
+        return True
+
+    def _verify_record(self, record: Record, new: bool, last_sts: int, proof: LogProof) -> int:
         problems: list[str] = []
         try:
             leaf = schema.read(record.header)
@@ -311,9 +358,9 @@ class _LogChecker:
             problems.append("belongs to another log")
         if leaf.sts < last_sts:
             problems.append("time goes back")
-        if not self._numbers.first_time(leaf.writer, leaf.number):
+        if not new:
             problems.append("its writer's number was used before or cannot be")
-        proof.orphans += leaf.type == "request.orphaned"
+        proof.orphans += leaf.type == ORPHANED
         parts = leaf.parts
         if record.strays:
             problems.append("there are segments before it that belong to no record")
@@ -366,6 +413,17 @@ class _LogChecker:
         )
         if rows.fetchone()[0]:
             proof.problems.append("there are bodies without a record")
+
+
+def _grown(frontier: Frontier, hashes: list[bytes], due: list[Claim], proof: LogProof) -> Frontier:
+    """The tree with these leaves. due: claims by falling size; those of a size on the way are compared and taken out."""
+    while due and due[-1].size <= frontier.size + len(hashes):
+        claim = due.pop()
+        more = claim.size - frontier.size
+        frontier, hashes = frontier.extended(hashes[:more]), hashes[more:]
+        if frontier.root() != claim.root:
+            proof.problems.append(f"records up to {claim.size - 1} are not the ones {claim.source}")
+    return frontier.extended(hashes)
 
 
 def _checkpoints(store: Store, key: VerifierKey, proof: LogProof) -> list[Claim]:

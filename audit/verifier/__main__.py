@@ -15,12 +15,13 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
 
 from audit.verifier.bundle import verify_bundle
-from audit.verifier.checks import Wrong, read_header, read_note, verify_folder, verify_tiles
+from audit.verifier.checks import read_note, verify_folder, verify_tiles
+from audit.verifier.header import Wrong, read_header, scan_header
 from audit.verifier.second import KEY_FILE, is_signed_twice, read_second_key, verify_second
 
 __all__ = [
-    "Wrong", "is_signed_twice", "main", "read_header", "read_note", "read_second_key", "verify_bundle", "verify_folder",
-    "verify_second", "verify_tiles",
+    "Wrong", "is_signed_twice", "main", "read_header", "read_note", "read_second_key", "scan_header", "verify_bundle",
+    "verify_folder", "verify_second", "verify_tiles",
 ]  # fmt: skip
 WRONG = (
     Wrong, InvalidSignature, InvalidTag, ValueError, TypeError, AttributeError, KeyError, IndexError,

@@ -13,17 +13,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from audit.verifier.checks import (
-    Tree,
-    Wrong,
-    no_duplicates,
-    read_base64,
-    read_entries,
-    read_header,
-    read_key,
-    read_note,
-    sha,
-)
+from audit.verifier.checks import Tree, read_base64, read_entries, read_key, read_note, sha
+from audit.verifier.header import Wrong, no_duplicates, read_header, scan_header
 
 MOST_BYTES = 4 << 30
 NEEDED = {"public.key", "checkpoint", "records.json", "consultations.json", "index.html", "schema.json"}
@@ -155,8 +146,8 @@ def _doubts(
     tree = Tree()
     missing = []
     for leaf in found:
-        header = read_header(leaf, log)
-        if any(part["kid"] in kids for part in header["segs"]) and leaves.get(tree.size) != leaf:
+        header = scan_header(leaf, log)
+        if any(part.kid in kids for part in header.parts) and leaves.get(tree.size) != leaf:
             missing.append(tree.size)
         tree.add(leaf)
     if (tree.size, tree.root()) != signed:

@@ -7,7 +7,8 @@ import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
-from audit.verifier.checks import EVERY_LOG, Wrong, blob, read_base64, sha
+from audit.verifier.checks import EVERY_LOG, blob, read_base64, sha
+from audit.verifier.header import Wrong
 
 KEY_FILE = "public-mldsa.key"
 

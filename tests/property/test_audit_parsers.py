@@ -15,6 +15,7 @@ from audit.cosign import WitnessKey
 from audit.errors import AuditError
 from audit.note import VerifierKey, parse, verify
 from audit.proof import InclusionProof
+from audit.verifier.__main__ import Wrong, read_header, scan_header
 from audit.witness import Submission
 
 VECTORS = Path(__file__).resolve().parents[1] / "vectors/audit"
@@ -73,6 +74,29 @@ def test_a_bent_header_is_refused_or_is_another_canonical_header(data: st.DataOb
     again = canonical.decode(leaf)
     header.check(again)
     assert canonical.encode(again) == leaf
+
+
+_LISTS = [b'"heads":[],', b'"kids":["x"],', b'"ct":5,', b'"cc":9000000000000000,', b'"segs":[{}],', b'"fin":[1],']
+
+
+@settings(max_examples=400, deadline=None)
+@given(data=st.data())
+def test_the_independent_verifier_reads_a_header_quickly_as_it_reads_it_slowly(data: st.DataObject) -> None:
+    """Its expression refuses what the JSON reading refuses, and finds the same fields."""
+    leaf = data.draw(bent(HEADER))
+    if data.draw(st.booleans()):
+        leaf = leaf.replace(b'"hv":1', data.draw(st.sampled_from(_LISTS)) + b'"hv":1', 1)
+    try:
+        slow = read_header(leaf, "vectors.example/audit/default")
+    except Wrong:
+        with pytest.raises(Wrong):
+            scan_header(leaf, "vectors.example/audit/default")
+        return
+    quick = scan_header(leaf, "vectors.example/audit/default")
+    assert (quick.sts, quick.writer.strip('"'), quick.number) == (slow["sts"], slow["w"], slow["wn"])
+    assert [(one.ch, one.kc, one.kid, int(one.length), one.name) for one in quick.parts] == [
+        tuple(one.values()) for one in slow["segs"]
+    ]
 
 
 _WORDS = st.one_of(

@@ -76,6 +76,18 @@ ATTACKS: dict[str, Attack] = {
     "move a body to another key": lambda db: db.execute("update body set kid = lower(hex(zeroblob(16))) where seq = 0"),
     "delete a record in the middle": lambda db: db.execute("delete from leaf where log = ? and seq = 3", (LOG,)),
     "delete a body": lambda db: db.execute("delete from body where log = ? and seq = 3", (LOG,)),
+    "empty a body, its key kept": lambda db: db.execute(
+        "update body set ciphertext = null where log = ? and seq = 3", (LOG,)
+    ),
+    "add a body behind the last record": lambda db: db.execute(
+        "insert into body values (?, 99, 'prompt', 'x', x'00', x'00')", (LOG,)
+    ),
+    "add a body that has no number": lambda db: db.execute(
+        "insert into body values (?, 'three', 'prompt', 'x', x'00', x'00')", (LOG,)
+    ),
+    "a body as text": lambda db: db.execute(
+        "update body set ciphertext = hex(ciphertext) where log = ? and seq = 3", (LOG,)
+    ),
     "add a body": lambda db: db.execute("insert into body values (?, 3, 'more', 'x', x'00', x'00')", (LOG,)),
     "swap two records": swap_records,
     "swap two bodies": swap_bodies,

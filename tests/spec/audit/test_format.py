@@ -21,7 +21,7 @@ from audit.note import parse as parse_note
 from audit.proof import MOST_HASHES, InclusionProof
 from audit.seal import Sealed, SubjectKey, padded_length, seal, unseal
 from audit.tree import Frontier, leaf_hash
-from audit.verifier.__main__ import Wrong, read_header, read_note
+from audit.verifier.__main__ import Wrong, read_header, read_note, scan_header
 
 VECTORS = Path(__file__).resolve().parents[2] / "vectors/audit"
 NOTES = sorted(VECTORS.glob("note-*.txt"))
@@ -107,14 +107,16 @@ def test_a_header_vector_is_judged_as_it_says(path: Path) -> None:
     if said == b"expect: valid":
         assert header.read(leaf).log == "vectors.example/audit/default"
         assert read_header(leaf, "vectors.example/audit/default")["hv"] == 1
+        assert scan_header(leaf, "vectors.example/audit/default").number == canonical.decode(leaf)["wn"]
         assert canonical.encode(canonical.decode(leaf)) == leaf
         header.check(canonical.decode(leaf))
         assert header.context_of(leaf) == header.context_bytes(canonical.decode(leaf))
     else:
         with pytest.raises(InvalidRecord):
             header.read(leaf)
-        with pytest.raises(Wrong):
-            read_header(leaf, "vectors.example/audit/default")
+        for read in (read_header, scan_header):
+            with pytest.raises(Wrong):
+                read(leaf, "vectors.example/audit/default")
 
 
 def test_a_header_that_does_not_fit_is_refused_with_the_field_and_without_its_value() -> None:
