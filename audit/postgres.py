@@ -8,7 +8,7 @@ Rules of this file
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -36,6 +36,8 @@ _SESSION = (
     "set tcp_keepalives_count = 3",
     "set tcp_user_timeout = '10s'",
     "set client_min_messages = error",
+    # Of another level, what a statement reads may be older than the lock that it waited for.
+    "set default_transaction_isolation = 'read committed'",
 )
 SCHEMES = ("postgresql://", "postgres://")
 Statement = tuple[str, tuple[object, ...]]
@@ -57,6 +59,7 @@ class Database:
         self._read_only = read_only
         self._search_path = search_path
         self._db: Connection[Any] | None = None
+        self._prepared: Connection[Any] | None = None
         self.connection()
 
     def connection(self) -> Connection[Any]:
@@ -101,6 +104,25 @@ class Database:
             while cursor.nextset():
                 answers.append(_answer(cursor))
             return answers
+
+    def call(self, name: str, values: Sequence[bytes]) -> bytes:
+        """Call a function in one message that also commits, and give back its answer; values and answer as PostgreSQL sends them.
+
+        The driver's own way spends more time on twenty values than the server on writing them.
+
+        Raises:
+            LogUnavailable: whatever the server says against it, or the outcome is not known.
+        """
+        psycopg = load_psycopg()
+        with translated():
+            db = self.connection()
+            with db.lock:
+                if self._prepared is not db:
+                    marks = ",".join(f"${number}" for number in range(1, len(values) + 1))
+                    _checked(psycopg, db.pgconn.prepare(b"call", f"select {name}({marks})".encode("ascii")))
+                    self._prepared = db
+                found = db.pgconn.exec_prepared(b"call", values, [1] * len(values), 1)
+            return bytes(_checked(psycopg, found).get_value(0, 0))
 
     @contextmanager
     def transaction(self, lock: int | None = None) -> Iterator[Database]:
@@ -190,6 +212,14 @@ def load_psycopg() -> Any:
             "a PostgreSQL database needs the driver psycopg", hint="pip install 'haechi[postgres]'"
         ) from error
     return psycopg
+
+
+def _checked(psycopg: Any, result: Any) -> Any:
+    """The result of the driver's C library, or the error that the driver would make of it."""
+    if result.status in {psycopg.pq.ExecStatus.TUPLES_OK, psycopg.pq.ExecStatus.COMMAND_OK}:
+        return result
+    state = result.error_field(psycopg.pq.DiagnosticField.SQLSTATE)
+    raise psycopg.errors.lookup(state.decode("ascii"))() if state else psycopg.OperationalError()
 
 
 def _answer(cursor: Cursor[Any]) -> Answer:

@@ -98,6 +98,8 @@ class Store(ABC):
     def extend(self, logs: Iterable[str], make: Callable[[int, dict[str, Edge]], Batch]) -> None:
         """One transaction, as `writing`: what `make` makes of `erasures` and the edges of these logs is added.
 
+        `make` may be asked twice; then the first answer counts for nothing.
+
         Raises:
             LogUnavailable: as `writing`; or what `make` raises, and then nothing is added.
         """

@@ -289,7 +289,8 @@ class Writer:
         self._store.extend({one.pending.log for one in ready}, place)
 
     def _place(self, ready: list[Ready], placed: list[_Placed], edges: dict[str, Edge]) -> Batch:
-        """Number, stamp and hash; under the lock."""
+        """Number, stamp and hash; under the lock, or on the word of a store that checks it under the lock."""
+        placed.clear()
         batch = Batch()
         hashes: dict[str, list[bytes]] = {name: [] for name in edges}
         stamp = {name: max(edge.sts, self._clock.now_us()) for name, edge in edges.items()}

@@ -6,7 +6,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any, ClassVar
 
 import psycopg
 import pytest
@@ -16,7 +18,7 @@ from audit.alive import FolderLiveness, SessionLiveness
 from audit.erase import Eraser, Why
 from audit.errors import KeysUnavailable, LogUnavailable, NothingToVerify, RolledBack, UnknownSubject
 from audit.kms import FileKms
-from audit.postgres import Answer, Database, Statement
+from audit.postgres import Database
 from audit.store_place import Place
 from audit.store_postgres import PostgresStore
 from audit.verify import Outcome, verify_folder
@@ -272,41 +274,114 @@ class TestManyWriters:
         assert verify_folder(folder, database=url).outcome is Outcome.INTACT
 
 
+class Counting(PostgresStore):
+    """A store that counts batches that took one message, and those for which that was tried in vain."""
+
+    quick = vain = 0
+
+    def _extend_from_memory(self, *asked: Any) -> bool:
+        known = self._ends.of(asked[0]) is not None
+        done = super()._extend_from_memory(*asked)
+        self.quick += done
+        self.vain += known and not done
+        return done
+
+
+class TestOneMessage:
+    """A process that writes alone remembers where its logs end, and the database checks that it is so."""
+
+    def test_a_lone_writer_needs_one_message_a_batch(self, folder: Path, url: str) -> None:
+        """Two tenants, begun and ended requests, several segments."""
+        stores: list[Counting] = []
+
+        def opener(_: Path) -> Counting:
+            stores.append(Counting(url))
+            return stores[-1]
+
+        with AuditLog.open(folder, store=opener, database=url) as log:
+            for number in range(8):
+                request(log, number, tenant=("default", "acme")[number % 2])
+            parts = tuple(Segment(name, name.encode(), subject="user-2") for name in ("zeta", "alpha"))
+            log.append(Event(EventType.REQUEST_RECEIVED, "acme", "more", segments=parts)).durable.result(10)
+        assert stores[0].quick >= 14
+        assert verify_folder(folder, database=url).outcome is Outcome.INTACT
+
+    def test_a_schema_without_the_function_is_served_as_well(self, folder: Path, url: str) -> None:
+        """Somebody made the tables with an earlier file, or does not let the gateway call it."""
+        AuditLog.open(folder, database=url).close()
+        with psycopg.connect(url, autocommit=True) as owner:
+            owner.execute("drop function extend_log")
+        with AuditLog.open(folder, database=url) as log:
+            request(log, 1)
+        assert verify_folder(folder, database=url).outcome is Outcome.INTACT
+
+    def test_somebody_else_who_writes_is_noticed(self, folder: Path, url: str) -> None:
+        """Two gateways by turns: nothing is lost or written twice, and guessing in vain ends."""
+        stores: list[Counting] = []
+
+        def opener(_: Path) -> Counting:
+            stores.append(Counting(url))
+            return stores[-1]
+
+        with (
+            AuditLog.open(folder, store=opener, database=url) as one,
+            AuditLog.open(folder, store=opener, database=url) as other,
+        ):
+            for number in range(3):
+                request(one, number)
+            for number in range(10, 30):
+                request((one, other)[number % 2], number)
+        assert sorted(requests_in(url)) == sorted(f"req_{number}" for number in (*range(3), *range(10, 30)))
+        assert 1 <= sum(store.vain for store in stores) <= 24
+        assert verify_folder(folder, database=url).outcome is Outcome.INTACT
+
+    def test_keys_that_somebody_else_destroyed_are_not_written_under(self, folder: Path, url: str) -> None:
+        """The count of destructions is checked under the lock, also where only one process writes to the log."""
+        with AuditLog.open(folder, database=url) as one, AuditLog.open(folder, database=url) as other:
+            for number in range(3):
+                request(one, number, user="gone")
+            Eraser(other).erase("default", "gone", Why("ann", "T-1"))
+            request(one, 4, user="gone")
+            assert one.read("default", 6, who="a", purpose="p", ticket="t")[0].content == b"question 4"
+        assert verify_folder(folder, database=url).outcome is Outcome.INTACT
+
+
 class Losing(PostgresStore):
     """A store whose connection breaks at its n-th commit: before the server was asked, or after it had answered."""
 
     at = 0
     kept = False
-    broke = False
+    broken: ClassVar[list[str]] = []
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self._countdown = self.at
-        inner = self._db.together
+        for name in ("together", "call"):
+            setattr(self._db, name, partial(self._losing, name, getattr(self._db, name)))
 
-        def together(*statements: Statement) -> list[Answer]:
-            if statements[-1] == ("commit", ()):
-                self._countdown -= 1
-                if self._countdown == 0:
-                    if self.kept:
-                        inner(*statements)
-                    execute_on(f"select pg_terminate_backend({self._db.connection().info.backend_pid})")
-                    type(self).broke = True
-            return inner(*statements)  # on the line that is dead, when it was this one's turn
-
-        self._db.together = together  # type: ignore[method-assign]  # the fault of this store
+    def _losing(self, name: str, ask: Callable[..., Any], *asked: Any) -> Any:
+        commits = name == "call" or asked[-1] == ("commit", ())
+        self._countdown -= commits
+        if commits and self._countdown == 0:
+            if self.kept:
+                ask(*asked)
+            execute_on(f"select pg_terminate_backend({self._db.connection().info.backend_pid})")
+            self.broken.append(name)
+        return ask(*asked)  # on the line that is dead, when it was this one's turn
 
 
 def execute_on(statement: str) -> None:
     execute(base_url(), statement)
 
 
-@pytest.mark.parametrize("at", [2, 4, 7])
+@pytest.mark.parametrize(("at", "by"), [(2, "together"), (5, "call"), (7, "call")])
 @pytest.mark.parametrize("kept", [False, True], ids=["lost", "kept"])
-def test_a_connection_that_breaks_in_a_commit_leaves_no_doubt(folder: Path, url: str, at: int, kept: bool) -> None:
+def test_a_connection_that_breaks_in_a_commit_leaves_no_doubt(
+    folder: Path, url: str, at: int, by: str, kept: bool
+) -> None:
     """The outcome is found out on a new connection: no record is acknowledged and missing, none is there twice."""
     AuditLog.open(folder, database=url).close()
-    breaking = type("Breaking", (Losing,), {"at": at, "kept": kept})
+    breaking = type("Breaking", (Losing,), {"at": at, "kept": kept, "broken": []})
     acknowledged = set()
     with AuditLog.open(folder, store=lambda _: breaking(url), database=url) as log:
         for number in range(10):
@@ -317,7 +392,7 @@ def test_a_connection_that_breaks_in_a_commit_leaves_no_doubt(folder: Path, url:
     assert acknowledged <= set(found)
     assert len(found) == len(set(found))
     assert set(found) - acknowledged == set()
-    assert breaking.broke
+    assert by in breaking.broken
     assert verify_folder(folder, database=url).outcome is Outcome.INTACT
 
 
