@@ -170,6 +170,7 @@ class SqliteStore(Store):
         self._db.close()
         if self._lock_file >= 0:
             os.close(self._lock_file)
+            self._lock_file = -1  # closed again, the number might be another file's
 
     @property
     def connection(self) -> sqlite3.Connection:

@@ -108,7 +108,11 @@ class TestSpill:
             until(lambda: len(requests(folder)) == 100)
             log.append(event("after")).durable.result(10)
         assert requests(folder) == [f"r{n}" for n in range(100)] + ["after"]
-        assert said(folder, "spill.drained")[0] == 100  # the one after them may have been late as well
+        assert said(folder, "spill.drained") in (
+            [100],
+            [101],
+            [100, 1],
+        )  # the one after them may have been late as well
         assert list((folder / "spill").iterdir()) == []
         assert verify_folder(folder).outcome is Outcome.INTACT
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 import threading
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -20,10 +20,12 @@ from audit.kms import FileKms
 from audit.note import Checkpoint, parse, sign
 from audit.pins import Pins
 from audit.publisher import KEPT_CHECKPOINTS, THINNED_TO
+from audit.second import SecondKey
 from audit.settle import settle
 from audit.store import SqliteStore, refuse_network_folder
 from audit.store_copy import copy_log
 from audit.tree import Frontier, leaf_hash
+from audit.verifier.checks import Folder, Wrong, read_key
 from audit.verify import Outcome, verify_folder
 from haechi.cli.main import main
 
@@ -106,6 +108,10 @@ class TestVerifying:
             log.append(event(2)).durable.result(10)
             proof = verify_folder(folder)
             late = next(one for one in proof.logs if one.log == LOG)
+            db = sqlite3.connect(folder / "log.db", isolation_level=None)
+            others = Folder(db, *read_key((folder / "public.key").read_text()))
+            assert others.verify_log(LOG, Pins(Pins.beside(folder)).note(LOG), 0) == []
+            assert list(others.unsigned) == [LOG]
             assert (late.outcome, late.unsigned) == (Outcome.CANNOT_TELL, True)
             signer = FileKms.open(folder / "root.key").signer()
             store = log.open_store()
@@ -123,9 +129,34 @@ class TestVerifying:
                 put = "insert into checkpoint values (?, ?, ?, ?)"
                 db.execute(put, (LOG, frontier.size, frontier.to_bytes(), note))
             store.close()
+            with pytest.raises(Wrong) if says else nullcontext():
+                others.await_checkpoints(0.3)
+            db.close()
+            assert bool(others.unsigned) is bool(says)
             settle(proof, folder, within_s=0.3)
             assert says in str(late.problems)
             assert late.outcome is (Outcome.TAMPERED if says else Outcome.INTACT)
+
+    def test_a_next_checkpoint_that_is_signed_once_only_settles_nothing_for_who_holds_the_second_key(
+        self, folder: Path
+    ) -> None:
+        """Or waiting would be a way around the second signature."""
+        with AuditLog.open(folder) as log:
+            log.append(event(1)).durable.result(10)
+            log.sign()
+            log._publisher.stop()
+            log.append(event(2)).durable.result(10)
+            proof = verify_folder(folder)
+            store = log.open_store()
+            frontier = store.edge(LOG).frontier
+            note = sign(Checkpoint(LOG, frontier.size, frontier.root()), FileKms.open(folder / "root.key").signer())
+            with store.writing() as db:
+                db.execute(
+                    "insert into checkpoint values (?, ?, ?, ?)", (LOG, frontier.size, frontier.to_bytes(), note)
+                )
+            store.close()
+            settle(proof, folder, within_s=0.3, second=SecondKey("haechi.local/audit", bytes(1312)))
+        assert "lacks the second signature" in str([one.problems for one in proof.logs])
 
     def test_verifying_changes_nothing(self, history: Path) -> None:
         """No file is made, not even the folder of the pins when it is missing."""
