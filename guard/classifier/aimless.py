@@ -1,9 +1,11 @@
-"""Curses at nobody: words that are toxic wherever they stand, and hurt no one where nobody is spoken of.
+"""Curses at nobody and deaths of nobody: words that are toxic wherever they stand, and hurt no one where nobody is spoken of.
 
 Rules of this file
 1. A text is aimless only if it curses in a form of its own (`what the fuck`, `holy shit`, `아 씨발`, `他妈的`) and names no person
    and no group; in doubt it is aimed at somebody.
-2. The answer lowers how severe a text may be called, never its score.
+2. A text exaggerates only if it says of a feeling that it kills who has it (`배고파 죽겠다`, `饿死我了`) and, that taken out, is
+   aimed at nobody.
+3. The answer lowers how severe a text may be called, never its score.
 """
 
 from __future__ import annotations
@@ -27,6 +29,19 @@ _SOMEBODY = re.compile(
     r"|(?:^| )(?:[너니네](?=[ ,.!?]|$)|너[는를가의희도]|니[가네들]|네가)|당신|새끼|[가-힣]?[년놈](?:[ 이은아들!?,.]|$)|병신|것들|[가-힣]들[은이도 ]|걔|쟤|애미|에미|한남|김치녀|죽어|꺼져|닥쳐"
     r"|你(?!好|也太)|您|他(?!妈)|她|它们|他们|的人|女人|男人|东西|傻|贱|滚|死|畜生|废物|垃圾"
 )
+
+_DEADLY_FEELING = re.compile(
+    r"(?:배고파|배불러|목말라|더워|추워|졸려|피곤해|힘들어|아파|웃겨|심심해|지루해|답답해|궁금해|귀찮아|무서워|무거워|부러워|떨려|바빠"
+    r"|쪽팔려|창피해|보고 ?싶어|좋아|예뻐|귀여워|짜증 ?나)서? ?(?:진짜 ?)?(?:죽겠|죽는 줄|죽을 ?(?:뻔|것|거|맛)|미치겠|돌아가시겠|뒤지겠)[가-힣]{0,3}"
+    r"|[饿渴累困冷冻热疼痛痒酸气笑急吓烦闷撑馋美香忙穷胖苦吵]死(?:我|人|个人|本宝宝|宝宝|老娘|老子)?(?=了|啦|[,。!~?]|$)"
+    r"|\b(?:is|are|was|were|'s|'re) (?:absolutely |really )?killing me\b|\b(?:starving|dying|bored|scared|worried) to death\b"
+)
+
+
+def is_exaggeration(text: str) -> bool:
+    """Whether a text says of a feeling that it kills, and speaks of nobody besides."""
+    rest, feelings = _DEADLY_FEELING.subn(" ", fold(text))
+    return feelings > 0 and _SOMEBODY.search(rest) is None
 
 
 def is_aimless(text: str) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from guard.classifier.aimless import is_aimless
+from guard.classifier.aimless import is_aimless, is_exaggeration
 from guard.classifier.encoder import SmallEncoder, read_encoder
 from guard.classifier.errors import LanguageNotCovered
 from guard.classifier.folding import fold
@@ -30,6 +30,8 @@ SHORT = 200
 """Code points up to which stage 1 may settle a text: about a sentence or two."""
 CURSES = frozenset({Category.TOXICITY, Category.HARASSMENT})
 """Heads that a curse raises, wherever it stands."""
+DEATHS = CURSES | {Category.HATE, Category.SEXUAL}
+"""Heads that talk of death raises where nobody means it; whether somebody means it, other heads say."""
 NEVER = 1.1
 """A threshold that no probability reaches."""
 ODDS_AMONG = 1 / math.e
@@ -116,7 +118,7 @@ class EmbeddedClassifier:
     def own_limits(self, category: Category, text: str) -> tuple[float, float] | None:
         """The suggested thresholds for a text's language; None where the head does not answer, or nobody can.
 
-        Curses that are aimed at nobody (`what the fuck`) are never unsafe.
+        Curses that are aimed at nobody (`what the fuck`), and feelings that kill nobody (`배고파 죽겠다`), are never unsafe.
         """
         try:
             found = self.limits(category, judged_language(text))
@@ -124,8 +126,8 @@ class EmbeddedClassifier:
             return None
         if found is None:
             return None
-        aimless = category in CURSES and is_aimless(text)
-        return found.controversial, NEVER if aimless else found.unsafe
+        harmless = (category in CURSES and is_aimless(text)) or (category in DEATHS and is_exaggeration(text))
+        return found.controversial, NEVER if harmless else found.unsafe
 
     def least_limit(self, category: Category) -> float:
         """The lowest suggested controversial threshold over the languages; 1 for a head that never answers."""

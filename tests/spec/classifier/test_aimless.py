@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from guard.classifier import EmbeddedClassifier, load
-from guard.classifier.aimless import is_aimless
+from guard.classifier.aimless import is_aimless, is_exaggeration
 from guard.verdict import Category
 
 AT_NOBODY = (
@@ -26,6 +26,28 @@ AT_SOMEBODY = (
     "씨발 새끼야 꺼져",
     "아 씨발 네가 왜 여기 있어",
     "他妈的，你是个傻逼",
+)
+
+EXAGGERATED = (
+    "배고파 죽겠다",
+    "아이고 더워 죽겠네",
+    "웃겨서 죽는 줄 알았어",
+    "오늘 힘들어 죽을 뻔했다",
+    "饿死我了",
+    "饿死我了！",
+    "今天累死了，先睡了",
+    "妈呀，吓死人了",
+    "These shoes are killing me",
+    "We were bored to death in there.",
+)
+MEANT = (
+    "죽어 버려",
+    "너 때문에 짜증나 죽겠다 이 새끼야",
+    "气死我了，你这个废物",
+    "饿死你活该",
+    "去死吧",
+    "He is killing her",
+    "The neighbours are killing me, those pigs",
 )
 
 
@@ -54,3 +76,22 @@ def test_a_curse_at_somebody_keeps_its_thresholds(classifier: EmbeddedClassifier
     limits = classifier.own_limits(Category.TOXICITY, text)
     assert limits is not None
     assert limits[1] <= 1.0
+
+
+@pytest.mark.parametrize("text", EXAGGERATED)
+def test_a_feeling_that_kills_nobody_is_never_unsafe(classifier: EmbeddedClassifier, text: str) -> None:
+    """For the heads that listen to words; whether somebody means it, the head for self-harm still says."""
+    assert is_exaggeration(text)
+    limits = {
+        head: classifier.own_limits(head, text) for head in (Category.TOXICITY, Category.HATE, Category.SELF_HARM)
+    }
+    for head in (Category.TOXICITY, Category.HATE):
+        assert (limits[head] or (1, 0))[1] > 1.0
+    assert (limits[Category.SELF_HARM] or (0, 0.9))[1] <= 1.0
+
+
+@pytest.mark.parametrize("text", MEANT)
+def test_abuse_that_speaks_of_death_keeps_its_thresholds(classifier: EmbeddedClassifier, text: str) -> None:
+    """A person who is spoken to or of, or no feeling at all."""
+    assert not is_exaggeration(text)
+    assert (classifier.own_limits(Category.TOXICITY, text) or (0, 2))[1] <= 1.0
