@@ -12,11 +12,16 @@ from datetime import date
 from typing import Any, Final
 
 from guard.claims.ports import Evidence, Found
+from guard.knowledge.across import is_weak
 from guard.knowledge.errors import InvalidDate
+from guard.knowledge.meaning import meanings, nearness
 from guard.knowledge.passages import LONG, Section, passages
 from guard.knowledge.terms import terms
+from haechi.base.errors import MissingExtra
 
 NAME: Final = "evidence"
+_MOST_VECTORS: Final = 1_000
+"""Passages that are also ranked by meaning; some tenths of a second, once."""
 OBJECT: Final = "an object with a text and perhaps source, title, dated and valid_to (days such as 2026-01-31)"
 """What an item of evidence may be beside a text."""
 _KEYS: Final = ("text", "source", "title", "dated", "valid_to")
@@ -41,25 +46,42 @@ class GivenEvidence:
         self._lock = threading.Lock()
         self._passages: list[_Passage] | None = None
         self._having: Counter[str] = Counter()
+        self._vectors: list[bytes] | None = None
 
     def __bool__(self) -> bool:
         """Whether there is any."""
         return bool(self._items)
 
     def search(self, claim: str, *, limit: int = 5, at: str = "") -> Sequence[Found]:
-        """The passages that share most with the claim, best first.
+        """The passages that share most with the claim, best first: in words, and where those give little, in meaning.
 
         Unlike a knowledge base it always answers something while there is something: a few passages that were handed
         over are about the claim even when they share no word with it, as in another language.
         """
-        valid = [one for one in self._indexed() if not is_outdated(one.evidence, at)]
+        every = self._indexed()
         wanted = {term: self._weight(term) for term in set(terms(claim[:_LONGEST_CLAIM]))}
         whole = sum(wanted.values()) or 1.0
         found = [
             Found(one.evidence, min(1.0, sum(wanted[term] for term in one.terms & wanted.keys()) / whole))
-            for one in valid
+            for one in every
         ]
-        return sorted(found, key=lambda one: -one.score)[:limit]
+        if limit < len(every) <= _MOST_VECTORS and is_weak(sorted(found, key=lambda one: -one.score)[:1]):
+            near = self._nearness(claim[:_LONGEST_CLAIM])
+            found = [Found(one.evidence, (one.score + cosine) / 2) for one, cosine in zip(found, near, strict=True)]
+        valid = [one for one in found if not is_outdated(one.evidence, at)]
+        return sorted(valid, key=lambda one: -one.score)[:limit]
+
+    def _nearness(self, claim: str) -> list[float]:
+        """How near each passage is to the claim in meaning, as in a knowledge base; 0 where that extra is not installed."""
+        passages = self._indexed()
+        try:
+            ours = meanings()
+        except MissingExtra:
+            return [0.0] * len(passages)
+        with self._lock:
+            if self._vectors is None:
+                self._vectors = [ours.vector(one.evidence.text) for one in passages]
+        return nearness(ours.vector(claim), self._vectors)
 
     def _weight(self, term: str) -> float:
         return math.log(1 + (len(self._passages or ()) + 1) / (1 + self._having[term]))

@@ -248,6 +248,64 @@ def test_a_replaced_document_has_a_new_version_and_only_its_new_text(shelf: Shel
     base.close()
 
 
+ENGLISH = {
+    "tower": "The Eiffel Tower in Paris was completed in 1889 and is 330 metres tall.",
+    "medicine": "Paracetamol relieves pain and fever; adults take at most four grams a day.",
+    "river": "The Yangtze is the longest river in Asia and flows into the East China Sea.",
+    "bank": "The central bank raised its interest rate to five percent in September.",
+    "moon": "The Moon orbits the Earth once every 27 days and causes the tides.",
+    "school": "Children in Finland start school at the age of seven.",
+    "football": "Brazil has won the football World Cup five times.",
+}
+
+
+@pytest.mark.parametrize(
+    ("claim", "name"),
+    [
+        ("에펠탑은 파리에 있으며 1899년에 완공되었다.", "tower"),
+        ("埃菲尔铁塔位于巴黎，高330米。", "tower"),
+        ("성인은 통증과 열이 있을 때 하루에 최대 4그램을 복용한다.", "medicine"),
+        ("长江是亚洲最长的河流。", "river"),
+        ("중앙은행은 9월에 금리를 인상했다.", "bank"),
+        ("月球围绕地球运行，引起潮汐。", "moon"),
+        ("芬兰儿童七岁上学。", "school"),
+        ("브라질은 월드컵 축구에서 다섯 번 우승했다.", "football"),
+    ],
+)
+def test_a_claim_finds_its_passage_in_another_language(shelf: Shelf, claim: str, name: str) -> None:
+    """By what both are about: they share no word, or a number at most."""
+    fill(shelf, ENGLISH)
+    base = shelf.open("kb")
+    found = base.search(claim, limit=3)
+    base.close()
+    assert found[0].evidence.source == f"kb:kb/{name}#1"
+    assert len({one.evidence.source for one in found}) == len(found)
+
+
+def test_passages_in_other_languages_follow_what_is_written_and_hold_on_their_days_only(shelf: Shelf) -> None:
+    """Added, removed and outdated ones, while the base is open."""
+    claim = "에펠탑은 파리에 있다."
+    fill(shelf, {name: text for name, text in ENGLISH.items() if name != "tower"})
+    base = shelf.open("kb")
+    assert all("tower" not in one.evidence.source for one in base.search(claim))
+    fill(shelf, {"tower": ENGLISH["tower"]}, About(valid_to="2026-06-30"))
+    assert base.search(claim, at="2026-06-30")[0].evidence.source == "kb:kb/tower#1"
+    assert all("tower" not in one.evidence.source for one in base.search(claim, at="2026-07-01"))
+    with shelf.writer("kb") as writer:
+        writer.remove("tower")
+    assert all("tower" not in one.evidence.source for one in base.search(claim))
+    base.close()
+
+
+def test_what_is_there_in_the_language_of_the_claim_comes_first(shelf: Shelf) -> None:
+    """Where its own words find the passage, other languages are not looked at."""
+    fill(shelf, {**ENGLISH, "탑": "에펠탑은 파리에 있으며 1889년에 완공되었다."})
+    base = shelf.open("kb")
+    found = base.search("에펠탑은 1889년에 완공되었다.")
+    base.close()
+    assert found[0].evidence.source == "kb:kb/탑#1"
+
+
 def test_bases_do_not_see_each_other(shelf: Shelf) -> None:
     """Same document name, same words, two bases."""
     fill(shelf)

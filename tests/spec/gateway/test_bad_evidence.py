@@ -115,7 +115,6 @@ def test_contradictory_evidence_is_said_with_both_sides(door: Door, items: list[
         assert {found["evidence"]["quote"], found["supporting"]["quote"]} == {TRUE, FALSE}
 
 
-@pytest.mark.parametrize("door", ["command line", "check", "chat"], indirect=True)
 @pytest.mark.parametrize(
     ("claim", "evidence"),
     [

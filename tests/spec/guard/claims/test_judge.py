@@ -224,6 +224,26 @@ def test_a_claim_of_two_thousand_characters_is_judged_in_bounded_time() -> None:
     assert time.process_time() - began < 2.0
 
 
+def test_of_many_passages_in_another_language_the_right_one_is_looked_at() -> None:
+    """Words give nothing there; what the passages are about does."""
+    texts = [TOWER, *(f"The harbour of town number {n} was quiet, and boats lay still." for n in range(30))]
+    model = Scripted({text: Stance(0.0, 0.0, 1.0) for text in texts})
+    model.languages = lambda: frozenset({Language.KOREAN})  # type: ignore[method-assign]
+    ClaimJudge(model, limit=1).judge(claim("에펠탑은 파리에 있는 탑이다."), given(*reversed(texts)))
+    assert model.seen == [TOWER]
+
+
+def test_a_model_that_was_not_measured_across_languages_is_not_asked_across_them() -> None:
+    """What it would say is a guess; a few foreign names in a passage do not make it foreign."""
+    mixed = "The Eiffel Tower (에펠탑, 埃菲尔铁塔) was completed in 1889."
+    model = Scripted({mixed: Stance(0.9, 0.0, 0.1)})
+    judge = ClaimJudge(model, across=False)
+    text = claim("The Eiffel Tower was completed in 1889.")
+    assert judge.judge(text, given(mixed)).outcome is ClaimOutcome.SUPPORTED
+    found = judge.judge(text, given(TOWER_KO))
+    assert (found.outcome, found.foreign, model.seen) == (ClaimOutcome.NOT_ENOUGH, True, [mixed])
+
+
 def test_only_so_many_passages_are_looked_at() -> None:
     """However much evidence there is, a claim costs the same."""
     answers = {f"The tower number {n} stands in Paris.": Stance(0.0, 0.1, 0.9) for n in range(40)}
