@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from haechi.base.errors import ExitCode
@@ -180,8 +180,10 @@ def explain(args: argparse.Namespace) -> Answer:
     names += ["claims"] if verdict.claims else []
     looked = ", ".join(dict.fromkeys(names))
     lines = [f"{verdict.action.value}: policy {verdict.policy}, {args.direction}, looked at by {looked}"]
-    lines += [_reason(f, plan, text, decides=f.action is verdict.action) for f in verdict.findings]
-    lines += [f"  shadow: {_reason(f, plan, text, decides=False).strip()}" for f in verdict.shadow]
+    undecided = {(claim.start, claim.end): _UNDECIDED[claim.outcome.value] for claim in verdict.claims
+                 if claim.outcome.value in _UNDECIDED}  # fmt: skip
+    lines += [_reason(f, plan, text, undecided, decides=f.action is verdict.action) for f in verdict.findings]
+    lines += [f"  shadow: {_reason(f, plan, text, undecided, decides=False).strip()}" for f in verdict.shadow]
     lines += claim_lines(verdict, text)
     if plan.claims is not None and Category.MISINFORMATION not in verdict.scores:
         lines.append("  claims were not checked: there is nothing to hold them against, see --evidence")
@@ -191,25 +193,35 @@ def explain(args: argparse.Namespace) -> Answer:
     return as_entry(None, verdict, scores=True), lines, exit_code([verdict])
 
 
-def _reason(finding: Finding, plan: Plan, text: str, *, decides: bool) -> str:
+_UNDECIDED = {
+    "not_enough_evidence": "no evidence says it, for which the policy has claims.unsupported",
+    "contradictory_evidence": "the evidence disagrees on it, for which the policy has claims.contradictory",
+}
+"""Outcomes of claims on which no threshold decides, in words."""
+
+
+def _reason(finding: Finding, plan: Plan, text: str, undecided: Mapping[tuple[int, int], str], *, decides: bool) -> str:
     from haechi.cli.check import shown
 
     limits = plan.limits_of(finding, text)
     limit = limits.unsafe if finding.severity.value == "unsafe" else limits.controversial
     rule = f"{plan.rules[finding.category].direction.value}.{finding.category.value}"
     why = f"score {finding.score:.2f} >= {limit:g} is {finding.severity.value}"
-    if (
-        finding.detector == "claims" and finding.score < limit
-    ):  # no score decided, but what `claims` says of such outcomes
-        why = "the evidence does not decide on it (below: which way, and what `claims` in the policy makes of that)"
+    if finding.detector == "claims":
+        why = undecided.get((finding.start, finding.end), why)
     return (
         f"  {rule}: {shown(text[finding.start : finding.end])} at {finding.start}-{finding.end} by {finding.detector}, "
         f"{why}, which means {finding.action.value}" + ("  <- decides" if decides else "")
     )
 
 
+_FOR_ALL_RULES = ("history", "semantic", "claims", "replacement", "operators", "models")
+
+
 def diff(args: argparse.Namespace) -> Answer:
-    """Rules that are added, removed or different."""
+    """Rules that are added, removed or different, and what holds for all rules."""
+    import msgspec
+
     from guard.policy import Policy
 
     old, new = Policy.load(args.old), Policy.load(args.new)
@@ -222,5 +234,12 @@ def diff(args: argparse.Namespace) -> Answer:
         if was != now:
             changes.append({"direction": key[0], "category": key[1], "old": was, "new": now})
             lines += [f"- {was}"] * (was is not None) + [f"+ {now}"] * (now is not None)
+    for name in _FOR_ALL_RULES:
+        was, now = (
+            json.dumps(msgspec.to_builtins(getattr(one.document, name)), ensure_ascii=False) for one in (old, new)
+        )
+        if was != now:
+            changes.append({"key": name, "old": json.loads(was), "new": json.loads(now)})
+            lines += [f"- {name}: {was}", f"+ {name}: {now}"]
     entry: dict[str, object] = {"old": old.digest, "new": new.digest, "changes": changes}
-    return entry, lines or ["no difference in rules"], ExitCode.FOUND if changes else ExitCode.OK
+    return entry, lines or ["no difference"], ExitCode.FOUND if changes else ExitCode.OK

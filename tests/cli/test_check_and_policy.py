@@ -140,6 +140,13 @@ def test_policy_list_show_and_diff() -> None:
     assert haechi("policy", "diff", "default", "default").returncode == 0
 
 
+def test_policy_diff_shows_what_holds_for_all_rules(tmp_path: Path) -> None:
+    """Another knowledge base, or another consequence for what nothing supports, is a difference, too."""
+    found = json.loads(haechi("policy", "diff", "medical", "legal", "--json").stdout)
+    (claims,) = [change for change in found["changes"] if change.get("key") == "claims"]
+    assert (claims["old"]["knowledge"], claims["new"]["knowledge"]) == (["medical"], ["legal"])
+
+
 FACT = "The Eiffel Tower was completed in 1889."
 FALSE = "The Eiffel Tower was completed in 1899."
 
@@ -189,6 +196,22 @@ def test_explain_says_why_a_claim_was_refuted(tmp_path: Path) -> None:
     assert f"report.txt: {FACT!r}" in done.stdout
     assert "both.misinformation" in done.stdout or "input.misinformation" in done.stdout
     assert "nothing to hold them against" in haechi("policy", "explain", FALSE).stdout
+
+
+def test_explain_says_where_no_threshold_decides(tmp_path: Path) -> None:
+    """What no document says, or documents disagree on, goes by `claims` of the policy; both sides are shown."""
+    first, second = tmp_path / "first.txt", tmp_path / "second.txt"
+    first.write_text(FACT, "utf-8")
+    second.write_text(FALSE, "utf-8")
+    done = haechi("policy", "explain", FALSE, "--evidence", str(first), "--evidence", str(second))
+    assert "claims.contradictory, which means flag" in done.stdout
+    assert f"first.txt: {FACT!r}" in done.stdout
+    assert f"second.txt: {FALSE!r}" in done.stdout
+    long = "Bananas, " + "which grow in many warm countries, " * 20 + "are rich in potassium."
+    done = haechi("policy", "explain", long, "--evidence", str(first))
+    assert "claims.unsupported, which means flag" in done.stdout
+    assert " … " in done.stdout
+    assert max(map(len, done.stdout.splitlines())) < 600
 
 
 def test_check_reads_knowledge_bases_of_the_data_folder(tmp_path: Path) -> None:

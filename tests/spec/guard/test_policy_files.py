@@ -182,6 +182,24 @@ def test_a_preset_lets_no_claim_through_before_its_knowledge_base_is_filled(name
     assert checker.policy.document.claims.knowledge == (name,)
 
 
+@pytest.mark.parametrize("name", ["medical", "legal", "finance", "election"])
+def test_a_preset_is_the_default_in_everything_but_claims(name: str) -> None:
+    """Each file is read alone by who answers for it, so the rules stand in each; they may not drift apart."""
+    preset, default = Policy.load(name), Policy.load("default")
+    for direction in Direction:
+        ours, theirs = (
+            {
+                category: rule
+                for category, rule in policy.rules[direction].items()
+                if category is not Category.MISINFORMATION
+            }
+            for policy in (preset, default)
+        )
+        assert ours == theirs
+    for key in ("detectors", "thresholds", "fail", "streaming", "semantic", "history", "operators", "models"):
+        assert getattr(preset.document, key) == getattr(default.document, key)
+
+
 def test_cases_bring_the_documents_of_the_bases_that_the_policy_names(tmp_path: Path) -> None:
     """One that no rule asks, and one that is named and empty, are problems."""
     path = tmp_path / "mine.yaml"
