@@ -21,9 +21,12 @@ MOST: Final = 500_000
 """Passages of a base that are indexed: 30 MB of memory, and some seconds to read them."""
 NEAREST: Final = 100
 """Passages of each other language that are ranked by their whole vectors."""
-_WEAK: Final = 0.35
+_WEAK: Final = 0.3
 """Score of the best passage below which other languages are looked at."""
 _CHUNK: Final = 10_000
+
+_NEAR: Final = 0.05
+"""Score below which a passage in another language is about something else."""
 
 Rows = Iterable[tuple[int, bytes]]
 
@@ -31,6 +34,13 @@ Rows = Iterable[tuple[int, bytes]]
 def is_weak(found: Sequence[Found]) -> bool:
     """Whether what was found shares so little with the claim that other languages are worth a look."""
     return not found or found[0].score < _WEAK
+
+
+def beside(found: Sequence[Found], abroad: Sequence[Found], limit: int) -> tuple[Found, ...]:
+    """The best of what was found and of what is near in other languages, each passage once."""
+    near = [one for one in abroad if one.score >= _NEAR]
+    best = sorted(dict.fromkeys([*found, *near]), key=lambda one: -one.score)
+    return tuple(best[:limit])
 
 
 class Across:

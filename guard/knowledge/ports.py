@@ -79,7 +79,8 @@ class KnowledgeBase(Protocol):
     name: str
 
     def search(self, claim: str, *, limit: int = 5, at: str = "") -> tuple[Found, ...]:
-        """The passages that fit a claim best, best first; none when no term of it occurs.
+        """The passages that fit a claim best, best first; none when no term of it occurs and nothing in another language is
+        near it (guard/knowledge/across.py).
 
         at: ISO date; documents that are outdated or not yet valid then are left out. Empty: all, with their dates.
         """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from guard.knowledge.across import Across, is_weak
+from guard.knowledge.across import Across, beside, is_weak
 from guard.knowledge.errors import KnowledgeEmpty, KnowledgeMissing, UnusableKnowledge, check_name
 from guard.knowledge.evidence import Evidence, Found
 from guard.knowledge.meaning import meanings
@@ -116,7 +116,7 @@ class PostgresBase:
         candidates, weights = self._found(wanted, at)
         found = ranked(claim, candidates, weights, limit)
         if is_weak(found):
-            found = ranked(claim, [*candidates, *self._abroad(claim, at)], weights, limit)
+            found = beside(found, ranked(claim, self._abroad(claim, at), weights, limit), limit)
         return found
 
     def _abroad(self, claim: str, at: str) -> list[Candidate]:

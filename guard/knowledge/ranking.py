@@ -68,7 +68,7 @@ def weights_of(counts: Mapping[str, int], total: int) -> dict[str, float]:
 
 
 def ranked(claim: str, candidates: Sequence[Candidate], weights: Mapping[str, float], limit: int) -> tuple[Found, ...]:
-    """The best of the candidates, each passage once. weights: of the claim's terms."""
+    """The best of the candidates. weights: of the claim's terms."""
     whole = sum(weights.values())
     shares = [sum(weights[term] for term in weights.keys() & set(one.indexed)) / whole for one in candidates]
     ours = meanings()
@@ -78,5 +78,4 @@ def ranked(claim: str, candidates: Sequence[Candidate], weights: Mapping[str, fl
         Found(one.evidence, min(1.0, (share + cosine) / 2 if vector else share))
         for one, share, cosine, vector in zip(candidates, shares, near, vectors, strict=True)
     ]
-    best = sorted(dict.fromkeys(found), key=lambda one: -one.score)
-    return tuple(best[:limit])
+    return tuple(sorted(found, key=lambda one: -one.score)[:limit])

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from typing import Final
 
-from guard.knowledge.across import Across, is_weak
+from guard.knowledge.across import Across, beside, is_weak
 from guard.knowledge.errors import KnowledgeEmpty, KnowledgeMissing, UnusableKnowledge
 from guard.knowledge.evidence import Evidence, Found
 from guard.knowledge.meaning import meanings
@@ -86,10 +86,10 @@ class SqliteBase:
                 found = ranked(claim, candidates, weights, limit)
                 if not is_weak(found):
                     return found
-                candidates += self._abroad(claim, at)
+                abroad = self._abroad(claim, at)
         except sqlite3.Error as error:
             raise UnusableKnowledge(f"{self._path}: {error}") from error
-        return ranked(claim, candidates, weights, limit)
+        return beside(found, ranked(claim, abroad, weights, limit), limit)
 
     def _candidates(self, chosen: str, at: str, values: dict[str, object]) -> list[Candidate]:
         """The passages that a query chooses, as far as they hold at that day."""
