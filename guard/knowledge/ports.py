@@ -79,9 +79,9 @@ class KnowledgeBase(Protocol):
     name: str
 
     def search(self, claim: str, *, limit: int = 5, at: str = "") -> tuple[Found, ...]:
-        """The passages that fit a claim best, best first; none when no term of it occurs and nothing in another language is
-        near it (guard/knowledge/across.py).
+        """The passages that fit a claim best, best first.
 
+        None when no term of it occurs and nothing in another language is near it (guard/knowledge/across.py).
         at: ISO date; documents that are outdated or not yet valid then are left out. Empty: all, with their dates.
         """
         ...
