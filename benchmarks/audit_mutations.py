@@ -47,16 +47,21 @@ _SWAPPED: dict[type[ast.AST], type[ast.AST]] = {
     ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.And: ast.Or, ast.Or: ast.And,
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.LShift: ast.RShift, ast.RShift: ast.LShift, ast.Mult: ast.Add,
 }  # fmt: skip
+_CHANGED = (ast.Compare, ast.BoolOp, ast.BinOp, ast.UnaryOp, ast.Constant, ast.If)
 
 
-def mutants(source: str) -> Iterator[tuple[int, str]]:
-    """Every mutant of a module: the line that differs, and the text."""
+def places(source: str) -> Iterator[tuple[int, int]]:
+    """Where a module can be changed: the number of the node, and its line."""
+    for at, node in enumerate(ast.walk(ast.parse(source))):
+        if isinstance(node, _CHANGED) and (line := _mutate(copy.deepcopy(node))):
+            yield at, line
+
+
+def mutant(source: str, at: int) -> str:
+    """The module with one node changed."""
     tree = ast.parse(source)
-    for at in range(sum(1 for _ in ast.walk(tree))):
-        changed = copy.deepcopy(tree)
-        line = _mutate(list(ast.walk(changed))[at])
-        if line:
-            yield line, ast.unparse(ast.fix_missing_locations(changed))
+    _mutate(list(ast.walk(tree))[at])
+    return ast.unparse(ast.fix_missing_locations(tree))
 
 
 def _mutate(node: ast.AST) -> int:
@@ -104,7 +109,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mutants", type=int, default=60, help="how many are tried [60]")
     args = parser.parse_args()
-    every = [(module, line, text) for module in MODULES for line, text in mutants((ROOT / module).read_text("utf-8"))]
+    every = [(module, *place) for module in MODULES for place in places((ROOT / module).read_text("utf-8"))]
     tried = random.Random(6).sample(every, min(args.mutants, len(every)))
     with tempfile.TemporaryDirectory() as scratch:
         copied = Path(scratch) / "tree"
@@ -115,8 +120,9 @@ def main() -> int:
             raise SystemExit("the tests fail without any mutant")
         longest_s = TIMES_AS_LONG * (time.monotonic() - began)
         alive = 0
-        for module, line, text in tried:
-            if lives(copied, module, text, longest_s):
+        for number, (module, at, line) in enumerate(tried, 1):
+            print(f"{number} of {len(tried)}: {module}:{line}", file=sys.stderr, flush=True)
+            if lives(copied, module, mutant((ROOT / module).read_text("utf-8"), at), longest_s):
                 alive += 1
                 print(f"lives: {module}:{line}", file=sys.stderr)
     report(f"mutants killed (n={len(tried)} of {len(every)})", 1 - alive / len(tried), "", bar=0.85, better="higher")
