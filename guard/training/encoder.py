@@ -55,12 +55,16 @@ class Layer(nn.Module):  # type: ignore[misc]  # torch is not read by the type c
         self.narrow = nn.Linear(shape.inner, shape.width)
         self.norm_output = nn.LayerNorm(shape.width, shape.epsilon)
 
-    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
-        """x: (B, T, D); bias: (B, 1, 1, T), 0 for tokens and very negative for padding."""
+    def forward(self, x: Tensor, bias: Tensor, kept: int | None = None) -> Tensor:
+        """x: (B, T, D); bias: (B, 1, 1, T), 0 for tokens and very negative for padding.
+
+        kept: when given, only the first so many tokens are wanted, (B, kept, D).
+        """
         batch, tokens, width = x.shape
         q, k, v = self.qkv(x).view(batch, tokens, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        q, x = q[:, :, :kept], x[:, :kept]
         weights = torch.softmax((q @ k.transpose(-1, -2)) * (width // self.heads) ** -0.5 + bias, dim=-1)
-        mixed = (weights @ v).transpose(1, 2).reshape(batch, tokens, width)
+        mixed = (weights @ v).transpose(1, 2).reshape(batch, x.shape[1], width)
         x = self.norm_attention(x + self.out(mixed))
         normed: Tensor = self.norm_output(x + self.narrow(F.gelu(self.widen(x))))
         return normed

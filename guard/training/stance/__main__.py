@@ -4,7 +4,7 @@
 
 Reads the labelled pairs, makes the planted ones, fine-tunes the upper layers (goes on where it was stopped), writes the
 graphs, fits the combination, measures, and writes manifest and model card. `--recalibrate` keeps the graphs in --out.
-On one core about 45 minutes.
+On one core about two hours.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from guard.training.encoder import load_start
 from guard.training.stance.blend import BlendRecipe, fit_blend, read_all
 from guard.training.stance.card import write_card
 from guard.training.stance.export import write_lower, write_upper
-from guard.training.stance.fit import Batches, Fit, FitRecipe
+from guard.training.stance.fit import Batches, Fit, FitRecipe, load_fitted
 from guard.training.stance.measure import measure
 from guard.training.stance.network import upper_of
 from guard.training.stance.pairs import Pair, Part, read_pairs
@@ -48,7 +48,7 @@ from guard.training.stance.planted.tables import Half
 from guard.training.stance.readings import Readings
 from guard.training.stance.written import WRITTEN, written_pairs
 
-VERSION = "2026.11-1"
+VERSION = "2026.11-2"
 BLENDED = 900
 """Pairs that the combination is fitted on, of labelled and of planted ones each and by language at most."""
 log = logging.getLogger("haechi.guard.training")
@@ -68,6 +68,7 @@ def fitted(args: argparse.Namespace, pairs: Sequence[Pair]) -> None:
     run.resume()
     log.info("%d pairs teach, %d of %d seen", len(teaching), run.seen, recipe.total)
     run.train()
+    load_fitted(model, args.run, recipe.general)
     write_upper(args.out, model.eval(), encoder.shape)
 
 

@@ -3,6 +3,8 @@
 Rules of this file
 1. Only pairs of the part BLEND; labelled and planted ones, and the languages, weigh the same.
 2. Full batch, seeded: the same pairs give the same numbers.
+3. Inputs of the correction are dropped at random while it is fitted: on few pairs it would otherwise learn to mistrust an
+   encoder that is right.
 Shapes: R pairs, I inputs (3 logits, the comparison's floats, one for each language).
 """
 
@@ -16,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
+from torch.nn import functional as F  # noqa: N812 - the customary name
 
 from guard.claims.compare import FEATURES, compare
 from guard.claims.stance import PairReader
@@ -61,9 +64,13 @@ def read_all(reader: PairReader, pairs: Sequence[Pair]) -> Read:
 
 @dataclass(frozen=True, slots=True)
 class BlendRecipe:
-    """Settings. hidden: width of the hidden layer. decay: weight decay. steps: of the full batch."""
+    """Settings. hidden: width of the hidden layer. decay: weight decay. steps: of the full batch.
+
+    dropout: share of the correction's inputs that are dropped in each step.
+    """
 
     hidden: int = 16
+    dropout: float = 0.2
     decay: float = 1.0
     steps: int = 400
     rate: float = 0.01
@@ -104,7 +111,7 @@ def fit_blend(read: Read, recipe: BlendRecipe) -> Blend:
     optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     for step in range(recipe.steps):
         optimiser.param_groups[0]["lr"] = recipe.rate * (1 - step / recipe.steps)
-        likely = model(logits, x, near).masked_fill(banned, -30.0).logsumexp(1)
+        likely = model(logits, F.dropout(x, recipe.dropout), near).masked_fill(banned, -30.0).logsumexp(1)
         loss = -(likely * weights).sum()
         optimiser.zero_grad()
         loss.backward()

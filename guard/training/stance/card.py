@@ -10,6 +10,8 @@ from guard.claims.stance_package import Manifest
 from guard.training.stance.measure import Figures, tables
 from guard.training.stance.pairs import HELD_BACK, Pair, Source
 from guard.training.stance.planted.documents import LICENCES
+from guard.training.stance.written import WRITTEN
+from haechi.base.text import Language
 
 CARD = "MODEL_CARD.md"
 _INTRO = """# Model card: Haechi's embedded stance model
@@ -30,8 +32,8 @@ numbers, units, dates, names, negation, quantity and direction go through one sm
 integers; a score depends on the pair alone.
 
 **Limits.** Labelled English pairs are mostly short everyday sentences (MultiNLI, SNLI); there is no public Chinese set
-with three labels and evidence that may be used, so Chinese learns from planted pairs and from the other languages, and is
-measured on pairs written by hand. Planted edits are single changes. World knowledge is small: what follows only for
+with three labels and evidence that may be used, so Chinese learns from planted pairs, from pairs written by hand and from
+the other languages, and is measured on other pairs written by hand. Planted edits are single changes. World knowledge is small: what follows only for
 somebody who knows more than the passage says is often judged open.
 
 **Weights** start from intfloat/multilingual-e5-small (MIT), like the classifier's: `guard/classifier/weights/NOTICE.md`.
@@ -74,7 +76,11 @@ def _sources(sources: Sequence[Source]) -> Iterator[str]:
 
 def _planted(pairs: Sequence[Pair]) -> Iterator[str]:
     made = Counter(p.source.removeprefix("own_") for p in pairs if p.kind)
-    yield f"Chinese pairs written by hand for this project that teach: {made['zh_taught']}."
+    written = Counter(p.language for p in pairs if p.kind == WRITTEN)
+    yield (
+        f"Pairs written by hand for this project that teach: {written[Language.KOREAN]} Korean, "
+        f"{written[Language.CHINESE]} Chinese."
+    )
     yield ""
     yield "| ordinary text that pairs were made from | taught pairs | licence |"
     yield "|---|---:|---|"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,6 +36,9 @@ from guard.training.stance.written import WRITTEN
 from haechi.base.text import Language
 
 log = logging.getLogger("haechi.guard.training")
+STATE_FILE: Final = "state.safetensors"
+EARLY_FILE: Final = "early.safetensors"
+"""In the folder of a run: where it stands, and where it stood before its last stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +57,24 @@ GROUPS: Final[Mapping[str, Callable[[Pair], bool]]] = {
     "labelled": lambda pair: not pair.kind,
     "planted": lambda pair: pair.kind not in {"", WRITTEN} and not pair.source.startswith(WIDENED),
     "widened": lambda pair: pair.source.startswith(WIDENED),
+    "words": lambda pair: pair.kind in {"reworded", "antonym"} and pair.source.startswith(WIDENED),
     "korean": lambda pair: not pair.kind and pair.language is Language.KOREAN,
     "written": lambda pair: pair.kind == WRITTEN,
 }
 """Groups of pairs that draws go to."""
+COOL: Final = 83968
 STAGES: Final = (
     Stage(6144, 2400),
-    Stage(14336, 900, (("planted", 0.4),)),
-    Stage(20480, 900, (("planted", 0.25), ("korean", 0.15), ("written", 0.08))),
-    Stage(6144, 900, (("widened", 0.35), ("korean", 0.12), ("written", 0.08))),
-    Stage(16384, 900, (("widened", 0.25), ("korean", 0.22), ("written", 0.09))),
+    Stage(36864, 1200),
+    Stage(
+        COOL,
+        1200,
+        (("planted", 0.10), ("widened", 0.12), ("words", 0.08), ("korean", 0.10), ("written", 0.18)),
+    ),
 )
-"""First what people wrote about whatever: it teaches what meaning is. Then, too, what was planted: where to look. Then
-more of the languages with few pairs; last, more ways to say the same."""
+"""First what people wrote about whatever: it teaches what meaning is. Then, while the steps grow smaller, too what was
+planted: where to look; what was written by hand, and more of the language with few pairs. `words` puts one word for
+another: a synonym, which changes nothing, or its opposite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +83,7 @@ class FitRecipe:
 
     pool: pairs drawn at a time. rate: learning rate between the first `warm` pairs, over which it rises, and the last
     `cool` ones, over which it falls to nothing. claim, evidence: tokens of each side that are read while training.
+    general: share of the weights as they were before the last stage in those that are shipped.
     """
 
     stages: tuple[Stage, ...] = STAGES
@@ -81,7 +91,8 @@ class FitRecipe:
     pool: int = 2048
     rate: float = 1.6e-4
     warm: int = 1024
-    cool: int = 8192
+    cool: int = COOL
+    general: float = 0.1
     dropout: float = 0.1
     claim: int = 62
     evidence: int = 94
@@ -90,6 +101,11 @@ class FitRecipe:
     def total(self) -> int:
         """Pairs seen in all."""
         return sum(stage.pairs for stage in self.stages)
+
+    @property
+    def early(self) -> int:
+        """Pairs seen before the last stage."""
+        return self.total - self.stages[-1].pairs
 
     def stage(self, seen: int) -> Stage:
         """The stage after so many pairs."""
@@ -214,10 +230,13 @@ class Fit:
         return self.recipe.rate * (1.0 if name.startswith("layers.") else 5.0)
 
     def train(self) -> None:
-        """Until both stages are done; saves after each pool."""
+        """Until all stages are done; saves after each pool."""
         self.model.train()
         began, first = time.process_time(), self.seen
         while self.seen < self.recipe.total:
+            if self.recipe.early <= self.seen < self.recipe.early + self.recipe.pool:
+                self.save()
+                shutil.copyfile(self.out / STATE_FILE, self.out / EARLY_FILE)
             losses = self.one_pool()
             self.save()
             speed = (self.seen - first) / (time.process_time() - began)
@@ -255,7 +274,7 @@ class Fit:
         place = {"seen": str(self.seen), "pool": str(self.pool), "recipe": json.dumps(asdict(self.recipe))}
         part = self.out / "state.part"
         save_file(state, part, metadata=place)
-        part.replace(self.out / "state.safetensors")
+        part.replace(self.out / STATE_FILE)
 
     def _moments(self) -> Iterator[tuple[str, dict[str, Tensor]]]:
         for name, parameter in self.named.items():
@@ -267,7 +286,7 @@ class Fit:
         Raises:
             TrainingCheckpointUnusable: when it was made under another recipe.
         """
-        path = self.out / "state.safetensors"
+        path = self.out / STATE_FILE
         if not path.is_file():
             return
         with safe_open(path, "pt") as saved:
@@ -286,7 +305,12 @@ class Fit:
                 }
 
 
-def load_fitted(model: PairEncoder, run: Path) -> None:
-    """The weights of a run into a model of the same shape."""
-    state = load_file(run / "state.safetensors")
-    model.load_state_dict({n.removeprefix("model."): t for n, t in state.items() if n.startswith("model.")})
+def load_fitted(model: PairEncoder, run: Path, general: float) -> None:
+    """The weights of a finished run into a model of the same shape, with a share of those before its last stage.
+
+    What a model knew before it was taught the few pairs of a language makes it less sure of what it learnt by heart.
+    """
+    late, early = (load_file(run / name) for name in (STATE_FILE, EARLY_FILE))
+    names = [n for n in late if n.startswith("model.")]
+    mixed = {n.removeprefix("model."): torch.lerp(late[n], early[n], general) for n in names}
+    model.load_state_dict(mixed)

@@ -38,13 +38,16 @@ class PairEncoder(nn.Module):  # type: ignore[misc]  # torch is not read by the 
 
         Returns logits, (B, 3).
         """
-        x = x + self.marks(marks)
+        x = F.dropout(x + self.marks(marks), dropout, self.training)
         bias = torch.zeros(mask.shape, dtype=x.dtype).masked_fill(mask == 0, -30000.0)[:, None, None, :]
-        for layer in self.layers:
+        *layers, last = self.layers
+        for layer in layers:
             x = layer(x, bias)
-        mine = claim[..., None].to(x.dtype)
+        longest = int(claim.sum(1).max())
+        x, claim = last(x, bias, kept=longest), claim[:, :longest, None]
+        mine = claim.to(x.dtype)
         mean = (x * mine).sum(1) / mine.sum(1)
-        highest = x.masked_fill(claim[..., None] == 0, -30000.0).amax(1)
+        highest = x.masked_fill(claim == 0, -30000.0).amax(1)
         pooled = torch.cat([x[:, 0], mean, highest], dim=1)
         logits: Tensor = self.head(F.dropout(pooled, dropout, self.training))
         return logits

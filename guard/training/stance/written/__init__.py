@@ -1,7 +1,8 @@
-"""Chinese pairs written by hand: one file teaches, the other is measured."""
+"""Pairs written by hand, Korean and Chinese: most files teach, one is measured."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -11,16 +12,30 @@ from haechi.base.text import Language
 FOLDER: Final = Path(__file__).parent
 WRITTEN: Final = "written"
 """Kind of these pairs."""
+TAUGHT: Final[Mapping[Language, tuple[str, ...]]] = {
+    Language.KOREAN: ("ko_taught",),
+    Language.CHINESE: ("zh_taught", "zh_taught_2"),
+}
+"""Files that teach, by language."""
+MEASURED: Final[Mapping[Language, tuple[str, ...]]] = {Language.CHINESE: ("zh_measured",)}
+"""Files that are measured: Korean has labelled pairs for that."""
 
 
 def written_pairs(*, measured: bool) -> list[Pair]:
-    """Three pairs for each line of a file. measured: those of the measure (part DEV), else those that teach."""
-    name = "zh_measured" if measured else "zh_taught"
+    """Three pairs for each line of the files. measured: those of the measure (part DEV), else those that teach."""
     found = []
-    for line in (FOLDER / f"{name}.txt").read_text("utf-8").splitlines():
-        if line and not line.startswith("#"):
-            evidence, *claims = line.split(" | ")
-            part = part_of(evidence, dev=measured, own_split=False)
-            for claim, label in zip(claims, (SUPPORTED, REFUTED, UNSURE), strict=True):
-                found.append(Pair(claim, evidence, (label,), Language.CHINESE, f"own_{name}", part, WRITTEN))
+    for language, names in (MEASURED if measured else TAUGHT).items():
+        for name in names:
+            for line in (FOLDER / f"{name}.txt").read_text("utf-8").splitlines():
+                if line and not line.startswith("#"):
+                    found += _three(line, name, language, measured=measured)
     return found
+
+
+def _three(line: str, name: str, language: Language, *, measured: bool) -> list[Pair]:
+    evidence, *claims = line.split(" | ")
+    part = part_of(evidence, dev=measured, own_split=False)
+    return [
+        Pair(claim, evidence, (label,), language, f"own_{name}", part, WRITTEN)
+        for claim, label in zip(claims, (SUPPORTED, REFUTED, UNSURE), strict=True)
+    ]

@@ -96,6 +96,20 @@ def test_no_template_stands_in_both_halves(language: Language) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_a_measured_synonym_is_not_taught_the_other_way_round_or_from_another_word(language: Language) -> None:
+    """No word that a measured rewording puts in is put in by a taught one, and no edit of either half is a rewording."""
+    taught, measured = (tables(language, half) for half in (Half.WIDENED, Half.HELD_OUT))
+    assert not {s.instead for s in taught.swaps["synonym"]} & {s.instead for s in measured.swaps["synonym"]}
+    for one in (taught, measured):
+        same = {frozenset((s.written, s.instead)) for s in one.swaps["synonym"]}
+        for other in (taught, measured):
+            for kind in ("antonym", "comparative", "quantifier", "negation", "unit"):
+                assert not same & {frozenset((s.written, s.instead)) for s in other.swaps[kind]}
+    turned = {frozenset((s.written, s.instead)) for s in measured.swaps["antonym"]}
+    assert not turned & {frozenset((s.written, s.instead)) for s in taught.swaps["antonym"]}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_a_planted_pair_differs_from_its_evidence_in_one_place(
     data: Path, measured: list[Pair], language: Language
 ) -> None:
@@ -210,12 +224,39 @@ def test_all_pairs_of_one_evidence_are_in_the_same_part(tmp_path: Path) -> None:
 
 
 def test_the_written_pairs_have_three_labels_for_each_evidence() -> None:
-    """Both files are balanced, no line is broken, and what is measured does not teach."""
+    """Every file is balanced, no line is broken, and each language that may be judged has some that teach."""
     taught, asked = (written_pairs(measured=measured) for measured in (False, True))
     for pairs in (taught, asked):
         assert len(pairs) == 3 * len({p.evidence for p in pairs})
         assert {p.allowed for p in pairs} == {(SUPPORTED,), (REFUTED,), (UNSURE,)}
-        assert all(p.claim for p in pairs)
+        assert all(p.claim == p.claim.strip() != "" and p.evidence == p.evidence.strip() != "" for p in pairs)
+        assert all(len({p.claim for p in pairs[i : i + 3]}) == 3 for i in range(0, len(pairs), 3))
     assert {p.part for p in asked} == {Part.DEV}
     assert Part.DEV not in {p.part for p in taught}
-    assert not {p.evidence for p in taught} & {p.evidence for p in asked}
+    assert {p.language for p in taught} == {KO, ZH}
+
+
+def test_no_written_pair_that_teaches_is_near_one_that_is_measured() -> None:
+    """Neither the same nor a retelling: passages share less than half of their pairs of characters."""
+
+    def bigrams(text: str) -> set[str]:
+        return {text[i : i + 2] for i in range(len(text) - 1)}
+
+    taught, asked = ({p.evidence for p in written_pairs(measured=measured)} for measured in (False, True))
+    told = [bigrams(text) for text in taught]
+    for text in asked:
+        mine = bigrams(text)
+        assert max(len(mine & other) / min(len(mine), len(other)) for other in told) < 0.5, text
+
+
+@pytest.mark.parametrize("language", [KO, ZH])
+def test_no_written_pair_teaches_a_measured_synonym(language: Language) -> None:
+    """What a measured rewording puts in is not taught as saying the same by a pair written by hand either."""
+    measured = tables(language, Half.HELD_OUT)
+    for pair in written_pairs(measured=False):
+        if pair.language is not language or pair.allowed != (SUPPORTED,):
+            continue
+        for start, end, instead in measured.places("synonym", pair.evidence):
+            written = pair.evidence[start:end]
+            swapped = instead in pair.claim and instead not in pair.evidence and written not in pair.claim
+            assert not swapped, (written, instead, pair.evidence, pair.claim)

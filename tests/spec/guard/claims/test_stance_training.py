@@ -20,10 +20,11 @@ from guard.training.errors import TrainingCheckpointUnusable
 from guard.training.stance.baseline import baseline
 from guard.training.stance.blend import BlendRecipe, Read, fit_blend
 from guard.training.stance.export import write_lower, write_upper
-from guard.training.stance.fit import Batches, Fit, FitRecipe, Stage
+from guard.training.stance.fit import Batches, Fit, FitRecipe, Stage, load_fitted
 from guard.training.stance.network import upper_of
 from guard.training.stance.pairs import REFUTED, SUPPORTED, UNSURE, Pair, Part
 from guard.training.stance.readings import Readings
+from guard.training.stance.written import WRITTEN
 from haechi.base.text import Language
 
 SHAPE = EncoderShape(layers=10, width=32, attention_heads=4, inner=64, vocabulary=64, positions=160, epsilon=1e-12)
@@ -85,6 +86,42 @@ def test_a_run_that_was_stopped_ends_with_the_same_weights(tmp_path: Path) -> No
         assert torch.equal(values, second.named[name]), name
 
 
+def test_a_stage_of_labelled_pairs_takes_the_same_steps_whatever_else_teaches(tmp_path: Path) -> None:
+    """Lines written later, and stages behind it, change nothing of it."""
+    one = fit(tmp_path / "one", RECIPE)
+    stages = (Stage(32, 2400), Stage(64, 2400, (("written", 0.5),)))
+    other = fit(tmp_path / "other", replace(RECIPE, stages=stages, cool=64))
+    written = [replace(p, kind=WRITTEN, language=Language.CHINESE, source="own") for p in PAIRS]
+    other.batches = Batches([*PAIRS, *written], one.batches.tokenizer, one.batches.readings, other.recipe)
+    for run in (one, other):
+        run.model.train()
+        run.one_pool()
+        run.one_pool()
+    for name, values in one.named.items():
+        assert torch.equal(values, other.named[name]), name
+
+
+def test_what_is_shipped_keeps_a_share_of_what_was_known_before_the_last_stage(tmp_path: Path) -> None:
+    """Between the weights before the last stage and those at the end, also when the run was stopped in between."""
+    recipe = replace(RECIPE, stages=(Stage(32, 2400), Stage(32, 2400)), general=0.25)
+    whole = fit(tmp_path / "whole", recipe)
+    whole.train()
+    first = fit(tmp_path / "parts", recipe)
+    first.model.train()
+    first.one_pool()
+    first.one_pool()
+    first.save()
+    before = {name: values.detach().clone() for name, values in first.named.items()}
+    second = fit(tmp_path / "parts", recipe)
+    second.resume()
+    second.train()
+    for folder, run in (("whole", whole), ("parts", second)):
+        shipped = upper_of(encoder())
+        load_fitted(shipped, tmp_path / folder, recipe.general)
+        for name, values in shipped.named_parameters():
+            assert torch.allclose(values, 0.25 * before[name] + 0.75 * run.named[name], atol=1e-6), name
+
+
 def test_a_run_is_not_resumed_under_another_recipe(tmp_path: Path) -> None:
     """Otherwise nobody could say how the weights were made."""
     fit(tmp_path, RECIPE).save()
@@ -117,6 +154,20 @@ def test_the_shipped_graphs_compute_what_was_trained(tmp_path: Path) -> None:
             "claim": np.array([len(told.claim)], dtype=np.int64),
         }
         assert upper.run(["logits"], inputs)[0][0] == pytest.approx(ours, abs=0.08)
+
+
+def test_a_pair_is_read_the_same_beside_longer_ones(tmp_path: Path) -> None:
+    """Padding, and the last layer's leaving out of what stands behind the longest claim, change no answer."""
+    run = fit(tmp_path, RECIPE)
+    run.model.eval()
+    short = replace(PAIRS[0], claim="The town has gates.")
+    long = replace(PAIRS[1], claim="It is said that the old town by the river has many more gates than that.")
+    run.batches.pairs = [short, long, PAIRS[2]]
+    with torch.no_grad():
+        for i in range(3):
+            alone, among = run.batches.batch([i]), run.batches.batch([0, 1, 2])
+            one, many = (run.model(b.x, b.marks, b.mask, b.claim) for b in (alone, among))
+            assert torch.allclose(one[0], many[i], atol=1e-5)
 
 
 def test_marks_tell_what_the_other_side_has() -> None:
