@@ -38,6 +38,11 @@ _DOCUMENTS: Final = (
     "select root, name, version, sha256, source, licence, valid_from, valid_to, passages, meaning"
     " from knowledge_document where base = %s order by name, root"
 )
+# New postings wait in a list that every search reads through; merged by who owns the index, else by the server's autovacuum.
+_MERGE: Final = """
+select gin_clean_pending_list(oid) from pg_class
+where oid = to_regclass('knowledge_posting_terms') and pg_has_role(relowner, 'usage')
+"""
 _KEEPERS: Final = """
 select count(*) from pg_stat_activity
 where datname = current_database() and pid <> pg_backend_pid() and age(backend_xmin) >= age(%s::text::xid)
@@ -104,6 +109,7 @@ class PostgresWriter:
                 )
                 change = self._db.execute("select pg_current_xact_id()::xid::text").fetchone()
                 self._db.execute("commit")
+                self._db.execute(_MERGE)
                 if self._removed:
                     self._purge(str(change[0]) if change else "0")
         finally:
