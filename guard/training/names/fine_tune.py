@@ -1,6 +1,8 @@
 """Fine-tune the first layers of the pretrained encoder to tag names.
 
-    python -m guard.training.names.fine_tune --data DATA --start ENCODER --out RUN [--samples N] [--generated SHARE]
+    python -m guard.training.names.fine_tune --data DATA --start ENCODER --out RUN
+
+With no other option this makes the weights that ship.
 
 Rules of this file
 1. A step is a function of seed and step number, so that a run stopped and resumed gives the same weights.
@@ -33,6 +35,7 @@ from guard.training.encoder import TOKENIZER_FILE, Encoder, load_start
 from guard.training.errors import TrainingCheckpointUnusable
 from guard.training.names.mixture import Mixture
 from guard.training.names.rows import KINDS, Part, Row, read
+from guard.training.names.written import written
 
 log = logging.getLogger("haechi.guard.training")
 START, PAD, END, UNKNOWN = 0, 1, 2, 3
@@ -239,15 +242,10 @@ def finished(start: Path, run: Path) -> Encoder:
     with safe_open(path, "pt") as saved:
         recipe = json.loads(saved.metadata()["recipe"])
     model = tagger(start, recipe["layers"])
-    load_weights(model, path)
-    model.eval()
-    return model
-
-
-def load_weights(model: Encoder, path: Path) -> None:
-    """Put the weights of a run into a tagger of the same depth."""
     state = {n.removeprefix("live."): t for n, t in load_file(path).items() if n.startswith("live.")}
     model.load_state_dict(state, strict=False)
+    model.eval()
+    return model
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -256,21 +254,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder with pii/")
     parser.add_argument("--start", type=Path, required=True, help="folder with the packed encoder and its tokenizer")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--samples", type=int, default=34_000, help="texts to see (default 34000)")
-    parser.add_argument("--generated", type=float, default=0.3, help="share of made-up texts (default 0.3)")
-    parser.add_argument("--warm", type=Path, help="a finished run whose weights are the start")
-    parser.add_argument("--rate", type=float, default=1.2e-4, help="learning rate (default 0.00012)")
-    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--samples", type=int, default=40_000, help="texts to see (default 40000)")
     args = parser.parse_args(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     torch.set_num_threads(1)
-    recipe = Recipe(args.samples, generated=args.generated, seed=args.seed, rate=args.rate)
+    recipe = Recipe(args.samples)
     args.out.mkdir(parents=True, exist_ok=True)
-    mixture = Mixture([row for row in read(args.data / "pii") if row.part is Part.TRAIN])
+    mixture = Mixture([row for row in (*read(args.data / "pii"), *written()) if row.part is Part.TRAIN])
     tokenizer = Tokenizer.from_file(str(args.start / TOKENIZER_FILE))
+    torch.manual_seed(recipe.seed)  # of the fresh head
     model = tagger(args.start, recipe.layers)
-    if args.warm is not None:
-        load_weights(model, args.warm / "state.safetensors")
     run = Run(model, Batches(mixture, tokenizer, recipe), recipe, args.out)
     run.resume()
     log.info("%d labelled rows, %d texts to go", len(mixture.rows), recipe.samples - run.seen)

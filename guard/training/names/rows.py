@@ -79,7 +79,7 @@ def _file(path: Path, name: str) -> list[Row]:
     made = []
     for number, row in enumerate(stored):
         dev = row["split"] == "dev" if has_dev else number % _NO_DEV == 0
-        part = Part.DEV if dev else _part(row.get("template"), row["text"], _CHOOSE[name])
+        part = Part.DEV if dev else part_by_hash(row.get("template") or row["text"], _CHOOSE[name])
         spans = sorted((s, e, _SAME[k]) for s, e, k in row["spans"] if k in _SAME)
         made.append(Row(row["text"], tuple(_addresses(row["text"], spans)), FILES[name], name, part))
     return made
@@ -96,6 +96,7 @@ def _addresses(text: str, spans: Sequence[Span]) -> list[Span]:
     return made
 
 
-def _part(template: str | None, text: str, every: int) -> Part:
-    """By hash, so that copies of a sentence, and sentences of one template, are on the same side."""
-    return Part.CHOOSE if zlib.crc32((template or text).encode()) % every == 0 else Part.TRAIN
+def part_by_hash(text: str, every: int) -> Part:
+    """For choosing, one of `every`; else for training. By hash, so that copies of a sentence, or of the template that is
+    given for it, are on the same side."""
+    return Part.CHOOSE if zlib.crc32(text.encode()) % every == 0 else Part.TRAIN
