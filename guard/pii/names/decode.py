@@ -6,11 +6,13 @@ Rules of this file
    script. Names are what gains most in sum, where each beginning and end costs something; so one doubtful unit does not
    divide a name. Neighbours of one kind are one name, unless the second begins a new one.
 3. In a Korean word a name stands at the beginning; particles follow it.
+4. What stands before the @ of a mail address is no part of a name: `홍길동 hong@example.com` is a name and an address.
 Shapes: T pieces, K tags: outside, then begin and inside of each kind.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +30,7 @@ Limits = Mapping[str, float]
 _CLEARLY = 1.5  # how many times likelier a beginning is
 _CHANGE = 0.5  # log-odds
 _MOST_GAIN = 3.0  # log-odds: no single unit outweighs many
+_TO_AT = re.compile("[A-Za-z0-9._%+-]{1,64}@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ def names(
     least = np.array([[limits[unit.language][kind] for kind in kinds] for unit in units])
     chance = np.array([unit.tags[1::2] + unit.tags[2::2] for unit in units])
     gains = _logit(chance) - _logit(least)
+    gains[[_before_at(text, unit) for unit in units]] = -_MOST_GAIN
     path = _path(gains)
     _from_the_start(text, units, gains, path)
     at = 0
@@ -79,6 +83,12 @@ def names(
                 end += 1
             yield Name(kinds[kind], float(chance[at:end, kind].mean()), units[at].start, units[end - 1].end)
         at = end
+
+
+def _before_at(text: str, unit: _Unit) -> bool:
+    """Whether the unit lies in the part of a mail address before its @."""
+    found = _TO_AT.match(text, unit.start)
+    return found is not None and text[found.end() : found.end() + 1].isalnum()
 
 
 def _logit(chance: NDArray[np.float64] | Floats) -> NDArray[np.float64]:

@@ -2,7 +2,8 @@
 
 Rules of this file
 1. For each language and kind the limit with the best F2 (exact range and kind, boundaries fitted as in the product).
-2. A limit under which fewer than LEAST_PRECISION of the names are right is not chosen: recall is not everything.
+2. A limit under which fewer than LEAST_PRECISION of the names are right is not chosen, nor one under which ordinary
+   text without names has more than MOST_FALSE of them in 1,000 characters: recall is not everything.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from guard.pii.names.boundaries import fitted, whole_addresses
 from guard.pii.names.decode import Limits, names
 from guard.pii.names.pieces import Pieces, pieces
 from guard.pii.names.tagger import Tagger, windows
+from guard.training.names.ordinary import ORDINARY
 from guard.training.names.rows import KINDS, Row
 from haechi.base.text import Language
 
 LEAST_PRECISION = 0.45
-_TRIED = (0.05, 0.08, 0.12, 0.16, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6)
+MOST_FALSE = 0.16
+_TRIED = (0.05, 0.08, 0.12, 0.16, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 _UNSEEN = 0.5  # of a kind without rows
 
 
@@ -95,8 +98,19 @@ def _best(rows: Sequence[Judged], kind: str) -> float:
     tried = {limit: count(rows, kind, _same(kind, limit)) for limit in _TRIED}
     if not tried[_UNSEEN].there:
         return _UNSEEN
-    good = [limit for limit, seen in tried.items() if seen.precision >= LEAST_PRECISION]
+    good = [
+        limit
+        for limit, seen in tried.items()
+        if seen.precision >= LEAST_PRECISION and false_per_thousand(rows, kind, _same(kind, limit)) <= MOST_FALSE
+    ]
     return max(good or _TRIED[-1:], key=lambda limit: tried[limit].f2)
+
+
+def false_per_thousand(rows: Sequence[Judged], kind: str, limits: Mapping[Language, Limits]) -> float:
+    """Names of the kind that are found in 1,000 characters of rows that have none of any kind."""
+    nameless = [judgement for judgement in rows if judgement.row.source.startswith(ORDINARY)]
+    size = sum(len(judgement.row.text) for judgement in nameless)
+    return 1000 * count(nameless, kind, limits).found / size if size else 0.0
 
 
 def _same(kind: str, limit: float) -> dict[Language, dict[str, float]]:

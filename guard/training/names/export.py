@@ -24,8 +24,8 @@ from guard.training.encoder import Encoder
 from guard.training.export import Graph, add_layer, array
 from guard.training.names.choose import chosen, count, judged
 from guard.training.names.fine_tune import OUTPUTS, finished
-from guard.training.names.rows import KINDS, Part, read
-from guard.training.names.written import written
+from guard.training.names.mixture import every_row
+from guard.training.names.rows import KINDS, Part
 from haechi.base.text import Language
 
 log = logging.getLogger("haechi.guard.training")
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     write_graph(args.output / GRAPH_FILE, finished(args.start, args.run))
     write_manifest(args.output, args.version, {})
     tagger = read_tagger(args.output, WORDS_FOLDER)
-    rows = judged((row for row in (*read(args.data / "pii"), *written()) if row.part is Part.CHOOSE), tagger)
+    rows = judged((row for row in every_row(args.data) if row.part is Part.CHOOSE), tagger)
     limits = chosen(rows)
     write_manifest(args.output, args.version, limits)
     for language, least in limits.items():

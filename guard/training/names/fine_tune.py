@@ -1,8 +1,8 @@
 """Fine-tune the first layers of the pretrained encoder to tag names.
 
-    python -m guard.training.names.fine_tune --data DATA --start ENCODER --out RUN
+    python -m guard.training.names.fine_tune --data DATA --start ENCODER --out RUN [--earlier FOLDER]
 
-With no other option this makes the weights that ship.
+With an earlier tagger's weights a short run goes on from them; without, a long one begins afresh.
 
 Rules of this file
 1. A step is a function of seed and step number, so that a run stopped and resumed gives the same weights.
@@ -33,9 +33,9 @@ from torch.nn import functional as F  # noqa: N812 - the customary name
 from guard.pii.names.pieces import pieces
 from guard.training.encoder import TOKENIZER_FILE, Encoder, load_start
 from guard.training.errors import TrainingCheckpointUnusable
-from guard.training.names.mixture import Mixture
-from guard.training.names.rows import KINDS, Part, Row, read
-from guard.training.names.written import written
+from guard.training.names.earlier import digest, load_earlier
+from guard.training.names.mixture import Mixture, every_row
+from guard.training.names.rows import KINDS, Part, Row
 
 log = logging.getLogger("haechi.guard.training")
 START, PAD, END, UNKNOWN = 0, 1, 2, 3
@@ -50,6 +50,7 @@ class Recipe:
     samples: texts seen in all. generated: share of them that are made up. layers: of the start, from below.
     frozen: how many of them stay as they came. tokens_per_step: padded tokens of a batch. longest: tokens of a text.
     rate: learning rate, which falls over the last `cooldown` texts. decay: factor of the rate per layer downwards. pool: texts drawn at once.
+    earlier: SHA-256 of the tagger that the run goes on from.
     """
 
     samples: int
@@ -65,6 +66,7 @@ class Recipe:
     dropout: float = 0.1
     token_drop: float = 0.03
     pool: int = 512
+    earlier: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,22 +250,31 @@ def finished(start: Path, run: Path) -> Encoder:
     return model
 
 
+def _recipe(samples: int | None, earlier: Path | None) -> Recipe:
+    if earlier is None:
+        return Recipe(samples or 40_000)
+    return Recipe(samples or 9_000, rate=8e-5, cooldown=6_000, earlier=digest(earlier))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run or resume a fine-tuning run."""
     parser = argparse.ArgumentParser(description="Fine-tune the encoder to tag names.")
     parser.add_argument("--data", type=Path, required=True, help="folder with pii/")
     parser.add_argument("--start", type=Path, required=True, help="folder with the packed encoder and its tokenizer")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--samples", type=int, default=40_000, help="texts to see (default 40000)")
+    parser.add_argument("--earlier", type=Path, help="folder with the weights of a tagger to go on from")
+    parser.add_argument("--samples", type=int, help="texts to see (default 40000, with --earlier 9000)")
     args = parser.parse_args(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     torch.set_num_threads(1)
-    recipe = Recipe(args.samples)
+    recipe = _recipe(args.samples, args.earlier)
     args.out.mkdir(parents=True, exist_ok=True)
-    mixture = Mixture([row for row in (*read(args.data / "pii"), *written()) if row.part is Part.TRAIN])
+    mixture = Mixture([row for row in every_row(args.data) if row.part is Part.TRAIN])
     tokenizer = Tokenizer.from_file(str(args.start / TOKENIZER_FILE))
     torch.manual_seed(recipe.seed)  # of the fresh head
     model = tagger(args.start, recipe.layers)
+    if args.earlier is not None:
+        load_earlier(model, args.earlier, recipe.frozen)
     run = Run(model, Batches(mixture, tokenizer, recipe), recipe, args.out)
     run.resume()
     log.info("%d labelled rows, %d texts to go", len(mixture.rows), recipe.samples - run.seen)

@@ -4,29 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
+from guard.training.names.ordinary import nameless
 from guard.training.names.people import person
-from guard.training.names.rows import Row, Span
+from guard.training.names.rows import Row, Span, read
 from guard.training.names.sentences import sentence
+from guard.training.names.written import written
 from haechi.base.text import Language
 
 Rng = np.random.Generator
 _SHARE: Mapping[str, float] = {
-    "en_presidio_generated": 0.09,
-    "en_wnut17": 0.28,
-    "ko_klue_ner": 0.22,
-    "zh_weibo_ner": 0.2,
-    "written-en": 0.06,
+    "en_presidio_generated": 0.08,
+    "en_wnut17": 0.24,
+    "ko_klue_ner": 0.19,
+    "zh_weibo_ner": 0.16,
+    "written-en": 0.05,
     "written-ko": 0.03,
-    "written-zh": 0.12,
+    "written-zh": 0.1,
+    "ordinary-en": 0.03,
+    "ordinary-ko": 0.07,
+    "ordinary-zh": 0.05,
 }
 _LANGUAGES = (Language.KOREAN, Language.CHINESE, Language.ENGLISH, Language.ENGLISH)
 _NAMED = 2.5  # how much more often than others a row with names is drawn
 _OTHER_NAMES = 0.4
 _LOWER, _UPPER = 0.14, 0.03
 _RUN_TOGETHER = 0.2  # of Chinese rows: many a post is kept without its spaces
+
+
+def every_row(data: Path) -> list[Row]:
+    """Every row there is, labelled, written and without names, for whatever part. data: the folder of the shared data.
+
+    Raises:
+        TrainingDataMissing: when a file is not there.
+    """
+    return [*read(data / "pii"), *written(), *nameless(data)]
 
 
 class Mixture:

@@ -97,6 +97,8 @@ def _addresses(text: str, spans: Sequence[Span]) -> list[Span]:
 
 
 def part_by_hash(text: str, every: int) -> Part:
-    """For choosing, one of `every`; else for training. By hash, so that copies of a sentence, or of the template that is
-    given for it, are on the same side."""
+    """For choosing, one of `every`; else for training.
+
+    By hash, so that copies of a sentence, or of the template that is given for it, are on the same side.
+    """
     return Part.CHOOSE if zlib.crc32(text.encode()) % every == 0 else Part.TRAIN

@@ -1,0 +1,97 @@
+"""Ordinary texts of the shared data: some with the names in them marked by hand, others that have none.
+
+`measured.txt` tells rows, and the names in them: to measure on and for nothing else. They were marked before a tagger had
+read the rows. `nameless.txt` tells other rows, that teach and choose limits. The texts are in the shared data alone.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from guard.training.errors import TrainingDataMissing
+from guard.training.names.rows import Part, Row, Span, part_by_hash
+from haechi.base.text import Language
+
+FOLDER = Path(__file__).parent
+ORDINARY: Final = "ordinary"
+"""Begins the name of the source of rows without a name: `ordinary-zh`."""
+_CHOOSE = 10  # one of so many is kept for choosing limits
+_KINDS = {"[": "ORGANIZATION", "<": "LOCATION"}
+_MARKS = "[]<>"
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """Texts of one language, with the persons in them, or with all names: `everything` says which."""
+
+    source: str
+    language: Language
+    everything: bool
+    rows: tuple[Row, ...]
+
+
+def marked(data: Path) -> list[Marked]:
+    """Every part. data: the folder of the shared data.
+
+    Raises:
+        TrainingDataMissing: when a file is not there, or a name not in its row.
+    """
+    made: list[Marked] = []
+    lines = (FOLDER / "measured.txt").read_text("utf-8").splitlines()
+    starts = [number for number, line in enumerate(lines) if line.startswith("= ")]
+    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+        source, language, length, kinds = lines[start].removeprefix("= ").split(" ")
+        texts = _texts(data / f"{source}.jsonl.gz")
+        rows = tuple(_rows(lines[start + 1 : end], texts, Language(language), source, int(length)))
+        made.append(Marked(source, Language(language), kinds == "all", rows))
+    return made
+
+
+def nameless(data: Path) -> list[Row]:
+    """Rows without a name. data: the folder of the shared data.
+
+    Raises:
+        TrainingDataMissing: when a file is not there.
+    """
+    made: list[Row] = []
+    for line in (FOLDER / "nameless.txt").read_text("utf-8").splitlines():
+        if not line.startswith("# "):
+            file, said, *numbers = line.split(" ")
+            texts, language = _texts(data / f"{file}.jsonl.gz"), Language(said)
+            for number in numbers:
+                text = texts[int(number)]
+                made.append(Row(text, (), language, f"{ORDINARY}-{said}", part_by_hash(text, _CHOOSE)))
+    return made
+
+
+def _texts(path: Path) -> list[str]:
+    if not path.is_file():
+        raise TrainingDataMissing(f"{path} does not exist", hint="--data names the folder of the shared data")
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        return [said.get("text") or said.get("claim") or said["prompt"] for said in map(json.loads, lines)]
+
+
+def _rows(lines: Sequence[str], texts: Sequence[str], language: Language, source: str, length: int) -> Iterator[Row]:
+    for line in lines:
+        number, _, names = line.partition(" ")
+        text = texts[int(number)][:length]
+        yield Row(text, tuple(sorted(_spans(text, names))), language, source, Part.DEV)
+
+
+def _spans(text: str, names: str) -> Iterator[Span]:
+    """Every place of every name; what a name before has taken is left out."""
+    taken = [False] * len(text)
+    for name in filter(None, names.split(" | ")):
+        value = name.strip(_MARKS)
+        if value not in text:
+            raise TrainingDataMissing(f"{value!r} is not in its row", hint="the data is not the one that was marked")
+        for found in re.finditer(re.escape(value), text):
+            if not any(taken[found.start() : found.end()]):
+                taken[found.start() : found.end()] = [True] * len(value)
+                yield found.start(), found.end(), _KINDS.get(name[0], "PERSON")
