@@ -98,9 +98,11 @@ class NameScanner:
             text = _MASK.sub(_blank, text)
         for language in self.languages:
             yield from by_rule(text, language)
-        if self._tagger is None or not any(map(str.isalpha, text)):
+        if self._tagger is None:
             return
         for start, end in _parts(text):
+            if not any(map(str.isalpha, text[start:end])):
+                continue  # a table of numbers is not worth its time
             for name in self._tagger.names(text[start:end]):
                 if script_of(text[start + name.start]) in self.languages and not _doubtful(text[start:end], name):
                     yield from fitted(text, Name(name.kind, name.score, start + name.start, start + name.end))

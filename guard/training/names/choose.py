@@ -24,7 +24,7 @@ from haechi.base.text import Language
 
 LEAST_PRECISION = 0.45
 MOST_FALSE = 0.16
-_TRIED = (0.05, 0.08, 0.12, 0.16, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+_TRIED = (0.05, 0.1, 0.16, 0.25, 0.35, 0.5, 0.6, 0.75, 0.9)
 _UNSEEN = 0.5  # of a kind without rows
 
 
@@ -95,22 +95,21 @@ def chosen(rows: Sequence[Judged]) -> dict[Language, dict[str, float]]:
 
 
 def _best(rows: Sequence[Judged], kind: str) -> float:
-    tried = {limit: count(rows, kind, _same(kind, limit)) for limit in _TRIED}
-    if not tried[_UNSEEN].there:
-        return _UNSEEN
-    good = [
-        limit
-        for limit, seen in tried.items()
-        if seen.precision >= LEAST_PRECISION and false_per_thousand(rows, kind, _same(kind, limit)) <= MOST_FALSE
-    ]
-    return max(good or _TRIED[-1:], key=lambda limit: tried[limit].f2)
-
-
-def false_per_thousand(rows: Sequence[Judged], kind: str, limits: Mapping[Language, Limits]) -> float:
-    """Names of the kind that are found in 1,000 characters of rows that have none of any kind."""
-    nameless = [judgement for judgement in rows if judgement.row.source.startswith(ORDINARY)]
+    named = [judgement for judgement in rows if not _is_nameless(judgement)]
+    nameless = [judgement for judgement in rows if _is_nameless(judgement)]
     size = sum(len(judgement.row.text) for judgement in nameless)
-    return 1000 * count(nameless, kind, limits).found / size if size else 0.0
+    tried: dict[float, float] = {}
+    for limit in _TRIED:
+        seen, false = (count(part, kind, _same(kind, limit)) for part in (named, nameless))
+        if not seen.there:
+            return _UNSEEN
+        if seen.precision >= LEAST_PRECISION and false.found * 1000 <= MOST_FALSE * size:
+            tried[limit] = seen.f2
+    return max(tried, key=lambda limit: tried[limit], default=_TRIED[-1])
+
+
+def _is_nameless(judgement: Judged) -> bool:
+    return judgement.row.source.startswith(ORDINARY)
 
 
 def _same(kind: str, limit: float) -> dict[Language, dict[str, float]]:

@@ -54,6 +54,16 @@ def test_a_korean_name_stands_at_the_beginning_of_its_word() -> None:
     assert decoded("앤더슨은", [("앤", 0.4, 0.0), ("더슨", 0.1, 0.8), ("은", 0.0, 0.01)]) == [("PERSON", "앤더슨")]
 
 
+def test_a_name_ends_before_a_mail_address() -> None:
+    """What stands before the @ looks like a name and is none; the name before it is whole."""
+    name = [("홍", 0.9, 0.0), ("길", 0.0, 0.9), ("동", 0.0, 0.9)]
+    mail = [("hong", 0.0, 0.4), ("@", 0.0, 0.0), ("ex", 0.0, 0.0)]
+    assert decoded("홍길동 hong@ex", name + mail) == [("PERSON", "홍길동")]
+    long = [("kim", 0.0, 0.9), (".", 0.0, 0.9), ("hong", 0.0, 0.9), ("@", 0.0, 0.0), ("ex", 0.0, 0.0)]
+    assert decoded("홍길동 kim.hong@ex", name + long) == [("PERSON", "홍길동")]
+    assert decoded("Tom @ex", [("Tom", 0.9, 0.0), ("@", 0.0, 0.0), ("ex", 0.0, 0.0)]) == [("PERSON", "Tom")]
+
+
 @pytest.mark.parametrize(
     ("text", "found", "name"),
     [

@@ -219,6 +219,16 @@ def test_what_stands_in_the_place_of_data_is_no_name(text: str) -> None:
     assert Scrubber().find(text) == ()
 
 
+@pytest.mark.parametrize("name", ["홍길동", "김서연", "남궁민수", "王小明", "欧阳娜", "Tom Baker", "Angela Merkel"])
+@pytest.mark.parametrize("address", ["hong@example.com", "a.merkel@mail.example.org", "wang_88@corp.test"])
+@pytest.mark.parametrize("said", ["문의: {} {}", "담당자 {} {}", "联系人：{} {}", "Contact: {} {}", "{} {}", "{}, {}"])
+def test_a_name_and_the_mail_address_behind_it_are_both_found(said: str, name: str, address: str) -> None:
+    """In every language the name is whole and the address is an address."""
+    text = said.format(name, address)
+    found = {(entity.type, text[entity.start : entity.end]) for entity in Scrubber().find(text)}
+    assert {("PERSON", name), ("EMAIL_ADDRESS", address)} <= found
+
+
 def test_small_letters_are_a_name_only_when_the_tagger_is_sure() -> None:
     """A thing that is asked about is nobody; a first name in a hurry is somebody."""
     assert Scrubber().find("What is rain?") == ()

@@ -11,15 +11,21 @@ import pytest
 import torch
 
 from guard.classifier.encoder import open_session
+from guard.pii.names.pieces import Pieces
 from guard.pii.names.tagger import load
 from guard.training.encoder import Encoder, EncoderShape
 from guard.training.errors import TrainingCheckpointUnusable, TrainingDataMissing
 from guard.training.names import fine_tune, people
-from guard.training.names.choose import Count
+from guard.training.names.choose import Count, Judged, chosen
+from guard.training.names.earlier import digest, load_earlier
 from guard.training.names.export import write_graph
-from guard.training.names.mixture import Mixture, in_other_case, renamed
+from guard.training.names.mixture import Mixture, in_other_case, renamed, run_together
+from guard.training.names.ordinary import FOLDER as ORDINARY_FOLDER
+from guard.training.names.ordinary import ORDINARY, marked, nameless
 from guard.training.names.rows import FILES, KINDS, Part, Row, read
 from guard.training.names.sentences import sentence
+from guard.training.names.written import FOLDER as WRITTEN_FOLDER
+from guard.training.names.written import written
 from haechi.base.text import Language
 
 LANGUAGES = (Language.KOREAN, Language.CHINESE, Language.ENGLISH)
@@ -77,6 +83,106 @@ def test_a_made_up_name_is_written_in_the_script_asked_for() -> None:
         assert all("\u4e00" <= c <= "\u9fff" for c in people.person(rng, Language.CHINESE, like="王小明"))
         assert people.person(rng, Language.ENGLISH, like="tom").islower()
     assert people.person(rng, Language.KOREAN, like="Tom") == "Tom"
+
+
+def test_sentences_written_by_hand_say_where_their_names_are() -> None:
+    """Each mark is one name, in order and apart; the text has no mark left; few are kept for choosing; many have no name."""
+    rows = written()
+    lines = {
+        language: [
+            line
+            for line in (WRITTEN_FOLDER / f"{language.value}.txt").read_text("utf-8").splitlines()
+            if not line.startswith("# ")
+        ]
+        for language in LANGUAGES
+    }
+    for language, least in ((Language.CHINESE, 1000), (Language.ENGLISH, 400), (Language.KOREAN, 200)):
+        mine = [row for row in rows if row.language is language]
+        assert len(mine) == len(set(lines[language])) >= least
+        for row, line in zip(mine, lines[language], strict=True):
+            end, whole = 0, row.text
+            for start, stop, kind in row.spans:
+                assert end <= start < stop <= len(row.text)
+                assert kind in KINDS
+                end = stop
+            for start, stop, kind in reversed(row.spans):
+                first, last = {"PERSON": "{}", "ORGANIZATION": "[]", "LOCATION": "<>"}[kind]
+                whole = whole[:start] + first + whole[start:stop] + last + whole[stop:]
+            assert whole == line
+        assert 0.05 < sum(row.part is Part.CHOOSE for row in mine) / len(mine) < 0.2
+        assert 0.2 < sum(not row.spans for row in mine) / len(mine) < 0.7
+
+
+def test_a_row_that_is_run_together_keeps_its_names() -> None:
+    """Only the spaces around names go."""
+    row = Row("回复 李 娜 ：去 北京 吗", ((3, 6, "PERSON"), (10, 12, "LOCATION")), Language.CHINESE, "s", Part.TRAIN)
+    made = run_together(row)
+    assert made.text == "回复李 娜：去北京吗"
+    assert [(made.text[s:e], k) for s, e, k in made.spans] == [("李 娜", "PERSON"), ("北京", "LOCATION")]
+
+
+def write_ordinary(data: Path) -> dict[str, list[str]]:
+    """Files that hold, in every row that is asked for, every name that is asked of it."""
+    texts: dict[str, dict[int, str]] = {}
+    for line in (ORDINARY_FOLDER / "measured.txt").read_text("utf-8").splitlines():
+        if line.startswith("= "):
+            source = line.split(" ")[1]
+        elif not line.startswith("# "):
+            number, _, names = line.partition(" ")
+            texts.setdefault(source, {})[int(number)] = f"{source} {number} {names}"
+    for line in (ORDINARY_FOLDER / "nameless.txt").read_text("utf-8").splitlines():
+        if not line.startswith("# "):
+            source, _, *numbers = line.split(" ")
+            for number in map(int, numbers):
+                assert number not in texts.get(source, {})
+                texts.setdefault(source, {})[number] = f"ordinary {number}"
+    for source, rows in texts.items():
+        (data / source).parent.mkdir(parents=True, exist_ok=True)
+        with gzip.open(data / f"{source}.jsonl.gz", "wt", encoding="utf-8") as lines:
+            for number in range(max(rows) + 1):
+                lines.write(json.dumps({"text": rows.get(number, "")}) + "\n")
+    return {source: [rows.get(number, "") for number in range(max(rows) + 1)] for source, rows in texts.items()}
+
+
+def test_ordinary_rows_teach_or_measure_but_never_both(tmp_path: Path) -> None:
+    """Every marked name is found in its row, a shorter one inside a longer one is not counted; another text is refused."""
+    with pytest.raises(TrainingDataMissing):
+        nameless(tmp_path)
+    write_ordinary(tmp_path)
+    parts = marked(tmp_path)
+    measured = {row.text for part in parts for row in part.rows}
+    assert len(measured) > 900
+    taught = nameless(tmp_path)
+    assert all(row.source == f"{ORDINARY}-{row.language.value}" and not row.spans for row in taught)
+    assert {row.part for row in taught} == {Part.TRAIN, Part.CHOOSE}
+    assert not measured & {row.text for row in taught}
+    for row in (row for part in parts for row in part.rows):
+        assert all(first[1] <= second[0] for first, second in zip(row.spans, row.spans[1:], strict=False))
+    (row,) = (row for part in parts for row in part.rows if "김건희" in row.text)
+    assert [row.text[s:e] for s, e, k in row.spans if k == "PERSON"] == ["윤석열", "김건희", "김"]
+    path = tmp_path / "safe_text" / "zh_news.jsonl.gz"
+    with gzip.open(path, "wt", encoding="utf-8") as lines:
+        lines.writelines(json.dumps({"text": "別的"}) + "\n" for _ in range(3000))
+    with pytest.raises(TrainingDataMissing, match="not in its row"):
+        marked(tmp_path)
+
+
+def test_a_limit_that_finds_names_where_none_are_is_not_chosen() -> None:
+    """The best limit on labelled rows would be a low one; ordinary rows forbid it."""
+
+    def row(text: str, source: str, chance: float, spans: tuple[tuple[int, int, str], ...]) -> Judged:
+        window = Pieces([9] * len(text), list(range(len(text))), list(range(1, len(text) + 1)))
+        tags = np.zeros((len(text), 1 + 2 * len(KINDS)), dtype=np.float32)
+        tags[0, 1] = tags[1:, 2] = chance
+        tags[:, 0] = 1 - chance
+        return Judged(Row(text, spans, Language.CHINESE, source, Part.CHOOSE), ((window, tags),))
+
+    labelled = row("李娜", "labelled", 0.7, ((0, 2, "PERSON"),))
+    doubtful = row("王伟", "labelled", 0.3, ((0, 2, "PERSON"),))
+    ordinary = row("高兴", f"{ORDINARY}-zh", 0.4, ())
+    assert chosen([labelled, doubtful])[Language.CHINESE]["PERSON"] < 0.3
+    with_ordinary = chosen([labelled, doubtful, ordinary])[Language.CHINESE]["PERSON"]
+    assert 0.4 < with_ordinary < 0.7
 
 
 def write_rows(folder: Path) -> None:
@@ -170,6 +276,24 @@ def test_the_graph_says_what_the_model_says(tmp_path: Path) -> None:
     got = session.logits(x.numpy())
     assert got.shape == (1, 11, fine_tune.OUTPUTS)
     assert np.abs(got - wanted).max() < 0.15
+
+
+def test_a_run_can_go_on_from_the_graph_that_was_shipped_before(tmp_path: Path) -> None:
+    """Its layers and head come back as near as eight bits allow; frozen layers stay the encoder's."""
+    torch.manual_seed(3)
+    earlier, model = Encoder(SHAPE, fine_tune.OUTPUTS), Encoder(SHAPE, fine_tune.OUTPUTS)
+    with pytest.raises(TrainingDataMissing):
+        digest(tmp_path)
+    write_graph(tmp_path / "tagger.onnx", earlier)
+    before = model.layers[0].qkv.weight.detach().clone()
+    load_earlier(model, tmp_path, frozen=1)
+    assert torch.equal(model.layers[0].qkv.weight, before)
+    for name, wanted in earlier.named_parameters():
+        if name.startswith(("layers.1", "layers.2", "head")):
+            got = dict(model.named_parameters())[name]
+            assert (got - wanted).abs().max() <= wanted.abs().max() / 100, name
+    write_graph(tmp_path / "again.onnx", earlier)
+    assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "tagger.onnx").read_bytes()
 
 
 def test_a_count_weighs_recall_over_precision() -> None:
