@@ -23,7 +23,7 @@ from guard.training.names.rows import KINDS, Row
 from haechi.base.text import Language
 
 LEAST_PRECISION = 0.45
-MOST_FALSE = 0.16
+MOST_FALSE = 0.5
 _TRIED = (0.05, 0.1, 0.16, 0.25, 0.35, 0.5, 0.6, 0.75, 0.9)
 _UNSEEN = 0.5  # of a kind without rows
 
@@ -69,12 +69,15 @@ def judged(rows: Iterable[Row], tagger: Tagger) -> list[Judged]:
 def count(rows: Sequence[Judged], kind: str, limits: Mapping[Language, Limits]) -> Count:
     """Exact matches of one kind."""
     right = found = there = 0
+    least = min(limit[kind] for limit in limits.values())
+    at = 1 + 2 * KINDS.index(kind)
     for judgement in rows:
         text = judgement.row.text
         truth = {(start, end) for start, end, k in judgement.row.spans if k == kind}
         seen = {
             (name.start, name.end)
             for window, tags in judgement.windows
+            if (tags[:, at] + tags[:, at + 1]).max(initial=0.0) > least  # else there is no such name in it
             for raw in whole_addresses(text, names(text, window, tags, KINDS, limits))
             for name in fitted(text, raw)
             if name.kind == kind

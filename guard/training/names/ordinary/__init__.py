@@ -24,6 +24,7 @@ ORDINARY: Final = "ordinary"
 _CHOOSE = 10  # one of so many is kept for choosing limits
 _KINDS = {"[": "ORGANIZATION", "<": "LOCATION"}
 _MARKS = "[]<>"
+_COLUMNS = ("text", "claim", "prompt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def _texts(path: Path) -> list[str]:
     if not path.is_file():
         raise TrainingDataMissing(f"{path} does not exist", hint="--data names the folder of the shared data")
     with gzip.open(path, "rt", encoding="utf-8") as lines:
-        return [said.get("text") or said.get("claim") or said["prompt"] for said in map(json.loads, lines)]
+        return [next(said[name] for name in _COLUMNS if name in said) for said in map(json.loads, lines)]
 
 
 def _rows(lines: Sequence[str], texts: Sequence[str], language: Language, source: str, length: int) -> Iterator[Row]:
