@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -120,3 +121,42 @@ def test_standard_input(tmp_path: Path) -> None:
     finally:
         sys.stdin = saved
     assert target.read_text("utf-8") == "전화 ***-****-****"
+
+
+_PEAK = """
+import sys
+from haechi.cli.main import main
+code = main(sys.argv[1:])
+status = open("/proc/self/status").read().splitlines()
+print(code, next(int(line.split()[1]) // 1024 for line in status if line.startswith("VmHWM")))
+"""
+
+
+@pytest.mark.slow
+def test_ten_megabytes_with_names_take_bounded_memory(tmp_path: Path) -> None:
+    """Ten times the bytes add a few copies of the text to the peak, not of what the tagger makes of it.
+
+    Most of the file is a table of numbers, over which the tagger goes quickly, so that the test ends in a minute or two;
+    in every window that is read at once there is a sentence with a name.
+    """
+    table = "".join(f"{number:>7} {number * 7919 % 100_003:>7}\n" for number in range(1_900))
+    block = table + "Last Friday Angela Merkel met reporters in Lisbon. 어제 배우 한지민이 부산에 왔다.\n"
+    peaks = {}
+    for megabytes in (1, 10):
+        path, clean = tmp_path / f"{megabytes}.txt", tmp_path / f"{megabytes}.clean"
+        times = megabytes * 1_000_000 // len(block.encode()) + 1
+        path.write_text(block * times, "utf-8")
+        done = subprocess.run(
+            [sys.executable, "-c", _PEAK, "scrub", str(path), "--output", str(clean)],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=290,
+        )
+        code, peaks[megabytes] = map(int, done.stdout.split())
+        assert code == 0
+        text = clean.read_text("utf-8")
+        assert text.count("[PERSON]") >= 2 * times * 0.99
+        assert "Merkel" not in text
+    assert peaks[10] - peaks[1] < 200
+    assert peaks[10] < 900
