@@ -35,6 +35,7 @@ TESTS = (
     "tests/spec/audit/test_log.py",
     "tests/spec/audit/test_bundle.py",
     "tests/spec/audit/test_erasure.py",
+    "tests/spec/audit/test_second_signature.py",
     "tests/spec/audit/test_key_lines_and_gaps.py",
     "tests/spec/audit/test_export.py",
     "tests/cli/test_audit.py",
