@@ -6,7 +6,8 @@ Rules of this file
    script. Names are what gains most in sum, where each beginning and end costs something; so one doubtful unit does not
    divide a name. Neighbours of one kind are one name, unless the second begins a new one.
 3. In a Korean word a name stands at the beginning; particles follow it.
-4. What stands before the @ of a mail address is no part of a name: `홍길동 hong@example.com` is a name and an address.
+4. What stands before the @ of a mail address is no part of a name: `홍길동 hong@example.com` is a name and an address. Nor is
+   a Korean word that the address is glued to: `메일kim@example.com`.
 Shapes: T pieces, K tags: outside, then begin and inside of each kind.
 """
 
@@ -30,7 +31,7 @@ Limits = Mapping[str, float]
 _CLEARLY = 1.5  # how many times likelier a beginning is
 _CHANGE = 0.5  # log-odds
 _MOST_GAIN = 3.0  # log-odds: no single unit outweighs many
-_TO_AT = re.compile("[A-Za-z0-9._%+-]{1,64}@")
+_TO_AT = re.compile("[가-힣]{0,8}[A-Za-z0-9._%+-]{1,64}@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def names(
 
 
 def _before_at(text: str, unit: _Unit) -> bool:
-    """Whether the unit lies in the part of a mail address before its @."""
+    """Whether the unit lies in the part of a mail address before its @, or is Hangul in one word with it."""
     found = _TO_AT.match(text, unit.start)
     return found is not None and text[found.end() : found.end() + 1].isalnum()
 
