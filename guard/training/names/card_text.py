@@ -21,14 +21,13 @@ particles, titles before it). A placeholder (`<PERSON_1_...>`) is never read as 
 training rows (CC BY 4.0). Korean: half of the KLUE-NER development part (CC BY-SA 4.0). Chinese: Weibo NER, second
 version (annotations CC BY-SA 3.0), names alone: what only mentions a person (`妈妈`) is left out. In four of ten labelled
 rows persons were given made-up names. Three of ten texts are of our own making: sentence patterns in three languages
-(`guard/training/phrases/names-*.yaml`) with names put together from parts, and sentences with words that only look like
-names. None of this data is in the weights' files.
+(`guard/training/phrases/names-*.yaml`) with names put together from parts, sentences with words that only look like
+names, and 2,200 sentences written by hand (`guard/training/names/written`). Rows of ordinary text without a name teach that
+there may be none (`guard/training/names/ordinary`). None of this data is in the weights' files.
 
-**How** `python -m guard.training.names.fine_tune` (34,000 texts in float32 on one processor core, {minutes} minutes of
-processor time), then `python -m guard.training.names.export`. The word table and the two lowest layers stay as they came.
-The sentence patterns grew while the run went on, and its first 6,144 texts ran under a higher learning rate, so a new run
-gives slightly other weights; and it would learn from more: since then sentences written by hand
-(`guard/training/names/written`) and ordinary text without names (`guard/training/names/ordinary`) are part of what is taught.
+**How** `python -m guard.training.names.fine_tune` (40,000 texts in float32 on one processor core, {minutes} minutes of
+processor time, one run from its beginning to its end), then `python -m guard.training.names.export`. The word table and the
+two lowest layers stay as they came.
 
 **Figures on held-out rows** Exact range and kind, through `Scrubber`, rules and tagger together. Held out: the development
 parts; every seventh row of the Korean ones. The limits were chosen on other rows, kept from training for that.
@@ -41,9 +40,9 @@ tagger that ordinary text has no names; the others it had never met.
 """
 
 NOT_FOR: Final = """\
-**Weak at** Ordinary text that has no names: on rows marked by hand it finds 5 to 11 names in 1,000 characters of Korean chat
-and speech, 4 in Chinese subtitles and essays, 1 in English web pages, mail and reviews, that are none. Chinese and English posts without sentences: user names run together, nicknames, names in small letters.
-Organisations that are ordinary words, and names of a single common word.
+**Weak at** Korean text without names: up to three words in 1,000 characters are taken for persons, and as many for
+organisations (table above). Chinese and English posts without sentences: user names run together, nicknames, names in small
+letters. Organisations that are ordinary words, and names of a single common word.
 
 **Not for** Deciding that a text is free of names. Where recall matters, use a larger recognizer through Presidio
 (`guard.pii.presidio.analyzer(spacy_models={"en": ...})`)."""

@@ -75,8 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     limits = chosen(rows)
     write_manifest(args.output, args.version, limits)
     for language, least in limits.items():
+        own = [judgement for judgement in rows if judgement.row.language is language]
         for kind in KINDS:
-            log.info("%s %s from %.2f: %s", language.value, kind, least[kind], count(rows, kind, limits))
+            log.info("%s %s from %.2f: %s", language.value, kind, least[kind], count(own, kind, limits))
     return 0
 
 
