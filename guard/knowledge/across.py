@@ -48,9 +48,7 @@ class Across:
 
     def __init__(self) -> None:
         self._stamp: object = None
-        self._numbers: npt.NDArray[np.int64] | None = None
-        self._languages: npt.NDArray[np.uint8] | None = None
-        self._signs: npt.NDArray[np.uint8] | None = None
+        self._spoken: dict[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]] = {}
 
     def nearest(self, vector: bytes, stamp: object, read: Callable[[], Rows]) -> list[int]:
         """Numbers of the passages that are nearest to a claim's vector, of every language but its own.
@@ -60,35 +58,30 @@ class Across:
         import numpy as np
 
         if stamp != self._stamp:
-            self._numbers, self._languages, self._signs = _indexed(read())
+            self._spoken = _indexed(read())
             self._stamp = stamp
-        if self._numbers is None or self._languages is None or self._signs is None:
-            return []
         mine = _signs_of(np.frombuffer(vector, np.int8)[None, 1:])
         found: list[int] = []
-        for spoken in np.unique(self._languages):
-            if spoken == vector[0]:
+        for language, (numbers, signs) in self._spoken.items():
+            if language == vector[0]:
                 continue
-            at = np.flatnonzero(self._languages == spoken)
-            apart = np.bitwise_count(self._signs[at] ^ mine).sum(axis=1, dtype=np.int32)
-            best = np.argpartition(apart, NEAREST)[:NEAREST] if len(at) > NEAREST else np.arange(len(at))
-            found += [int(number) for number in self._numbers[at[best]]]
+            apart = np.bitwise_count(signs ^ mine).sum(axis=1, dtype=np.int32)
+            best = np.argpartition(apart, NEAREST)[:NEAREST] if len(apart) > NEAREST else np.arange(len(apart))
+            found += numbers[best].tolist()
         return found
 
 
-def _indexed(
-    rows: Rows,
-) -> tuple[npt.NDArray[np.int64] | None, npt.NDArray[np.uint8] | None, npt.NDArray[np.uint8] | None]:
-    """Numbers, languages and signs of passages; nothing where there are none, or too many."""
+def _indexed(rows: Rows) -> dict[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]]:
+    """Numbers and signs of the passages of each language; nothing where there are none, or too many."""
     import numpy as np
 
     numbers: list[int] = []
-    signs: list[npt.NDArray[np.uint8]] = []
+    signs: list[npt.NDArray[np.uint64]] = []
     languages = bytearray()
     chunk: list[bytes] = []
     for number, vector in rows:
         if len(numbers) == MOST:
-            return None, None, None
+            return {}
         numbers.append(number)
         languages.append(vector[0])
         chunk.append(vector)
@@ -97,11 +90,16 @@ def _indexed(
     if chunk:
         signs.append(_packed(chunk))
     if not signs:
-        return None, None, None
-    return np.array(numbers, np.int64), np.frombuffer(bytes(languages), np.uint8), np.concatenate(signs)
+        return {}
+    every, spoken, packed = (
+        np.array(numbers, np.int64),
+        np.frombuffer(bytes(languages), np.uint8),
+        np.concatenate(signs),
+    )
+    return {int(language): (every[spoken == language], packed[spoken == language]) for language in np.unique(spoken)}
 
 
-def _packed(chunk: list[bytes]) -> npt.NDArray[np.uint8]:
+def _packed(chunk: list[bytes]) -> npt.NDArray[np.uint64]:
     """The signs of some vectors; empties the list."""
     import numpy as np
 
@@ -110,7 +108,9 @@ def _packed(chunk: list[bytes]) -> npt.NDArray[np.uint8]:
     return _signs_of(vectors[:, 1:])
 
 
-def _signs_of(numbers: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:
+def _signs_of(numbers: npt.NDArray[np.int8]) -> npt.NDArray[np.uint64]:
+    """(N, W / 64) bits, filled up with zeros."""
     import numpy as np
 
-    return np.packbits(numbers > 0, axis=1)
+    bits = np.packbits(numbers > 0, axis=1)
+    return np.pad(bits, ((0, 0), (0, -bits.shape[1] % 8))).view(np.uint64)
