@@ -1,16 +1,23 @@
 """How well personal data is found in labelled text: precision, recall and F2 for each kind and language.
 
-Two ways of counting. `exact`: range and kind are those of the label. `characters`: of the code points of labelled
-values, how many were found under any kind, and of the code points found, how many were labelled; what matters when the
-aim is that nothing is left to read.
+Four ways of counting
+1. `exact`: range and kind are those of the label.
+2. `joined`: the same after parts of one address have been put together, in labels and findings alike: neighbours of kind
+   ADDRESS or LOCATION with nothing but signs and spaces between them are one LOCATION. Some data sets label each line.
+3. `tokens`: of the words and signs that begin inside a label, how many begin inside a finding of any kind, and the other
+   way round. So count the figures that are published for Presidio: the token evaluator of presidio-research (notebooks 4
+   and 5, run of November 2024, overall "PII": F2 0.60 as installed, 0.88 at best). Theirs forgives errors in some 400
+   small words (`street`, `the`) and leaves out kinds that were not asked for; here only signs are left out.
+4. `characters`: the same of code points; what matters when the aim is that nothing is left to read.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +32,10 @@ SAME_KIND: dict[str, str] = {
 }  # fmt: skip
 """Other data sets' words for our kinds."""
 ANY_NUMBER = "ALL"
+_PLACES = frozenset(("ADDRESS", "LOCATION"))
+_TOKEN = re.compile("[^\\W_]+|[^\\w\\s]|_")
+
+Span = tuple[int, int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +44,7 @@ class Labelled:
 
     text: str
     language: str
-    spans: frozenset[tuple[int, int, str]]
+    spans: frozenset[Span]
 
 
 @dataclass
@@ -63,9 +74,11 @@ class Tally:
 
 @dataclass
 class Report:
-    """exact: by language and kind. characters: by language. rows, length: what was read, in rows and code points."""
+    """exact, joined: by language and kind. tokens, characters: by language. rows, length: how many, in code points."""
 
     exact: dict[tuple[str, str], Tally] = field(default_factory=lambda: defaultdict(Tally))
+    joined: dict[tuple[str, str], Tally] = field(default_factory=lambda: defaultdict(Tally))
+    tokens: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
     characters: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
     rows: int = 0
     length: int = 0
@@ -103,32 +116,59 @@ def _labelled(line: str, number: int, split: str) -> Labelled | None:
 
 
 def evaluate(rows: Iterable[Labelled], scrubber: Scrubber) -> Report:
-    """Compare what the scrubber finds with the labels. Kinds that no row is labelled with count as `characters` only."""
+    """Compare what the scrubber finds with the labels; kinds that no row is labelled with only as tokens and characters."""
     every = list(rows)
-    labelled = {kind for row in every for _, _, kind in row.spans}
+    return compare(every, [{(e.start, e.end, e.type) for e in scrubber.find(row.text)} for row in every])
+
+
+def compare(rows: Sequence[Labelled], findings: Sequence[Set[Span]]) -> Report:
+    """The same for what anything else found. findings: of each row, in our words for kinds."""
+    labelled = {kind for row in rows for _, _, kind in row.spans}
     report = Report()
-    for row in every:
-        found = {(e.start, e.end, e.type) for e in scrubber.find(row.text)}
+    for row, found in zip(rows, findings, strict=True):
         report.rows += 1
         report.length += len(row.text)
-        for kind in labelled:
-            wanted = {span for span in row.spans if span[2] == kind}
-            seen = {span for span in found if span[2] == kind}
-            for name in (kind, ANY_NUMBER):
-                tally = report.exact[row.language, name]
-                tally.labels += len(wanted)
-                tally.found += len(seen)
-                tally.right += len(wanted & seen)
-        covered = _points(found)
-        truth = _points(row.spans)
-        characters = report.characters[row.language]
-        characters.labels += len(truth)
-        characters.found += len(covered)
-        characters.right += len(truth & covered)
+        _count_kinds(report.exact, row.language, labelled, row.spans, found)
+        whole = joined(row.text, (span for span in found if span[2] in labelled or span[2] in _PLACES))
+        kinds = {"LOCATION" if kind in _PLACES else kind for kind in labelled}
+        _count_kinds(report.joined, row.language, kinds, joined(row.text, row.spans), whole)
+        truth, covered = _points(row.spans), _points(found)
+        _count(report.characters[row.language], truth, covered)
+        words = {token.start() for token in _TOKEN.finditer(row.text) if token[0].isalnum()}
+        _count(report.tokens[row.language], truth & words, covered & words)
     return report
 
 
-def _points(spans: Iterable[tuple[int, int, str]]) -> set[int]:
+def joined(text: str, spans: Iterable[Span]) -> set[Span]:
+    """The spans, the parts of an address as one LOCATION."""
+    made: list[Span] = []
+    for start, end, kind in sorted(spans):
+        if kind in _PLACES:
+            kind = "LOCATION"
+            if made and made[-1][2] == kind and not any(map(str.isalnum, text[made[-1][1] : start])):
+                begin, before, _ = made.pop()
+                start, end = begin, max(before, end)
+        made.append((start, end, kind))
+    return set(made)
+
+
+def _count_kinds(
+    tallies: dict[tuple[str, str], Tally], language: str, kinds: Set[str], labels: Set[Span], found: Set[Span]
+) -> None:
+    for kind in kinds:
+        wanted = {span for span in labels if span[2] == kind}
+        seen = {span for span in found if span[2] == kind}
+        for name in (kind, ANY_NUMBER):
+            _count(tallies[language, name], wanted, seen)
+
+
+def _count(tally: Tally, labels: Set[object], found: Set[object]) -> None:
+    tally.labels += len(labels)
+    tally.found += len(found)
+    tally.right += len(labels & found)
+
+
+def _points(spans: Iterable[Span]) -> set[int]:
     return {at for start, end, _ in spans for at in range(start, end)}
 
 
@@ -138,9 +178,10 @@ def as_rows(report: Report) -> list[Mapping[str, object]]:
     for (language, kind), tally in sorted(report.exact.items()):
         if tally.labels or tally.found:
             rows.append(_figures(language, kind, "exact", tally))
-    rows += [
-        _figures(language, ANY_NUMBER, "characters", tally) for language, tally in sorted(report.characters.items())
-    ]
+    for language, tally in sorted(report.tokens.items()):
+        rows.append(_figures(language, ANY_NUMBER, "joined", report.joined[language, ANY_NUMBER]))
+        rows.append(_figures(language, ANY_NUMBER, "tokens", tally))
+        rows.append(_figures(language, ANY_NUMBER, "characters", report.characters[language]))
     return rows
 
 

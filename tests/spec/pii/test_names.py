@@ -14,7 +14,7 @@ from guard.classifier.errors import WeightsAltered, WeightsMissing, WeightsUnrea
 from guard.classifier.model import FOLDER as WORDS_FOLDER
 from guard.errors import DetectorNotLoaded
 from guard.fold import build_views
-from guard.pii.evaluation import Labelled, as_rows, evaluate
+from guard.pii.evaluation import ANY_NUMBER, Labelled, as_rows, compare, evaluate, joined
 from guard.pii.kinds import NAME_KINDS
 from guard.pii.names.rules import by_rule
 from guard.pii.names.scanner import HOLD, STEP, NameScanner
@@ -183,6 +183,33 @@ def test_evaluation_counts_kinds_and_characters() -> None:
     korean = [f for f in figures if f["language"] == "ko"]
     assert any(f["kind"] == "US_SSN" and f["recall"] == 0.0 for f in korean)
     assert any(f["counted"] == "characters" and f["recall"] == 1.0 for f in korean)
+
+
+ADDRESS = "Lives at 12 Mill Road,\n Apt. 7\n Leeds. Ask Tom"
+LINES = frozenset({(9, 21, "ADDRESS"), (24, 30, "ADDRESS"), (32, 37, "LOCATION"), (43, 46, "PERSON")})
+
+
+def test_the_lines_of_an_address_are_joined_in_labels_and_findings() -> None:
+    """An address found as one is exact in none of its lines, but right when joined; a person is never joined to it."""
+    assert joined(ADDRESS, LINES) == {(9, 37, "LOCATION"), (43, 46, "PERSON")}
+    assert joined("Leeds and York", {(0, 5, "LOCATION"), (10, 14, "LOCATION")}) == {
+        (0, 5, "LOCATION"),
+        (10, 14, "LOCATION"),
+    }
+    row = Labelled(ADDRESS, "en", LINES)
+    report = compare([row], [{(9, 37, "ADDRESS"), (43, 46, "PERSON")}])
+    assert (report.exact["en", ANY_NUMBER].right, report.exact["en", ANY_NUMBER].found) == (1, 2)
+    assert (report.joined["en", ANY_NUMBER].right, report.joined["en", ANY_NUMBER].labels) == (2, 2)
+    assert (report.joined["en", "LOCATION"].f2, report.joined["en", "PERSON"].f2) == (1.0, 1.0)
+
+
+def test_tokens_count_words_and_not_signs_under_any_kind() -> None:
+    """Words are counted by where they begin: `12 Mill Road Apt 7 Leeds Tom` are seven; the comma and the full stops none."""
+    row = Labelled(ADDRESS, "en", LINES)
+    tally = compare([row], [{(9, 21, "PERSON"), (39, 46, "PERSON")}]).tokens["en"]
+    assert (tally.labels, tally.found, tally.right) == (7, 5, 4)
+    everything = compare([row], [set(LINES)]).tokens["en"]
+    assert (everything.precision, everything.recall) == (1.0, 1.0)
 
 
 POLICY = """
