@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from alignment.data.rows import Demonstration, Message, Pair, Reason, Refusal, r
 from alignment.data.split import split
 from haechi.base.errors import UnreadableInput
 from haechi.cli.data import register
+from tests.cost import least_cpu
 
 
 def pair(
@@ -189,11 +189,8 @@ def test_ten_thousand_pairs_a_second_are_judged() -> None:
         pair(prompt=f"Question {i}: " + "why " * 20, chosen="since " * 30 + str(i), rejected="no " * 30)
         for i in range(5000)
     ]
-    start = time.process_time()
-    judgement = judged(*rows)
-    took = time.process_time() - start
-    assert len(judgement.kept) == 5000
-    assert 5000 / took > 10_000
+    assert len(judged(*rows).kept) == 5000
+    assert 5000 / least_cpu(lambda: judged(*rows)) > 10_000
 
 
 def test_validate_prints_findings_and_answers_with_its_exit_code(

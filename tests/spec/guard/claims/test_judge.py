@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 
 import pytest
@@ -17,6 +16,7 @@ from guard.knowledge.errors import KnowledgeMissing
 from guard.language import language_of
 from guard.verdict import ClaimOutcome
 from haechi.base.text import Language
+from tests.cost import least_cpu
 
 TOWER = "The Eiffel Tower, built by the company of Gustave Eiffel, was completed in 1889. It is 330 metres tall."
 TOWER_KO = "에펠탑은 귀스타브 에펠의 회사가 지었으며 1889년에 완공되었다. 높이는 330미터이다."
@@ -209,9 +209,8 @@ def test_a_claim_of_two_thousand_characters_is_judged_in_bounded_time() -> None:
     long = "The Eiffel Tower " + "which stands in the middle of the city of Paris " * 41 + "was completed in 1899."
     assert len(long) >= 1_900
     (one,) = claims_of(long)
-    began = time.process_time()
     assert judged(one.text, TOWER).outcome in {ClaimOutcome.REFUTED, ClaimOutcome.NOT_ENOUGH}
-    assert time.process_time() - began < 2.0
+    assert least_cpu(lambda: judged(one.text, TOWER), tries=2) < 2.0
     big = "The harbour was quiet that day, and little happened in the town of Brest. " * 33_000
     huge = GivenEvidence([Evidence(big + TOWER + big, "big.txt")])
     judge = ClaimJudge(RuleStance())
@@ -219,9 +218,7 @@ def test_a_claim_of_two_thousand_characters_is_judged_in_bounded_time() -> None:
     assert found.outcome is ClaimOutcome.REFUTED
     assert found.citation is not None
     assert found.citation.start >= len(big)
-    began = time.process_time()
-    judge.judge(claim("The Eiffel Tower is 340 metres tall."), huge)
-    assert time.process_time() - began < 2.0
+    assert least_cpu(lambda: judge.judge(claim("The Eiffel Tower is 340 metres tall."), huge), tries=2) < 2.0
 
 
 def test_of_many_passages_in_another_language_the_right_one_is_looked_at() -> None:
