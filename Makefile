@@ -21,11 +21,14 @@ serve: $(VENV)/.serve-ready ## set up and run the guarded gateway; options as AR
 # Tests never ask a model hub; `make serve` asks one only when ARGS name a model that lies there.
 test test-full bench: export HF_HUB_OFFLINE ?= 1
 
+# One worker a core, at most four: each holds the models in its own memory.
+PYTEST := $(BIN)/python -m pytest -q -n logical --maxprocesses 4 --dist loadfile
+
 test: $(VENV)/.dev-ready lint ## set up and run the quick tests
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-full: $(VENV)/.browser-ready lint ## every test, the slow ones too
-	$(BIN)/python -m pytest -q
+	$(PYTEST)
 
 bench: $(VENV)/.dev-ready ## measure the bars; prints ratios and writes benchmarks/results/
 	$(BIN)/python -m benchmarks.run $(ARGS)
