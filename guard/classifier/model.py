@@ -5,6 +5,7 @@ Rules of this file
 2. A head that has no data in the text's language is absent from the answer; it is never 0.
 3. A text of nothing but blanks and invisible characters holds nothing: every head says 0.
 4. Text in an unknown script is refused by an exception, which the guard turns into "unavailable".
+5. Sexual content about children is found by a rule (`minors.py`), in every language, beside the heads.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from guard.classifier.encoder import SmallEncoder, read_encoder
 from guard.classifier.errors import LanguageNotCovered
 from guard.classifier.folding import fold
 from guard.classifier.linear import LinearHeads, Scores
+from guard.classifier.minors import FOUND, makes_children_sexual
 from guard.classifier.package import ENCODER_FILE, Curve, Limits, Manifest, read_linear, read_manifest
 from guard.classifier.scripts import judged_language
 from guard.classifier.wrapped import readings
@@ -52,8 +54,8 @@ class EmbeddedClassifier:
 
     @property
     def categories(self) -> frozenset[Category]:
-        """Every head that answers in at least one language."""
-        return frozenset(head for heads in self.manifest.curves.values() for head in heads)
+        """Every head that answers in at least one language, and what the rule finds."""
+        return frozenset(head for heads in self.manifest.curves.values() for head in heads) | {Category.SEXUAL_MINORS}
 
     @property
     def version(self) -> str:
@@ -61,7 +63,7 @@ class EmbeddedClassifier:
         return self.manifest.version
 
     def score(self, text: str, context: str = "") -> Mapping[Category, float]:
-        """Calibrated probability in [0, 1] per head that its category holds for `text`.
+        """Calibrated probability in [0, 1] per head that its category holds for `text`; `sexual_minors` is 0 or `FOUND`.
 
         context: accepted for the contract; this classifier judges the text by itself.
 
@@ -78,6 +80,11 @@ class EmbeddedClassifier:
         """The scores of one reading of a text."""
         language = judged_language(text)
         folded = fold(text)
+        rule = {Category.SEXUAL_MINORS: FOUND if makes_children_sexual(folded) else 0.0}
+        return self._heads(language, text, folded) | rule
+
+    def _heads(self, language: Language, text: str, folded: str) -> dict[Category, float]:
+        """The scores of what has been learnt."""
         if not folded:
             return dict.fromkeys(self.manifest.curves[language], 0.0)
         linear = self.linear.logits(folded)

@@ -58,10 +58,10 @@ def test_a_prompt_attack_is_seen_in_each_language(classifier: EmbeddedClassifier
 
 
 def test_every_score_is_a_probability_and_every_answering_head_answers(classifier: EmbeddedClassifier) -> None:
-    """The answer holds exactly the heads that the manifest lists for the language."""
+    """The answer holds exactly the heads that the manifest lists for the language, and the category found by rule."""
     for text, language in (("hello", Language.ENGLISH), ("안녕", Language.KOREAN), ("你好", Language.CHINESE)):
         scores = classifier.score(text)
-        assert set(scores) == set(classifier.manifest.curves[language])
+        assert set(scores) == {*classifier.manifest.curves[language], Category.SEXUAL_MINORS}
         assert all(0.0 <= s <= 1.0 for s in scores.values())
 
 
@@ -69,7 +69,7 @@ def test_a_head_without_data_is_absent(classifier: EmbeddedClassifier) -> None:
     """What nobody trained is not answered with 0."""
     answered = classifier.categories
     assert Category.MISINFORMATION not in answered
-    assert Category.SEXUAL_MINORS not in answered
+    assert Category.PII not in answered
 
 
 @pytest.mark.parametrize(
