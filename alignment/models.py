@@ -212,7 +212,7 @@ def quiet_adapters() -> Iterator[None]:
     with warnings.catch_warnings():
         # peft asks transformers for a property by its old name; that warning is between the two of them.
         warnings.filterwarnings("ignore", category=FutureWarning, message=".*gradient_checkpointing.*")
-        # For mixtures peft sets up ranks for fused experts, which are parameters and no linear layers: left frozen.
+        # For mixtures peft gives fused experts, which are parameters and no linear layers, ranks of their own.
         warnings.filterwarnings("ignore", category=RuntimeWarning, message=".*(rank|alpha)_pattern.*")
         yield
 

@@ -18,6 +18,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -28,7 +29,7 @@ from alignment.forward import Arithmetic, answer_losses, answer_tokens, last_sta
 from alignment.models import LoraShape, core_of, quiet_adapters
 from alignment.optimiser import Stepper, batch_rows, mean_of, trainable
 from alignment.recipe import Recipe
-from alignment.rollout import Rollout, sample
+from alignment.rollout import Rollout, Sampler, sample
 from alignment.runs.loop import Metrics, NotFinite
 from alignment.scorers import Scorer
 from alignment.tensor.layout import Layout, Tree, lay_out
@@ -104,6 +105,7 @@ class PpoTrainer:
     critic: None when answers are compared within groups (`ppo.estimator` rloo or grpo).
     scorer, cost: who judges; cost None: no constraint.
     watch: a judge that is only logged, never optimised, by which reward hacking shows; higher is better.
+    sampler: who draws the answers; None: alignment.rollout.sample.
     """
 
     def __init__(
@@ -119,11 +121,15 @@ class PpoTrainer:
         end: int,
         cost: Scorer | None = None,
         watch: Scorer | None = None,
+        sampler: Sampler | None = None,
     ) -> None:
         self._policy, self._reference, self._critic = policy, reference, critic
         self._scorer, self._cost, self._watch, self._prompts = scorer, cost, watch, prompts
-        self._recipe, self._arithmetic, self._end = recipe, arithmetic, end
+        self._recipe, self._arithmetic = recipe, arithmetic
         p, o = recipe.ppo, recipe.optim
+        self._sampler: Sampler = sampler or partial(
+            sample, arithmetic=arithmetic, tokens=p.answer_tokens, end=end, temperature=p.temperature
+        )
         updates = o.steps * p.epochs * p.minibatches
         self._actor = Stepper(trainable(("", policy)), o, rate=o.learning_rate, total=updates)
         self._valuer = None
@@ -145,12 +151,8 @@ class PpoTrainer:
 
     def rollout(self, prompts: Sequence[Tokens]) -> Rollout:
         """Sample answers with the policy as it is."""
-        p = self._recipe.ppo
         self._policy.eval()
-        drawn: Rollout = sample(
-            self._policy, prompts, self._arithmetic, tokens=p.answer_tokens, end=self._end, temperature=p.temperature
-        )
-        return drawn
+        return self._sampler(self._policy, prompts)
 
     def measure(self, prompts: Sequence[Prompt]) -> Metrics:
         """Score and KL on other prompts, without learning; randomness as seeded."""
@@ -300,7 +302,7 @@ class PpoTrainer:
         if first and mismatch > p.max_mismatch:
             raise SamplerMismatch(
                 f"sampler and trainer disagree: mean exp|difference| is {mismatch:.4f} of {p.max_mismatch} allowed",
-                hint="run.precision=fp32 shows whether it is rounding; ppo.max_mismatch is the limit",
+                hint="run.precision=fp32 or ppo.rollout=own shows whether it is rounding; ppo.max_mismatch is the limit",
             )
         loss = policy + self._recipe.model.router_loss * out.balance * old.numel()
         figures = {"policy_loss": float(policy.detach())}

@@ -190,6 +190,12 @@ class PpoValues:
         "gae", "gae: with a critic; rloo, grpo: answers to a prompt against each other", choices=("gae", "rloo", "grpo")
     )
     group: int = _value(4, "answers per prompt (rloo, grpo)", unit="answers", low=2, high=1024)
+    rollout: str = _value(
+        "own",
+        "who draws the answers: our sampler, or vLLM, which gets the weights before every rollout",
+        choices=("own", "vllm"),
+    )
+    vllm_python: str = _value("", "Python of the environment that has vLLM; empty: the one that trains")
     cost_limit: float = _value(0.0, "highest mean cost allowed")
     cost_rate: float = _value(0.1, "step of the Lagrange multiplier in log space", low=0, high=10)
     cost_start: float = _value(1.0, "first value of the Lagrange multiplier", low=1e-4, high=1000)
@@ -260,6 +266,7 @@ class Recipe:
             "run.keep",
             "run.track",
             "reward.states",
+            "ppo.vllm_python",
             "dpo.watch_prompts",
             "dpo.watch_tokens",
         }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -36,6 +36,12 @@ class Rollout:
     def answers(self) -> list[list[int]]:
         """Each answer's tokens, the end token included."""
         return [row[keep].tolist() for row, keep in zip(self.tokens, self.mask, strict=True)]
+
+
+class Sampler(Protocol):
+    """Draws one answer to each prompt with the weights that a policy has now."""
+
+    def __call__(self, model: Any, prompts: Sequence[Tokens]) -> Rollout: ...
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator]  # torch is untyped here

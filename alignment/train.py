@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,9 +14,10 @@ from typing import Any, assert_never
 import torch
 
 from alignment.alarms import of_dpo, of_ppo
-from alignment.data.encode import EncodedAnswer, EncodedPair, end_self_test
+from alignment.data.encode import EncodedAnswer, EncodedPair, Encoder, end_self_test
 from alignment.data.lineage import ROWS, refuse_tainted, write_rows
 from alignment.data.load import RunData, encoded, load_demonstrations, load_pairs
+from alignment.data.rows import Demonstration
 from alignment.dpo import PreferenceObjective, Reference, reference_logps
 from alignment.errors import EndNotLearned, UnusableModel
 from alignment.forward import Arithmetic
@@ -24,6 +26,7 @@ from alignment.optimiser import Stepper, batch_rows, trainable
 from alignment.ppo import PpoTrainer, Prompt, critic_from, frozen_copy
 from alignment.recipe import Recipe
 from alignment.reward import RewardObjective, check_reward, heads_of, measured_scale, new_reward_model, write_scale
+from alignment.rollout import Sampler
 from alignment.runs.folder import RunFolder, line_of
 from alignment.runs.loop import Metrics, Progress, Trainer, run_loop, seed_step
 from alignment.runs.tracking import check_tracker, following
@@ -46,6 +49,7 @@ from alignment.supervised import SupervisedTrainer, measure
 from alignment.teacher import GuardScorer, guard_policy
 from alignment.tensor.preference import PairLoss
 from alignment.trl_backend import check_backend, is_main, learn
+from alignment.vllm_rollout import VllmSampler, check_rollout
 from alignment.watch import Drift, drift
 
 
@@ -72,6 +76,7 @@ def train(recipe: Recipe, *, resume: bool = False, show_progress: bool = False) 
     check_bits(recipe)
     check_tracker(recipe)
     check_reward(recipe)
+    check_rollout(recipe)
     settle(recipe)
     match recipe.kind:
         case "sft":
@@ -190,10 +195,7 @@ def _ppo(recipe: Recipe, resume: bool, show: bool) -> Outcome:
         raise UnusableModel("ppo.reward names no reward model", hint="train one first: haechi train reward RECIPE")
     tokenizer = tokenizer_for(_on_tokens_of(recipe, values.reward), data.train)
     encoder = encoder_for(recipe, tokenizer)
-    rows, _ = encoded(encoder.prompts(data.train, max_prompt_tokens=values.prompt_tokens), recipe.data)
-    prompts = [Prompt(row.line, row.prompt) for row in rows]
-    others = encoder.prompts(data.held_out, max_prompt_tokens=values.prompt_tokens)
-    held = [Prompt(row.line, row.prompt) for row in others if isinstance(row, EncodedAnswer)]
+    prompts, held = _prompts(recipe, encoder, data)
     arithmetic, device = arithmetic_for(recipe, tokenizer), device_of(recipe)
     named = partial(
         scorer_named, tokenizer=tokenizer, arithmetic=arithmetic, device=device, batch=recipe.optim.micro_batch
@@ -212,22 +214,40 @@ def _ppo(recipe: Recipe, resume: bool, show: bool) -> Outcome:
         # A reward model knows what is worth something; a guard has no body to start from, the policy's is next best.
         body = scorer.model if isinstance(scorer, ModelScorer) else policy_for(_without_adapter(recipe), tokenizer)
         critic = critic_from(body, quantities=1 + (cost is not None), adapter=adapter)
-    trainer = PpoTrainer(
-        policy,
-        frozen_copy(policy),
-        critic,
-        scorer,
-        prompts,
-        recipe,
-        arithmetic,
-        end=encoder.end,
-        cost=cost,
-        watch=watch,
-    )
-    run_loop(run, recipe, trainer, progress=_progress(recipe, run, show))
-    seed_step(recipe.run.seed, recipe.optim.steps)
-    measured = trainer.measure(held)
+    with _sampler(recipe, run, policy, encoder.end, arithmetic.pad) as sampler:
+        trainer = PpoTrainer(
+            policy,
+            frozen_copy(policy),
+            critic,
+            scorer,
+            prompts,
+            recipe,
+            arithmetic,
+            end=encoder.end,
+            cost=cost,
+            watch=watch,
+            sampler=sampler,
+        )
+        run_loop(run, recipe, trainer, progress=_progress(recipe, run, show))
+        seed_step(recipe.run.seed, recipe.optim.steps)
+        measured = trainer.measure(held)
     return finish(run, policy, tokenizer, measured, of_ppo(recipe, run.history()), whole=_whole(recipe, tokenizer))
+
+
+def _prompts(recipe: Recipe, encoder: Encoder, data: RunData[Demonstration]) -> tuple[list[Prompt], list[Prompt]]:
+    """What is asked in training, and what is asked afterwards to measure."""
+    most = recipe.ppo.prompt_tokens
+    rows, _ = encoded(encoder.prompts(data.train, max_prompt_tokens=most), recipe.data)
+    others = encoder.prompts(data.held_out, max_prompt_tokens=most)
+    held = [row for row in others if isinstance(row, EncodedAnswer)]
+    return [Prompt(row.line, row.prompt) for row in rows], [Prompt(row.line, row.prompt) for row in held]
+
+
+def _sampler(recipe: Recipe, run: RunFolder, policy: Any, end: int, pad: int) -> AbstractContextManager[Sampler | None]:
+    """Who draws the answers; None is the trainer's own way."""
+    if recipe.ppo.rollout == "own":
+        return nullcontext()
+    return VllmSampler(recipe, policy, end=end, pad=pad, folder=run.path)
 
 
 def _learn(
