@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alignment.errors import UnusableBackend
-from alignment.models import LoraShape, Shape, add_adapter, core_of, load_policy, new_policy, new_tokenizer
+from alignment.models import LoraShape, Shape, add_adapter, load_policy, new_policy, new_tokenizer
 from alignment.recipe import load_recipe
 from alignment.train import train
 from alignment.vllm_rollout import WORKER, VllmSampler, as_rollout, write_weights
