@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.upstream.errors import CorruptWeights, NotAModel, UnknownArchitecture, UnusableModelStore
+from haechi.base.errors import MissingExtra
 
 logger = logging.getLogger("haechi.gateway.model")
 
@@ -156,13 +157,18 @@ def _write_model(gguf: Path, folder: Path, generation: Mapping[str, Any]) -> Non
         model = AutoModelForCausalLM.from_pretrained(
             gguf.parent, **where, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
         )
+    except ImportError as error:
+        raise MissingExtra(f"reading {gguf.name}", "local") from error
     except _STUMBLES as error:
         text = str(error)
         if "architecture" in text.lower() or isinstance(error, NotImplementedError):
             raise UnknownArchitecture(
                 f"{gguf.name} holds a model of a kind that cannot be loaded", hint="use the model's safetensors folder"
             ) from error
-        raise CorruptWeights(f"{gguf.name} cannot be read: the file is damaged", hint="fetch it again") from error
+        cause = next(iter(text.splitlines()), type(error).__name__)
+        raise CorruptWeights(
+            f"{gguf.name} cannot be read, most likely because it is damaged ({cause})", hint="fetch it again"
+        ) from error
     if generation:
         known = model.generation_config.to_dict()
         model.generation_config = GenerationConfig.from_dict({**known, **generation})

@@ -24,8 +24,8 @@ from haechi.base.errors import MissingExtra, PortTaken, UnwritableOutput, WeakKe
 EXTRAS: Mapping[str, tuple[str, ...]] = {
     "guard": ("ahocorasick", "regex", "numpy"),
     "gateway": ("fastapi", "uvicorn", "httptools", "aiohttp", "prometheus_client"),
-    "local": ("torch", "transformers", "gguf", "safetensors"),
-    "train": ("accelerate", "peft", "trl", "datasets", "matplotlib"),
+    "local": ("torch", "transformers", "accelerate", "gguf", "safetensors"),
+    "train": ("peft", "trl", "datasets", "matplotlib"),
 }
 """Top-level modules that each extra brings; found, never imported."""
 

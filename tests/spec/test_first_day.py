@@ -1,12 +1,11 @@
-"""The first day of a new user, start to end, with nothing replaced: the real command, the embedded model, the stock
-OpenAI client, a client that hangs up, and an auditor who finds one flipped byte.
+"""The first day of a new user, start to end, with nothing replaced: the packages that `make serve` installs, the real
+command, the embedded model, the stock OpenAI client, a client that hangs up, and an auditor who finds one flipped byte.
 """
 
 from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from pathlib import Path
 import openai
 import pytest
 
-HAECHI = [sys.executable, "-m", "haechi"]
+from tests.serve_installation import installed
+
 RESIDENT_NUMBER = "900101-1234568"
 INSULTS = {"en": "You are a fucking idiot.", "ko": "야 이 씨발 새끼야.", "zh": "你这个傻逼，去死吧。"}
 
@@ -24,14 +24,11 @@ INSULTS = {"en": "You are a fucking idiot.", "ko": "야 이 씨발 새끼야.", 
 class Day:
     """What the day left behind."""
 
-    address: str
-    key: str
+    client: openai.OpenAI
     data: Path
     process: subprocess.Popen[str]
-
-    @property
-    def client(self) -> openai.OpenAI:
-        return openai.OpenAI(base_url=f"{self.address}/v1", api_key=self.key, max_retries=0, timeout=120)
+    haechi: list[str]
+    env: dict[str, str]
 
     def ask(self, prompt: str, **more: object) -> openai.types.chat.ChatCompletion:
         return self.client.chat.completions.create(  # type: ignore[call-overload,no-any-return]
@@ -43,12 +40,15 @@ class Day:
 def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
     """A first start on an empty data folder."""
     data = tmp_path_factory.mktemp("first-day") / "data"
+    haechi, env = installed(tmp_path_factory.mktemp("packages"))
     process = subprocess.Popen(
-        [*HAECHI, "serve", "--json", "--port", "0", "--data-dir", str(data)], stdout=subprocess.PIPE, text=True
+        [*haechi, "serve", "--json", "--port", "0", "--data-dir", str(data)], env=env, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     ready = json.loads(process.stdout.readline())
-    yield Day(ready["address"], ready["api_key"], data, process)
+    base = f"{ready['address']}/v1"
+    with openai.OpenAI(base_url=base, api_key=ready["api_key"], max_retries=0, timeout=120) as client:
+        yield Day(client, data, process, haechi, env)
     process.terminate()
     process.wait(60)
     process.stdout.close()
@@ -56,7 +56,11 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
 
 def audit(day: Day, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*HAECHI, "audit", words[0], str(day.data / "audit"), *words[1:]], capture_output=True, text=True, check=False
+        [*day.haechi, "audit", words[0], str(day.data / "audit"), *words[1:]],
+        env=day.env,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
