@@ -108,21 +108,32 @@ def last_states(core: Any, layout: Layout, arithmetic: Arithmetic) -> tuple[Tens
 
 
 def answer_states(core: Any, layout: Layout, arithmetic: Arithmetic) -> tuple[Tensor, Tensor]:
-    """(S, H) what the heads of a reward model see of each answer, and the router's balancing loss.
+    """(S, R, H) what the heads of a reward model see of each answer in R readings, and the router's balancing loss.
 
-    That is the state of its last token, or with `read` "mean" in the model's configuration the mean over the N positions that
-    predict its tokens.
+    `read` in the model's configuration: "end" is the state of an answer's last token, "mean" the mean over the N positions that
+    predict its tokens, "both" is the mean and then the end.
     """
     states, balance = last_states(core, layout, arithmetic)
-    if getattr(core.config, REWARD_CONFIG, {}).get("read", "end") == "end":
-        return states[layout.ends[:, 0], layout.ends[:, 1]].float(), balance
-    every = states[layout.rows, layout.columns].float()
-    sums = every.new_zeros(layout.answers, every.shape[1]).index_add(0, layout.segments, every)
-    return sums / layout.lengths[:, None], balance
+    read = getattr(core.config, REWARD_CONFIG, {}).get("read", "end")
+    found = []
+    if read != "end":
+        every = states[layout.rows, layout.columns].float()
+        sums = every.new_zeros(layout.answers, every.shape[1]).index_add(0, layout.segments, every)
+        found.append(sums / layout.lengths[:, None])
+    if read != "mean":
+        found.append(states[layout.ends[:, 0], layout.ends[:, 1]].float())
+    return torch.stack(found, 1), balance
+
+
+def head_scores(core: Any, states: Tensor) -> Tensor:
+    """(..., heads) rewards from states (..., R, H): each reading has rows of its own in the heads' weight (R * heads, H)."""
+    readings = states.shape[-2]
+    every: Tensor = core.score(states).unflatten(-1, (readings, -1))
+    return every.diagonal(dim1=-3, dim2=-2).sum(-1)
 
 
 def answer_rewards(model: Any, layout: Layout, arithmetic: Arithmetic) -> tuple[Tensor, Tensor]:
     """(S, heads) rewards of a reward model, and the router's balancing loss."""
     core = core_of(model)
     states, balance = answer_states(core, layout, arithmetic)
-    return core.score(states), balance
+    return head_scores(core, states), balance

@@ -141,7 +141,9 @@ class RewardValues:
         0, "lowest layers of the body to keep, the others are dropped; 0 keeps all", unit="layers", low=0, high=1000
     )
     read: str = _value(
-        "end", "where an answer's score is read: at its end token, or its mean over the answer", choices=("end", "mean")
+        "end",
+        "where an answer's score is read: at its end token, as a mean over the answer, or both with weights of their own",
+        choices=("end", "mean", "both"),
     )
     body: str = _value(
         "train",

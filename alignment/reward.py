@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from alignment.data.encode import EncodedPair
 from alignment.dpo import tree_of
 from alignment.errors import UnusableData, UnusableModel
-from alignment.forward import REWARD_CONFIG, Arithmetic, answer_rewards, arrange
+from alignment.forward import REWARD_CONFIG, Arithmetic, answer_rewards, arrange, head_scores
 from alignment.models import core_of
 from alignment.offline import forbid_telemetry
 from alignment.recipe import Recipe
@@ -56,7 +56,7 @@ class RewardObjective:
         """(B, 2, heads) of the chosen and the rejected answers, and the router's balancing loss."""
         if self._kept is not None:
             states = self._kept.of(items)
-            return core_of(self._model).score(states), states.new_zeros(())
+            return head_scores(core_of(self._model), states), states.new_zeros(())
         trees = [tree_of(item) for item in items]
         layout = arrange(trees, self._model, self._arithmetic, share=self._recipe.optim.share_prompts)
         rewards, balance = answer_rewards(self._model, layout, self._arithmetic)
@@ -131,7 +131,8 @@ def new_reward_model(policy: Any, heads: tuple[str, ...], *, seed: int, layers: 
     if layers:
         known["num_hidden_layers"] = layers
         known |= {"layer_types": known["layer_types"][:layers]} if known.get("layer_types") else {}
-    config = type(policy.config)(**known, num_labels=len(heads))
+    outputs = len(heads) * (2 if read == "both" else 1)
+    config = type(policy.config)(**known, num_labels=outputs)
     config.pad_token_id = policy.config.pad_token_id
     setattr(config, REWARD_CONFIG, {"read": read})
     with torch.device("meta"):
@@ -140,7 +141,7 @@ def new_reward_model(policy: Any, heads: tuple[str, ...], *, seed: int, layers: 
     if layers:
         model.model.layers = model.model.layers[:layers]
         model.model.config = model.config
-    score = nn.Linear(config.hidden_size, len(heads), bias=False)
+    score = nn.Linear(config.hidden_size, outputs, bias=False)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         score.weight.normal_(0.0, (config.hidden_size + 1) ** -0.5, generator=generator)

@@ -1,7 +1,7 @@
 """Heads on a frozen body, solved: what they minimise is convex, so there is one best answer and no learning rate to find.
 
 The loss is the run's own (Bradley-Terry, margins, centring, costs) plus `ridge / 2 * |w|^2` per head, w in units in which
-the differences between answers' states have deviation 1. Each ridge is tried by five-fold cross-validation over prompts,
+the differences between answers' states have deviation 1 in each reading. Each ridge is tried by five-fold cross-validation over prompts,
 and the one whose left-out loss is lowest is used on all rows.
 """
 
@@ -52,7 +52,8 @@ class SolvedHeads:
         self._objective, self._items, self._score = objective, items, score
         self._fold = [at[_prompt(item)] for item in items]
         states = kept.of(items)
-        self._unit = float((states[:, 0] - states[:, 1]).std().clamp(min=1e-6))
+        units = (states[:, 0] - states[:, 1]).transpose(0, 1).flatten(1).std(1).clamp(min=1e-6)
+        self._unit = units.repeat_interleave(len(score.weight) // len(units))[:, None]
         self._losses: dict[str, float] = {}
 
     def step(self, number: int) -> Metrics:
@@ -94,7 +95,7 @@ class SolvedHeads:
 
         def closure() -> Tensor:
             solver.zero_grad()
-            penalty = 0.5 * ridge * self._unit**2 * weight.square().sum()
+            penalty = 0.5 * ridge * (self._unit * weight).square().sum()
             value = self._objective.loss(items).total / len(items) + penalty
             value.backward()
             return value

@@ -44,7 +44,7 @@ class KeptStates:
                 progress.show(number + 1, {"pairs": float(min((number + 1) * _CHUNK, len(ordered)))})
 
     def of(self, items: Sequence[EncodedPair]) -> Tensor:
-        """(B, 2, H): the states of the chosen and the rejected answer of each pair, which `fill` has seen."""
+        """(B, 2, R, H): the states of the chosen and the rejected answer of each pair, which `fill` has seen."""
         return torch.stack([self._kept[_key(item)] for item in items]).to(self._model.device)
 
     def _chunk(self, keys: list[str], items: list[EncodedPair]) -> dict[str, Tensor]:
@@ -61,7 +61,7 @@ class KeptStates:
         trees = [Tree(item.prompt, (item.chosen, item.rejected)) for item in items]
         layout = arrange(trees, self._model, self._arithmetic, share=self._share)
         states, _ = answer_states(core_of(self._model), layout, self._arithmetic)
-        return states.view(len(items), 2, -1).cpu()
+        return states.unflatten(0, (len(items), 2)).cpu()
 
 
 def _key(item: EncodedPair) -> str:
@@ -70,7 +70,7 @@ def _key(item: EncodedPair) -> str:
 
 
 def _fingerprint(core: Any, arithmetic: Arithmetic) -> str:
-    digest = hashlib.sha256(repr((core.config.haechi_reward["read"], arithmetic.bf16)).encode())
+    digest = hashlib.sha256(repr(("readings", core.config.haechi_reward["read"], arithmetic.bf16)).encode())
     for name, weight in core.model.state_dict().items():
         digest.update(name.encode())
         digest.update(weight.detach().float().contiguous().cpu().numpy().data)

@@ -32,13 +32,13 @@ def run(folder: Path, *settings: str) -> Outcome:
     return train(load_recipe("reward", "tiny-cpu", [f"run.output={folder}", *SMALL, *settings]))
 
 
-@pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    return run(tmp_path_factory.mktemp("frozen") / "run", *FROZEN)
+@pytest.fixture(scope="module", params=["mean", "both"])
+def done(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    return run(tmp_path_factory.mktemp("frozen") / "run", *FROZEN, f"reward.read={request.param}")
 
 
 def rows_and_states(done: Outcome) -> tuple[Recipe, list[EncodedPair], torch.Tensor]:
-    """What a run was trained on, and the body's states of its answers, computed from tokens one by one."""
+    """What a run was trained on, and the readings of its answers, (B, 2, R, H), computed from tokens one by one."""
     recipe = done.run.recipe()
     tokenizer = load_tokenizer(str(done.run.model))
     items, _ = encoded(
@@ -50,15 +50,16 @@ def rows_and_states(done: Outcome) -> tuple[Recipe, list[EncodedPair], torch.Ten
         for item in items:
             for answer in (item.chosen, item.rejected):
                 whole = model.model(torch.tensor([[*item.prompt, *answer]])).last_hidden_state[0]
-                found.append(whole[len(item.prompt) - 1 : -1].mean(0))
-    return recipe, items, torch.stack(found).view(len(items), 2, -1)
+                found += [whole[len(item.prompt) - 1 : -1].mean(0), *whole[-1:][: recipe.reward.read == "both"]]
+    return recipe, items, torch.stack(found).view(len(items), 2, -1, whole.shape[1])
 
 
 def test_only_the_head_learns_and_what_lies_above_the_kept_layers_is_dropped(done: Outcome) -> None:
     """The written model has one layer, whose weights are those it began with; it orders held-out pairs."""
     model, scale = load_reward_model(str(done.run.model))
     assert model.config.num_hidden_layers == len(model.model.layers) == 1
-    begun = run(done.run.path.parent / "begun", *READ, "optim.learning_rate=0", "optim.steps=1")
+    read = f"reward.read={done.run.recipe().reward.read}"
+    begun = run(done.run.path.parent / "begun", *READ, read, "optim.learning_rate=0", "optim.steps=1")
     start, _ = load_reward_model(str(begun.run.model))
     for (name, now), (_, before) in zip(model.model.named_parameters(), start.model.named_parameters(), strict=True):
         assert torch.equal(now, before), name
@@ -114,15 +115,16 @@ def test_the_head_is_the_best_one_for_the_ridge_that_left_out_pairs_prefer(done:
 
     recipe, items, states = rows_and_states(done)
     model, _ = load_reward_model(str(done.run.model))
-    unit = float((states[:, 0] - states[:, 1]).std())
+    assert len(model.score.weight) == states.shape[2]  # one head, a row for each reading
+    units = (states[:, 0] - states[:, 1]).std((0, 2))
     centring = recipe.reward.centring
 
     def penalised(weight: torch.Tensor) -> torch.Tensor:
         """By its definition, in double precision."""
-        scores = states.double() @ weight.double().T
-        chosen, rejected = scores[:, 0, 0], scores[:, 1, 0]
+        scores = (states.double() * weight.double()).sum((2, 3))
+        chosen, rejected = scores[:, 0], scores[:, 1]
         lost = torch.nn.functional.softplus(rejected - chosen) + centring * (chosen + rejected) ** 2
-        return lost.mean() + 0.5 * last["ridge"] * unit**2 * weight.double().square().sum()
+        return lost.mean() + 0.5 * last["ridge"] * (units[:, None] * weight).double().square().sum()
 
     weight = model.score.weight.detach()
     assert len(items) == len(states)
@@ -174,22 +176,26 @@ def test_pairs_about_a_handful_of_prompts_are_too_few_to_choose_by(tmp_path: Pat
     assert "reward.body=train" in (caught.value.hint or "")
 
 
-def test_a_mean_is_over_the_positions_that_predict_the_answer_whatever_the_layout() -> None:
-    """Alone, shared and packed, to 1e-5; by its definition."""
+@pytest.mark.parametrize("read", ["mean", "both"])
+def test_readings_are_what_they_are_called_whatever_the_layout(read: str) -> None:
+    """Alone and shared, to 1e-5, by definition: the mean over the positions that predict the answer, and its end; heads add up."""
     policy = new_policy(Shape(hidden=32, layers=2, heads=2), new_tokenizer(["words"], vocab=300), seed=1)
-    model = new_reward_model(policy, ("a", "b"), seed=2, read="mean").eval()
+    model = new_reward_model(policy, ("a", "b"), seed=2, read=read).eval()
     arithmetic = Arithmetic(16, False, 0)
     with torch.no_grad():
         shared, _ = answer_rewards(model, lay_out(TREES, share=True, pad=0), arithmetic)
         alone, _ = answer_rewards(model, lay_out(TREES, share=False, pad=0), arithmetic)
         states, _ = answer_states(model, lay_out(TREES, share=False, pad=0), arithmetic)
         torch.testing.assert_close(shared, alone, atol=1e-5, rtol=1e-5)
-        at = 0
-        for tree in TREES:
-            for answer in tree.answers:
-                whole = model.model(torch.tensor([[*tree.prompt, *answer]])).last_hidden_state[0]
-                torch.testing.assert_close(states[at], whole[len(tree.prompt) - 1 : -1].mean(0), atol=1e-5, rtol=1e-5)
-                at += 1
+        answers = [(tree.prompt, answer) for tree in TREES for answer in tree.answers]
+        for at, (prompt, answer) in enumerate(answers):
+            whole = model.model(torch.tensor([[*prompt, *answer]])).last_hidden_state[0]
+            mean, end = whole[len(prompt) - 1 : -1].mean(0), whole[-1]
+            readings = torch.stack([mean, end] if read == "both" else [mean])
+            torch.testing.assert_close(states[at], readings, atol=1e-5, rtol=1e-5)
+            weight = model.score.weight
+            want = weight @ mean if read == "mean" else weight[:2] @ mean + weight[2:] @ end
+            torch.testing.assert_close(alone[at], want, atol=1e-5, rtol=1e-5)
 
 
 def test_what_cannot_be_is_refused_before_it_costs_time(tmp_path: Path) -> None:
