@@ -57,7 +57,7 @@ def load_tokenizer(path: str, *, chat_template: str = "") -> Any:
     chat_template: a Jinja file that replaces the template of the model.
 
     Raises:
-        UnusableModel: there is none, or it has no chat template.
+        UnusableModel: there is none, or it has no chat template, or the file of one cannot be read.
     """
     forbid_telemetry()
     from transformers import AutoTokenizer
@@ -67,7 +67,13 @@ def load_tokenizer(path: str, *, chat_template: str = "") -> Any:
     except (OSError, ValueError) as error:
         raise _not_loadable(path, "tokenizer", error) from error
     if chat_template:
-        tokenizer.chat_template = Path(chat_template).read_text("utf-8")
+        try:
+            tokenizer.chat_template = Path(chat_template).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UnusableModel(
+                f"model.chat_template: {chat_template} cannot be read as text ({type(error).__name__})",
+                hint="name a Jinja file, or leave it empty for the model's own template",
+            ) from error
     if not tokenizer.chat_template:
         raise UnusableModel(f"the tokenizer of {path} has no chat template", hint="name a file in model.chat_template")
     return tokenizer

@@ -20,15 +20,23 @@ NEW = "new"
 
 
 def device_of(recipe: Recipe) -> torch.device:
-    """The device of a run."""
-    wanted = recipe.run.device
-    if wanted == "auto":
-        wanted = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(wanted)
+    """The device of a run.
+
+    Raises:
+        UnusableBackend: the recipe wants a GPU, and there is none for this torch.
+    """
+    wanted, gpu = recipe.run.device, torch.cuda.is_available()
+    if wanted == "cuda" and not gpu:
+        raise UnusableBackend(
+            f"run.device=cuda, but torch {torch.__version__} finds no GPU",
+            hint="run.device=auto takes one when there is one",
+        )
+    return torch.device("cuda" if gpu and wanted != "cpu" else "cpu")
 
 
 def settle(recipe: Recipe) -> None:
-    """Make arithmetic repeatable before anything is computed."""
+    """Make arithmetic repeatable before anything is computed, and see that there is something to compute on."""
+    device_of(recipe)
     if recipe.run.threads:
         torch.set_num_threads(recipe.run.threads)
     torch.manual_seed(recipe.run.seed)

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, assert_never
+from typing import Any, Final
 
 import torch
 
@@ -51,6 +51,7 @@ from alignment.tensor.preference import PairLoss
 from alignment.trl_backend import check_backend, is_main, learn
 from alignment.vllm_rollout import VllmSampler, check_rollout
 from alignment.watch import Drift, drift
+from haechi.base.errors import HaechiError
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +79,14 @@ def train(recipe: Recipe, *, resume: bool = False, show_progress: bool = False) 
     check_reward(recipe)
     check_rollout(recipe)
     settle(recipe)
-    match recipe.kind:
-        case "sft":
-            return _sft(recipe, resume, show_progress)
-        case "reward":
-            return _reward(recipe, resume, show_progress)
-        case "dpo":
-            return _dpo(recipe, resume, show_progress)
-        case "ppo":
-            return _ppo(recipe, resume, show_progress)
-        case _:
-            assert_never(recipe.kind)  # type: ignore[arg-type]  # recipes are checked when they are loaded
+    run = RunFolder(recipe.output)
+    begun = run.exists()
+    try:
+        return _DO[recipe.kind](recipe, resume, show_progress)
+    except HaechiError:
+        if not begun:
+            run.withdraw()  # what was to mend may be a value, and a run is never resumed with other values
+        raise
 
 
 def _sft(recipe: Recipe, resume: bool, show: bool) -> Outcome:
@@ -248,6 +246,9 @@ def _sampler(recipe: Recipe, run: RunFolder, policy: Any, end: int, pad: int) ->
     if recipe.ppo.rollout == "own":
         return nullcontext()
     return VllmSampler(recipe, policy, end=end, pad=pad, folder=run.path)
+
+
+_DO: Final = {"sft": _sft, "reward": _reward, "dpo": _dpo, "ppo": _ppo}
 
 
 def _learn(

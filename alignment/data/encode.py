@@ -9,10 +9,12 @@ Invariants of what comes out
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
+
+from jinja2 import TemplateError
 
 from alignment.data.judge import Finding
 from alignment.data.rows import Conversation, Demonstration, Pair, Reason
@@ -76,35 +78,32 @@ class Encoder:
 
     def pairs(self, rows: Sequence[Pair]) -> Iterator[EncodedPair | Finding]:
         """Each pair as tokens, or why it cannot be, in order."""
-        for chunk in _chunks(rows):
-            prompts = [self._render(row.prompt) for row in chunk]
-            chosen = [self._render(row.prompt, row.chosen) for row in chunk]
-            rejected = [self._render(row.prompt, row.rejected) for row in chunk]
-            tokens = zip(chunk, self._tokens(prompts), self._tokens(chosen), self._tokens(rejected), strict=True)
-            for row, p, c, r in tokens:
-                yield self._pair(row, p, c, r)
+        for row, found in self._tokenised(rows, lambda row: (None, row.chosen, row.rejected)):
+            yield found if isinstance(found, Finding) else self._pair(row, *found)
 
     def answers(self, rows: Sequence[Demonstration]) -> Iterator[EncodedAnswer | Finding]:
         """Each demonstration as tokens, or why it cannot be, in order."""
-        for chunk in _chunks(rows):
-            prompts = self._tokens([self._render(row.prompt) for row in chunk])
-            wholes = self._tokens([self._render(row.prompt, row.answer) for row in chunk])
-            for row, p, whole in zip(chunk, prompts, wholes, strict=True):
-                answer = self._answer(row.line, "answer", p, whole)
-                if isinstance(answer, Finding):
-                    yield answer
-                    continue
-                cut = self._fit(row.line, p, (len(answer),))
-                yield cut if isinstance(cut, Finding) else EncodedAnswer(row.line, cut, answer)
+        for row, found in self._tokenised(rows, lambda row: (None, row.answer)):
+            if isinstance(found, Finding):
+                yield found
+                continue
+            answer = self._answer(row.line, "answer", *found)
+            if isinstance(answer, Finding):
+                yield answer
+                continue
+            cut = self._fit(row.line, found[0], (len(answer),))
+            yield cut if isinstance(cut, Finding) else EncodedAnswer(row.line, cut, answer)
 
     def prompts(self, rows: Sequence[Demonstration], *, max_prompt_tokens: int) -> Iterator[EncodedAnswer | Finding]:
         """Prompts alone, opened for an answer; those longer than `max_prompt_tokens` are refused."""
-        for chunk in _chunks(rows):
-            for row, p in zip(chunk, self._tokens([self._render(row.prompt) for row in chunk]), strict=True):
-                if len(p) > max_prompt_tokens:
-                    yield Finding(row.line, Reason.TOO_LONG, f"the prompt has {len(p)} tokens of {max_prompt_tokens}")
-                else:
-                    yield EncodedAnswer(row.line, tuple(p), ())
+        for row, found in self._tokenised(rows, lambda row: (None,)):
+            if isinstance(found, Finding):
+                yield found
+            elif len(found[0]) > max_prompt_tokens:
+                detail = f"the prompt has {len(found[0])} tokens of {max_prompt_tokens}"
+                yield Finding(row.line, Reason.TOO_LONG, detail)
+            else:
+                yield EncodedAnswer(row.line, tuple(found[0]), ())
 
     def text(self, tokens: Sequence[int]) -> str:
         """The words of an answer, without special tokens."""
@@ -152,6 +151,22 @@ class Encoder:
         detail = f"prompt {len(prompt)} and answers {lengths} tokens, {self.max_tokens} allowed together"
         return Finding(line, Reason.TOO_LONG, detail)
 
+    def _tokenised(
+        self, rows: Sequence[RowT], answers: Callable[[RowT], Sequence[str | None]]
+    ) -> Iterator[tuple[RowT, list[list[int]] | Finding]]:
+        """Each row with the tokens of its prompt and each of `answers`; None is the prompt alone, opened for an answer."""
+        for chunk in _chunks(rows):
+            rendered = [self._rendered(row, answers(row)) for row in chunk]
+            tokens = iter(self._tokens([text for one in rendered if not isinstance(one, Finding) for text in one]))
+            for row, one in zip(chunk, rendered, strict=True):
+                yield row, one if isinstance(one, Finding) else list(islice(tokens, len(one)))
+
+    def _rendered(self, row: Pair | Demonstration, answers: Sequence[str | None]) -> list[str] | Finding:
+        try:
+            return [self._render(row.prompt, answer) for answer in answers]
+        except (TemplateError, TypeError) as error:  # raise_exception of a template, or a template that is none
+            return Finding(row.line, Reason.TEMPLATE, f"the chat template fails: {error}")
+
     def _render(self, prompt: Conversation, answer: str | None = None) -> str:
         messages = [{"role": message.role, "content": message.content} for message in prompt]
         if answer is not None:
@@ -162,7 +177,7 @@ class Encoder:
         return str(text)
 
     def _tokens(self, texts: list[str]) -> list[list[int]]:
-        encoded: list[list[int]] = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
+        encoded: list[list[int]] = self.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
         return encoded
 
 

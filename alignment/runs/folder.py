@@ -9,14 +9,17 @@ adapter/       the adapter alone, when one was trained
 
 from __future__ import annotations
 
+import contextlib
 import json
 import platform
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
 
+from alignment.data.lineage import ROWS
 from alignment.errors import NoRun, RunConflict
 from alignment.recipe import Recipe, recipe_of
 from alignment.runs import checkpoint
@@ -60,7 +63,7 @@ class RunFolder:
             UnwritableOutput: it cannot be made.
         """
         run = cls(recipe.output)
-        if (run.path / _DESCRIPTION).exists():
+        if run.exists():
             raise RunConflict(
                 f"{run.path} already holds a run", hint="--resume continues it; --set run.output=DIR starts another"
             )
@@ -79,7 +82,7 @@ class RunFolder:
             RunConflict: the folder holds a run of other values or other data, or a policy that judges has changed.
         """
         run = cls(recipe.output)
-        if not (run.path / _DESCRIPTION).exists():
+        if not run.exists():
             return cls.create(recipe, data=data, guard=guard)
         begun = run.description()
         if begun["kind"] != recipe.kind:
@@ -110,6 +113,21 @@ class RunFolder:
         if not (path / _DESCRIPTION).is_file():
             raise NoRun(f"{path} is not the folder of a run", hint="runs are written where run.output says")
         return cls(path)
+
+    def exists(self) -> bool:
+        """Whether a run was begun here."""
+        return (self.path / _DESCRIPTION).exists()
+
+    def withdraw(self) -> None:
+        """Forget a run that has not done a step, so that the folder is free for one of other values."""
+        if self.history() or checkpoint.finished(self.checkpoints):
+            return
+        for name in ("reference", "checkpoints"):
+            shutil.rmtree(self.path / name, ignore_errors=True)
+        for name in (_DESCRIPTION, ROWS, self.metrics.name):
+            (self.path / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what else lies there, states or a log, stays
+            self.path.rmdir()
 
     def description(self) -> dict[str, Any]:
         """What run.json says."""

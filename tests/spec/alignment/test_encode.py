@@ -80,6 +80,25 @@ def test_a_template_that_does_not_close_the_turn_is_found(tokenizer: Any) -> Non
     assert row.reason in {Reason.NO_END, Reason.TEMPLATE}
 
 
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{%- if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{%- endif %}", "no system role"),
+        ("{%- for m in messages %}{{ m.role }}", "endfor"),
+        ("{{ messages[0].content + 1 }}", "str"),
+    ],
+)
+def test_a_row_that_the_template_fails_on_is_named_and_the_others_stay(template: str, said: str) -> None:
+    """A template may refuse a role, or be no template at all: that is a finding with the template's own words."""
+    made = new_tokenizer(TEXTS, vocab=400)
+    made.chat_template = template + made.chat_template
+    odd = Pair(2, (Message("system", "Be brief."), Message("user", "bread?")), "Yes.", "No.")
+    rows = encoded(Encoder(made, max_tokens=99), pair(1, "Yes.", "No."), odd, pair(3, "Yes.", "No."))
+    findings = [row for row in rows if isinstance(row, Finding)]
+    assert [row.line for row in findings] == ([2] if "system" in template else [1, 2, 3])
+    assert all(row.reason is Reason.TEMPLATE and said in row.detail for row in findings)
+
+
 def test_an_answer_of_unknown_tokens_is_found() -> None:
     """A tokenizer without bytes to fall back on sees nothing in such a row."""
     from tokenizers import Tokenizer, models, pre_tokenizers

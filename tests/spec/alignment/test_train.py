@@ -14,10 +14,12 @@ from alignment.data.demo import demo_rows
 from alignment.data.files import write_jsonl
 from alignment.errors import (
     CorruptCheckpoint,
+    MemoryExhausted,
     NoRun,
     RunConflict,
     TrainingDiverged,
     UnusableAdapter,
+    UnusableBackend,
     UnusableData,
     UnusableModel,
 )
@@ -233,6 +235,41 @@ def test_a_damaged_checkpoint_is_refused_and_removing_it_helps(tmp_path: Path) -
         file.unlink()
     newest.rmdir()
     assert weights_hash(run("sft", tmp_path / "r", *more, resume=True)) == wanted
+
+
+def test_a_run_that_fails_before_its_first_step_leaves_its_folder_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever was wrong is mended by another value, and the command is given again; a run that learned is kept."""
+    folder = tmp_path / "r"
+    with pytest.raises(UnusableAdapter):
+        run("dpo", folder, "optim.steps=2", "lora.rank=2", "lora.targets=q_porj")
+    assert not folder.exists()
+
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("alignment.supervised.SupervisedTrainer.step", full)
+        with pytest.raises(MemoryExhausted, match="step 1"):
+            run("dpo", folder, "optim.steps=2", "optim.micro_batch=8")
+        assert not folder.exists()
+    run("dpo", folder, "optim.steps=2", "optim.micro_batch=4")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(RunConflict):
+        run("dpo", folder, "optim.steps=2")
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_is_not_there_is_said_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU, a file with a chat template."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UnusableBackend, match="no GPU"):
+        run("sft", tmp_path / "r", "run.device=cuda")
+    base = run("sft", tmp_path / "base", "optim.steps=1")
+    with pytest.raises(UnusableModel, match=r"nowhere\.jinja"):
+        run("sft", tmp_path / "r", f"model.path={base.run.path}", "model.chat_template=nowhere.jinja")
+    assert not (tmp_path / "r").exists()
 
 
 def test_a_folder_belongs_to_one_run(tmp_path: Path) -> None:
