@@ -28,6 +28,7 @@ from audit.header import context_bytes
 from audit.kms import Kms
 from audit.modes import Modes
 from audit.overflow import Overflow, from_bytes
+from audit.pending import RecordIds
 from audit.pins import Pins
 from audit.publisher import SYSTEM, Publisher
 from audit.reader_key import ReaderKey
@@ -66,6 +67,7 @@ class AuditLog:
         self.origin = origin
         self.clock = clock
         self._id = secrets.token_hex(16)
+        self._ids = RecordIds()
         self._closed = False
         self._opener = opener
         with ExitStack() as opened:
@@ -341,8 +343,8 @@ class AuditLog:
     def _append(self, event: Event, log: str) -> Ack:
         if self._closed:
             raise LogUnavailable("the audit log is closed", hint="open it again")
-        ack = Ack(secrets.token_hex(16))
-        self._writer.put(Pending(event, self.log_name(log), self.clock.now_us(), ack))
+        ack = Ack(self._ids.take())
+        self._writer.put(Pending(event, f"{self.origin}/{log}", self.clock.now_us(), ack))
         return ack
 
     def _open_segment(self, context: bytes, part: dict[str, object], bodies: Mapping[str, Body]) -> Content:

@@ -16,17 +16,18 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import asdict
 
 from audit import header as schema
 from audit.errors import AuditError, InvalidRecord, LogUnavailable
 from audit.events import Event, EventType, Segment
 from audit.kms import Kms
 from audit.modes import NOT_KEPT, SPILLED, Mode, Modes
-from audit.pending import Ack, Pending, settle
+from audit.pending import Ack, Pending
 from audit.seal import padded_length
 from audit.spill import DAMAGED, SpillFile, read
 
@@ -82,7 +83,7 @@ class Overflow:
         for one in batch:
             (refused if self.modes.of(one.event.tenant) is Mode.STRICT else kept).append(one)
         for one in refused:
-            settle(one.ack, error)
+            one.ack.durable.settle(error)
         if refused:
             logger.error("%d records were not written: %s", len(refused), error)
         self.spill(kept)
@@ -102,7 +103,7 @@ class Overflow:
             finally:
                 self._spilling = False
         for one in good:
-            settle(one.ack, SPILLED)
+            one.ack.durable.settle(SPILLED)
 
     def entries(self, first: int) -> Iterator[tuple[Pending, int]]:
         """Records of the file from that number on, as many as there are now.
@@ -158,7 +159,7 @@ class Overflow:
             try:
                 entries.append(to_bytes(one, self.floors.get(one.log, 0)))
             except InvalidRecord as error:
-                settle(one.ack, error)
+                one.ack.durable.settle(error)
             else:
                 good.append(one)
         return good, entries
@@ -183,9 +184,9 @@ class Overflow:
         for one in batch:
             if self.modes.of(one.event.tenant) is Mode.BEST_EFFORT:
                 self.lost[one.log] += 1
-                settle(one.ack, NOT_KEPT)
+                one.ack.durable.settle(NOT_KEPT)
             else:
-                settle(one.ack, error)
+                one.ack.durable.settle(error)
         logger.error("%d records could not be spilled: %s", len(batch), error)
 
     def _new_file(self) -> SpillFile | None:
@@ -227,7 +228,7 @@ def to_bytes(one: Pending, after: int) -> bytes:
         _judge(one)
         event = asdict(one.event)
         event["segments"] = [
-            {**segment._asdict(), "content": base64.b64encode(segment.content).decode("ascii")}
+            {**asdict(segment), "content": base64.b64encode(segment.content).decode("ascii")}
             for segment in one.event.segments
         ]
         entry = {"at": one.at_us, "id": one.ack.record_id, "log": one.log, "after": after, "event": event}

@@ -18,7 +18,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
 
 from audit import header as schema
 from audit.ballast import Ballast, is_disk_full
@@ -27,7 +26,7 @@ from audit.events import Event, EventType
 from audit.keys import SubjectKeys
 from audit.modes import Mode
 from audit.overflow import Overflow
-from audit.pending import Ack, Pending, settle
+from audit.pending import Ack, Pending
 from audit.ready import Ready, make_ready
 from audit.store_port import Batch, Edge, Store
 from audit.tree import leaf_hash
@@ -50,12 +49,8 @@ BREATH_S = 0.000_25
 MOST_BREATHS = 8
 
 
-class _Placed(NamedTuple):
-    """A record in its place, about to be committed."""
-
-    pending: Pending
-    seq: int
-    leaf: bytes
+Placed = list[tuple[str, int, bytes]]
+"""Records in their places, about to be committed: log, number and leaf of each, in the order of the batch."""
 
 
 class _StaleKeys(Exception):  # not an error: the batch is sealed again
@@ -150,17 +145,16 @@ class Writer:
         Raises:
             LogUnavailable: the disk is so far behind that the queue is full.
         """
-        spills = self._spills(pending)
         full = self._queue.qsize() >= LONGEST_QUEUE
-        if full and not spills:
+        if not full:
+            self._queue.put(pending)
+        if self._overflow is not None and self._spills(pending):
+            self._overflow.watch(pending)
+        elif full:
             raise LogUnavailable(
                 f"{LONGEST_QUEUE} records wait for the disk",
                 hint="the disk does not keep up; check its load and health",
             )
-        if not full:
-            self._queue.put(pending)
-        if spills and self._overflow is not None:
-            self._overflow.watch(pending)
 
     def stop(self) -> None:
         """Write what is queued, and end the thread."""
@@ -183,11 +177,11 @@ class Writer:
                 self._grown()
 
     def _let_come(self) -> None:
-        """Wait while the queue grows, 2 ms at the longest."""
+        """Wait while the queue grows and not all have come back who were told together, 2 ms at the longest."""
         waiting = -1
         for _ in range(MOST_BREATHS):
             now = self._queue.qsize()
-            if now == waiting:
+            if now == waiting or now + 1 >= self._last:
                 return
             waiting = now
             time.sleep(BREATH_S)
@@ -246,14 +240,14 @@ class Writer:
             self._overflow.take(batch, error)
             return
         for one in batch:
-            settle(one.ack, error)
+            one.ack.durable.settle(error)
         logger.error("%d records were not written: %s", len(batch), error)
 
     def _append(self, batch: list[Pending], seen: Seen | None = None) -> None:
         """Seal and commit. seen: of records of a spill file, those that are in the log already are left out."""
         while batch:
             ready = make_ready(batch, self._keys, writer=self._numbering.writer, first=self._numbering.used + 1)
-            placed: list[_Placed] = []
+            placed: Placed = []
             try:
                 self._write(ready, placed, seen)
             except _StaleKeys as stale:
@@ -270,11 +264,11 @@ class Writer:
                 logger.warning("a commit of %d records reported a failure and was kept", len(placed))
             else:
                 self._numbering.used += len(batch)
-            for one in placed:
-                settle(one.pending.ack, one.seq)
+            for one, (_, seq, _) in zip(batch, placed, strict=True):
+                one.ack.durable.settle(seq)
             return
 
-    def _write(self, ready: list[Ready], placed: list[_Placed], seen: Seen | None) -> None:
+    def _write(self, ready: list[Ready], placed: Placed, seen: Seen | None) -> None:
         """One transaction. placed: filled with what is about to be committed."""
 
         def place(erasures: int, edges: dict[str, Edge]) -> Batch:
@@ -288,21 +282,23 @@ class Writer:
 
         self._store.extend({one.pending.log for one in ready}, place)
 
-    def _place(self, ready: list[Ready], placed: list[_Placed], edges: dict[str, Edge]) -> Batch:
+    def _place(self, ready: list[Ready], placed: Placed, edges: dict[str, Edge]) -> Batch:
         """Number, stamp and hash; under the lock, or on the word of a store that checks it under the lock."""
         placed.clear()
-        batch = Batch()
+        batch = Batch(leaves=placed)
         hashes: dict[str, list[bytes]] = {name: [] for name in edges}
+        ends = {name: edge.frontier.size for name, edge in edges.items()}
         stamp = {name: max(edge.sts, self._clock.now_us()) for name, edge in edges.items()}
-        for one in ready:
-            name = one.pending.log
-            leaf = schema.complete(one.context, one.segments, stamp[name])
-            seq = edges[name].frontier.size + len(hashes[name])
+        for pending, context, segments, bodies in ready:
+            name = pending.log
+            leaf = schema.complete(context, segments, stamp[name])
+            seq = ends[name]
+            ends[name] = seq + 1
             hashes[name].append(leaf_hash(leaf))
-            batch.leaves.append((name, seq, leaf))
-            batch.bodies += [(name, seq, *body) for body in one.bodies]
-            _track(batch, one.pending, seq, self._id)
-            placed.append(_Placed(one.pending, seq, leaf))
+            placed.append((name, seq, leaf))
+            for body in bodies:
+                batch.bodies.append((name, seq, *body))
+            _track(batch, pending, seq, self._id)
         for name, edge in edges.items():
             batch.edges[name] = Edge(edge.frontier.extended(hashes[name]), stamp[name])
         return batch
@@ -366,7 +362,7 @@ class Writer:
         lost, overflow.lost = overflow.lost, Counter()
         return [self._own(EventType.RECORDS_LOST, count=n, reason=log.rsplit("/", 1)[-1]) for log, n in lost.items()]
 
-    def _was_kept(self, placed: list[_Placed]) -> bool:
+    def _was_kept(self, placed: Placed) -> bool:
         """Whether a batch whose commit failed is in the log all the same. A batch is whole, so its last record tells.
 
         Raises:
@@ -375,7 +371,7 @@ class Writer:
         if not placed:
             return False
         with self._store.writing():
-            return self._store.has_leaf(placed[-1].pending.log, placed[-1].seq, placed[-1].leaf)
+            return self._store.has_leaf(*placed[-1])
 
 
 def _track(batch: Batch, one: Pending, seq: int, writer_id: str) -> None:

@@ -38,7 +38,7 @@ class ForgetfulLog(AuditLog):
 
     def append(self, event: Event) -> Ack:
         ack = Ack("0" * 32)
-        ack.durable.set_result(0)
+        ack.durable.settle(0)
         return ack
 
 

@@ -15,6 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 import audit.writer
 from audit import AuditLog, Event, EventType, Segment, canonical
@@ -136,12 +137,18 @@ class TestSpill:
         """The writer holds it and drains the file first; meanwhile it is late, joins the file, and is drained with it."""
         with AuditLog.open(folder, store=disk.open, modes=SPILL) as log:
             disk.fails = "SQLITE_IOERR_FSYNC"
-            assert log.append(replace(event("r0"), type=EventType.RESPONSE_COMPLETED)).durable.result(10) == SPILLED
+            assert (
+                log.append(structs.replace(event("r0"), type=EventType.RESPONSE_COMPLETED)).durable.result(10)
+                == SPILLED
+            )
             disk.fails = ""
             disk.hangs.clear()
-            assert log.append(replace(event("r1"), type=EventType.RESPONSE_COMPLETED)).durable.result(10) == SPILLED
+            assert (
+                log.append(structs.replace(event("r1"), type=EventType.RESPONSE_COMPLETED)).durable.result(10)
+                == SPILLED
+            )
             disk.hangs.set()
-            log.append(replace(event("r2"), type=EventType.RESPONSE_COMPLETED)).durable.result(10)
+            log.append(structs.replace(event("r2"), type=EventType.RESPONSE_COMPLETED)).durable.result(10)
         assert [h["req"] for h in headers(folder)] == ["r0", "r1", "r2"]
         assert verify_folder(folder).outcome is Outcome.INTACT
 

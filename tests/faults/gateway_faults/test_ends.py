@@ -278,7 +278,7 @@ def never_written(kind: EventType | str) -> Callable[[Event, Ack], Ack]:
         if not event.type.value.startswith(kind):
             return ack
         lost = Ack(ack.record_id)
-        lost.durable.set_exception(OSError(28, "No space left on device"))
+        lost.durable.settle(OSError(28, "No space left on device"))
         return lost
 
     return spoil

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import fields
 from typing import Any
 
 import pytest
+from msgspec.structs import asdict
 
 from audit.events import Event, EventType
 from benchmarks.gateway_running import Running, running
@@ -32,7 +32,7 @@ def segments(event: Event) -> dict[str, Any]:
 
 def clear_part(event: Event) -> str:
     """Everything of an event that is written in the clear."""
-    return repr([getattr(event, f.name) for f in fields(event) if f.name != "segments"])
+    return repr([value for name, value in asdict(event).items() if name != "segments"])
 
 
 def ask(gateway: Running, content: str, **more: Any) -> Any:
