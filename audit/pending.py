@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -71,7 +71,11 @@ class Durable:
             if self._outcome is not None:
                 return
             self._outcome = outcome
-            waiting, self._callbacks = self._callbacks, None
+        self._tell()
+
+    def _tell(self) -> None:
+        """Call who waits. Nobody joins them any more: the outcome is known."""
+        waiting, self._callbacks = self._callbacks, None
         for tell in waiting or ():
             try:
                 tell(self)
@@ -108,6 +112,20 @@ class Pending(Struct, frozen=True):
     log: str
     at_us: int
     ack: Ack
+
+
+def settle_all(batch: Iterable[Pending], numbers: Iterable[int]) -> None:
+    """Say of records that they are in the log, and under which numbers."""
+    waited_for = []
+    with _SETTLING:
+        for one, number in zip(batch, numbers, strict=True):
+            durable = one.ack.durable
+            if durable._outcome is None:
+                durable._outcome = number
+                if durable._callbacks:
+                    waited_for.append(durable)
+    for durable in waited_for:
+        durable._tell()
 
 
 class RecordIds:

@@ -33,6 +33,7 @@ from audit.store_port import (
     Store,
     as_bytes,
     as_int,
+    edge_of,
 )
 
 __all__ = [
@@ -64,6 +65,11 @@ create table if not exists checkpoint (log text, size integer, hashes blob not n
     primary key (log, size)) without rowid;
 create table if not exists open_request (record text primary key, log text not null, request text not null, writer text not null)
     without rowid;
+"""
+# What is read under the lock, in one statement: there is a batch for every lone record.
+_ERASURES_AND_EDGE = """
+select coalesce((select value from state where name = 'erasures'), 0), size, hashes, sts
+from (select ? as wanted) left join edge on log = wanted
 """
 
 
@@ -132,7 +138,11 @@ class SqliteStore(Store):
 
     def extend(self, logs: Iterable[str], make: Callable[[int, dict[str, Edge]], Batch]) -> None:
         with self.writing():
-            self.insert(make(self.erasures(), {log: self.edge(log) for log in logs}))
+            erasures, edges = 0, {}
+            for log in logs:
+                row = self._db.execute(_ERASURES_AND_EDGE, (log,)).fetchone()
+                erasures, edges[log] = row[0], edge_of(row[1:] if row[1] is not None else None)
+            self.insert(make(erasures, edges))
 
     def insert(self, batch: Batch) -> None:
         """Add a batch to the transaction that is open."""

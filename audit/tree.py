@@ -39,11 +39,11 @@ class Frontier:
 
     def extended(self, leaves: Iterable[bytes]) -> Frontier:
         """The frontier after these leaf hashes were appended."""
-        size, stack = self.size, list(self.hashes)
+        size, stack, sha256 = self.size, list(self.hashes), hashlib.sha256
         for leaf in leaves:
             node, bit = leaf, size
             while bit & 1:
-                node = node_hash(stack.pop(), node)
+                node = sha256(b"\x01" + stack.pop() + node).digest()  # `node_hash`, once for every leaf that is written
                 bit >>= 1
             stack.append(node)
             size += 1

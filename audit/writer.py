@@ -26,7 +26,7 @@ from audit.events import Event, EventType
 from audit.keys import SubjectKeys
 from audit.modes import Mode
 from audit.overflow import Overflow
-from audit.pending import Ack, Pending
+from audit.pending import Ack, Pending, settle_all
 from audit.ready import Ready, make_ready
 from audit.store_port import Batch, Edge, Store
 from audit.tree import leaf_hash
@@ -51,6 +51,17 @@ MOST_BREATHS = 8
 
 Placed = list[tuple[str, int, bytes]]
 """Records in their places, about to be committed: log, number and leaf of each, in the order of the batch."""
+
+
+class _Tip:
+    """Where a log ends while a batch is placed behind its edge. stamp: sequencing time of the batch."""
+
+    __slots__ = ("hashes", "size", "stamp")
+
+    def __init__(self, edge: Edge, now_us: int) -> None:
+        self.size = edge.frontier.size
+        self.stamp = max(edge.sts, now_us)
+        self.hashes: list[bytes] = []
 
 
 class _StaleKeys(Exception):  # not an error: the batch is sealed again
@@ -264,8 +275,7 @@ class Writer:
                 logger.warning("a commit of %d records reported a failure and was kept", len(placed))
             else:
                 self._numbering.used += len(batch)
-            for one, (_, seq, _) in zip(batch, placed, strict=True):
-                one.ack.durable.settle(seq)
+            settle_all(batch, [seq for _, seq, _ in placed])
             return
 
     def _write(self, ready: list[Ready], placed: Placed, seen: Seen | None) -> None:
@@ -285,22 +295,23 @@ class Writer:
     def _place(self, ready: list[Ready], placed: Placed, edges: dict[str, Edge]) -> Batch:
         """Number, stamp and hash; under the lock, or on the word of a store that checks it under the lock."""
         placed.clear()
-        batch = Batch(leaves=placed)
-        hashes: dict[str, list[bytes]] = {name: [] for name in edges}
-        ends = {name: edge.frontier.size for name, edge in edges.items()}
-        stamp = {name: max(edge.sts, self._clock.now_us()) for name, edge in edges.items()}
-        for pending, context, segments, bodies in ready:
+        batch, bodies = Batch(leaves=placed), []
+        tips = {name: _Tip(edge, self._clock.now_us()) for name, edge in edges.items()}
+        for pending, context, segments, sealed in ready:
             name = pending.log
-            leaf = schema.complete(context, segments, stamp[name])
-            seq = ends[name]
-            ends[name] = seq + 1
-            hashes[name].append(leaf_hash(leaf))
+            tip = tips[name]
+            leaf = schema.complete(context, segments, tip.stamp)
+            seq, tip.size = tip.size, tip.size + 1
+            tip.hashes.append(leaf_hash(leaf))
             placed.append((name, seq, leaf))
-            for body in bodies:
-                batch.bodies.append((name, seq, *body))
-            _track(batch, pending, seq, self._id)
-        for name, edge in edges.items():
-            batch.edges[name] = Edge(edge.frontier.extended(hashes[name]), stamp[name])
+            for body in sealed:
+                bodies.append((name, seq, *body))
+            kind = pending.event.type
+            if kind.begins or kind.ends:
+                _track(batch, pending, seq, self._id)
+        batch.bodies = bodies
+        for name, tip in tips.items():
+            batch.edges[name] = Edge(edges[name].frontier.extended(tip.hashes), tip.stamp)
         return batch
 
     def _drain(self) -> None:
