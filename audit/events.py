@@ -7,6 +7,7 @@ Rules of this file
 from __future__ import annotations
 
 import enum
+
 from msgspec import Struct
 
 

@@ -91,22 +91,25 @@ class SecondKey:
                 return at_s
         return None
 
-    def problems(self, notes: Iterable[tuple[int, bytes]], *, must: bool) -> Iterator[str]:
-        """What is wrong with the second signatures of this log's checkpoints, by size. must: the newest has one."""
-        begun, missing, size = False, False, 0
-        for size, note in notes:
+    def problems(self, notes: Iterable[tuple[str, bytes]], *, must: bool) -> Iterator[str]:
+        """What is wrong with the second signatures of this log's checkpoints. notes: what to call each, and its bytes.
+
+        must: the newest has one.
+        """
+        begun, missing, called = False, False, ""
+        for called, note in notes:
             try:
                 missing = self.signed_at(note) is None
             except PartMissing:
                 raise
             except AuditError as error:
-                yield f"checkpoint of size {size}: {error.message}"
+                yield f"{called}: {error.message}"
                 missing = False
             begun = begun or not missing
             if missing and begun:
-                yield f"checkpoint of size {size} lacks the second signature, which an earlier one has"
+                yield f"{called} lacks the second signature, which an earlier one has"
         if must and missing and not begun:
-            yield f"checkpoint of size {size} lacks the second signature"
+            yield f"{called} lacks the second signature"
 
 
 class SecondSigner:

@@ -163,12 +163,12 @@ def _signed_twice(store: Store, key: SecondKey, origin: str, remembered: Mapping
     """Problems with second signatures. The newest of the system log binds all: it names the roots of the others."""
     for log in sorted(store.names()):
         rows = store.connection.execute("select size, note from checkpoint where log = ? order by size", (log,))
-        notes = [(as_int(size), as_bytes(note)) for size, note in rows.fetchall()]
+        notes = [(f"checkpoint of size {as_int(size)}", as_bytes(note)) for size, note in rows.fetchall()]
         for problem in key.of(log).problems(notes, must=log == f"{origin}/_system"):
             yield f"{log}: {problem}"
         if log in remembered:
-            for problem in key.of(log).problems([(-1, remembered[log])], must=False):
-                yield f"{log}: remembered {problem}"
+            for problem in key.of(log).problems([("the remembered checkpoint", remembered[log])], must=False):
+                yield f"{log}: {problem}"
 
 
 def _is_damage(cause: BaseException | None) -> bool:

@@ -304,8 +304,7 @@ class Writer:
             seq, tip.size = tip.size, tip.size + 1
             tip.hashes.append(leaf_hash(leaf))
             placed.append((name, seq, leaf))
-            for body in sealed:
-                bodies.append((name, seq, *body))
+            bodies += [(name, seq, *body) for body in sealed]
             kind = pending.event.type
             if kind.begins or kind.ends:
                 _track(batch, pending, seq, self._id)

@@ -7,6 +7,8 @@ verifiers refuse it and say which.
 from __future__ import annotations
 
 import base64
+import hashlib
+import shutil
 import sqlite3
 import struct
 from collections.abc import Callable
@@ -145,6 +147,34 @@ def still_wrapped(signer: Signer) -> None:
     signer.sql("insert into body values (?, 2, 'prompt', ?, null, x'00')", LOG, kid)
 
 
+CONTENT, KID = b"n" * 12 + b"ciphertext", "b" * 32
+PART = {"ch": hashlib.sha256(CONTENT).hexdigest(), "kc": "0" * 64, "kid": KID, "len": len(CONTENT), "n": "prompt"}
+
+
+def with_content(
+    signer: Signer,
+    *,
+    said: dict[str, object] | None = None,
+    kid: str = KID,
+    content: bytes | None = CONTENT,
+    certified: bool = False,
+) -> None:
+    """The third record has a segment, the only one of the log. said: what its header says otherwise."""
+    signer.write(LOG, three(segs=[{**PART, **(said or {})}]))
+    if certified:
+        signer.write(SYSTEM, [leaf(4, SYSTEM, ten="_system", typ="erasure.done", kids=[KID])])
+    wrap = None if content is None else b"wrap"
+    signer.sql("insert into body values (?, 2, 'prompt', ?, ?, ?)", LOG, kid, content, wrap)
+
+
+def content_twice(signer: Signer) -> None:
+    """Whoever may write the file may also take the primary key from the table."""
+    with_content(signer)
+    for text in ("alter table body rename to old", "create table body as select * from old", "drop table old"):
+        signer.sql(text)
+    signer.sql("insert into body select * from body")
+
+
 WRONG_HISTORIES: dict[str, tuple[Callable[[Signer], object], str, str]] = {
     "a record of another log": (
         lambda signer: signer.write(LOG, three(log=f"{FAMILY}/acme")),
@@ -193,6 +223,28 @@ WRONG_HISTORIES: dict[str, tuple[Callable[[Signer], object], str, str]] = {
         lambda signer: bodies(signer, (3, "prompt", "b" * 32, b"x", b"y")),
         "content of no record", "bodies without a record",
     ),
+    "content of another length": (
+        lambda signer: with_content(signer, said={"len": len(CONTENT) + 1}),
+        "is not the one that was recorded", "is not the one that was recorded",
+    ),
+    "content of another hash": (
+        lambda signer: with_content(signer, said={"ch": "0" * 64}),
+        "is not the one that was recorded", "is not the one that was recorded",
+    ),
+    "content of another name": (
+        lambda signer: with_content(signer, said={"n": "answer"}),
+        "another stands in its place", "segments that the record does not name",
+    ),
+    "content under another key": (
+        lambda signer: with_content(signer, kid="c" * 32), "another stands in its place", "segment prompt is missing",
+    ),
+    "content twice": (content_twice, "content of no record", "segments that the record does not name"),
+    "content that is gone without a certificate": (
+        lambda signer: with_content(signer, content=None), "do not agree", "is gone without a certificate",
+    ),
+    "content that outlived its certificate": (
+        lambda signer: with_content(signer, certified=True), "do not agree", "is still present although record 0",
+    ),
     "an erased body that kept its key": (still_wrapped, "do not agree", "its key is still there"),
 }  # fmt: skip
 
@@ -209,13 +261,51 @@ def test_a_signed_history_that_breaks_a_rule_is_refused_by_both_verifiers(folder
     assert ours in str((proof.problems, [one.problems for one in proof.logs]))
 
 
-def test_the_same_histories_unbent_are_intact(folder: Path) -> None:
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda signer: named_by_system(signer, head(LOG, [canonical.encode(one) for one in three()])),
+        with_content,
+        lambda signer: with_content(signer, content=None, certified=True),
+    ],
+)
+def test_the_same_histories_unbent_are_intact(folder: Path, make: Callable[[Signer], None]) -> None:
     """Or the refusals above would say nothing."""
     signer = Signer(folder)
-    leaves = [canonical.encode(one) for one in three()]
-    named_by_system(signer, head(LOG, leaves))
+    make(signer)
     assert signer.said_by_the_independent() == ""
     assert verify_folder(folder).outcome is Outcome.INTACT
+
+
+def test_only_the_record_that_is_wrong_is_named(folder: Path) -> None:
+    """Its neighbours are judged with it, one by one, and are well."""
+    signer = Signer(folder)
+    signer.write(LOG, [leaf(1, segs=[PART]), leaf(2, segs=[PART]), leaf(3, segs=[PART])])
+    for seq, content in enumerate((CONTENT, b"other", CONTENT)):
+        signer.sql("insert into body values (?, ?, 'prompt', ?, ?, ?)", LOG, seq, KID, content, b"wrap")
+    [proof] = verify_folder(folder).logs
+    assert proof.problems == ["record 1: segment prompt is not the one that was recorded"]
+
+
+def test_a_hundred_problems_of_a_log_are_named(folder: Path) -> None:
+    """A log that was rewritten has as many as records, and nobody reads them all."""
+    signer = Signer(folder)
+    signer.write(LOG, [leaf(number, sts=1000 - number) for number in range(1, 130)])
+    [proof] = verify_folder(folder).logs
+    assert len([said for said in proof.problems if said.startswith("record")]) == 100
+
+
+def test_a_log_without_a_checkpoint_has_nothing_signed(folder: Path) -> None:
+    """Not even its first record."""
+    signer = Signer(folder)
+    signer.write(LOG, [leaf(1)])
+    signer.sql("delete from checkpoint")
+    shutil.rmtree(Pins.beside(folder))
+    found = verify_folder(folder)
+    [proof] = found.logs
+    assert found.outcome is Outcome.CANNOT_TELL
+    assert (proof.records, proof.signed) == (1, 0)
+    assert proof.unsigned
 
 
 def export(folder: Path, leaves: list[bytes], note: bytes, *, more: bytes = b"") -> Path:

@@ -96,7 +96,9 @@ def test_a_remembered_checkpoint_with_a_wrong_second_signature_is_found(twice: P
     good = path.read_bytes()
     spot = good.rindex(b" ") + 40
     path.write_bytes(good[:spot] + (b"A" if good[spot : spot + 1] != b"A" else b"B") + good[spot + 1 :])
-    assert "remembered" in str(verify_folder(twice).problems)
+    assert verify_folder(twice).problems == (
+        f"{SYSTEM}: the remembered checkpoint: a checkpoint's second signature does not fit",
+    )
     assert independent(twice) == 1
     path.write_bytes(good)
     with sqlite3.connect(twice / "log.db") as db:
