@@ -2,6 +2,7 @@
 
 Rules of this file
 1. Text of ours is a phrase that `texts.toml` has in every language; strings out of the log are values and never translated.
+   A value that is a `Word` of ours (an outcome, a state) is shown in the report's language, and in JSON as it is.
 2. A value is plain text. Renderers escape it: whatever a client once sent, a page, a sheet and a terminal only show it.
 """
 
@@ -16,6 +17,12 @@ from pathlib import Path
 from audit.rights.errors import InvalidReport
 
 LANGUAGES = ("en", "ko", "zh")
+
+
+class Word(str):
+    """A value out of a list of ours, and at once its phrase in English."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,10 @@ class Report:
     def say(self, phrase: str) -> str:
         """A phrase in the report's language."""
         return say(phrase, self.language)
+
+    def show(self, value: str) -> str:
+        """A value as a reader of the report sees it."""
+        return self.say(value) if isinstance(value, Word) else value
 
 
 @cache

@@ -21,7 +21,7 @@ from audit.events import Event, EventType
 from audit.log import AuditLog
 from audit.packs import RightKind, load
 from audit.publisher import SYSTEM
-from audit.reports.document import Report, Table, say
+from audit.reports.document import Report, Table, Word, say
 from audit.rights import breach, restrict
 from audit.rights.errors import InvalidReport
 from audit.rights.page import utc
@@ -29,7 +29,7 @@ from audit.rights.requests import Desk, State, SubjectRequest, acknowledge_by_us
 from audit.verify import verify_folder
 
 _DAY_US = 86_400_000_000
-NOT_STATED = "not stated"
+NOT_STATED = Word("not stated")
 Parts = tuple[list[tuple[str, str]], list[Table], list[str]]
 
 
@@ -114,7 +114,7 @@ def _integrity(source: Source) -> Parts:
     log.sign()
     proof = verify_folder(log.folder, database=log.place.database)
     rows = [
-        (one.log, one.outcome.value, str(one.records), str(one.signed), one.root, str(one.segments), str(one.erased),
+        (one.log, Word(one.outcome), str(one.records), str(one.signed), one.root, str(one.segments), str(one.erased),
          str(one.orphans))
         for one in proof.logs
     ]  # fmt: skip
@@ -128,7 +128,7 @@ def _integrity(source: Source) -> Parts:
         if header["typ"].split(".")[0] in {"spill", "records", "mode", "disk"} or header["typ"] == "checkpoint.anchored"
     ]
     facts = [
-        ("Outcome", proof.outcome.value), ("Public key", key),
+        ("Outcome", Word(proof.outcome)), ("Public key", key),
         ("Earlier integrity reports in the period", str(checks["report.integrity"])),
         ("Check it yourself", "python -m audit.verifier FOLDER --key YOUR-COPY --pins YOUR-PINS"),
     ]  # fmt: skip
@@ -150,10 +150,10 @@ def _retention(source: Source) -> Parts:
             late += overdue
             state = "overdue" if overdue else "held" if due.held else "never ends" if due.due is None else "in time"
             day = due.due.date().isoformat() if due.due else ""
-            rows.append((due.tenant, due.retention, due.epoch, str(len(due.kids)), str(due.held), day, state))
+            rows.append((due.tenant, due.retention, due.epoch, str(len(due.kids)), str(due.held), day, Word(state)))
     ended = _certificates(source, {"retention.done"})
     holds = [
-        (one.id, one.tenant, "tenant" if one.whole_tenant else "person", utc(one.placed_us))
+        (one.id, one.tenant, Word("tenant" if one.whole_tenant else "person"), utc(one.placed_us))
         for one in source.log.keys.holds()
     ]
     columns = ("Tenant", "Class", "Month", "Keys", "Held", "Due", "State")
@@ -233,7 +233,7 @@ def _breach(source: Source) -> Parts:
     found = [one for one in breach.incidents(source.log) if source.wish.tenant in {"", one.tenant}]
     rows = [
         (one.id, utc(one.aware_us), utc(one.due_us), utc(one.told_us) if one.told_us else "",
-         "overdue" if one.overdue(source.now_us) else "closed" if one.closed else "open")
+         Word("overdue" if one.overdue(source.now_us) else "closed" if one.closed else "open"))
         for one in found
     ]  # fmt: skip
     facts = [("Overdue", str(sum(one.overdue(source.now_us) for one in found)))]
@@ -242,7 +242,7 @@ def _breach(source: Source) -> Parts:
         _needs_reader(source)
         one = breach.find_incident(source.log, source.wish.incident)
         told = breach.notes_of(source.log, one, who=source.wish.who, ticket=source.wish.ticket)
-        steps = tuple((utc(s.at_us), s.step.value, note) for s, note in zip(one.steps, told, strict=True))
+        steps = tuple((utc(s.at_us), Word(s.step), note) for s, note in zip(one.steps, told, strict=True))
         touched = breach.extent(source.log, one.tenant, source.wish.since_us, source.wish.until_us)
         facts += [
             ("Hours left", str((one.due_us - source.now_us) // 3_600_000_000)), ("Records in the period", str(touched.records)),
@@ -314,7 +314,7 @@ def _ccpa(source: Source) -> Parts:
         days = [(one.ended_us - one.received_us) / _DAY_US for one in mine if one.ended_us]
         numbers = (f"{statistics.median(days):.1f}", f"{statistics.fmean(days):.1f}") if days else ("", "")
         ended = Counter(one.stored for one in mine)
-        metrics.append((kind.value, str(len(mine)), str(ended[State.DONE]), str(ended[State.REFUSED]), *numbers))
+        metrics.append((Word(kind), str(len(mine)), str(ended[State.DONE]), str(ended[State.REFUSED]), *numbers))
     tables = [
         Table("Metrics", ("Right", "Received", "Complied with", "Denied", "Median days", "Mean days"), tuple(metrics)),
         Table("Requests", _REGISTER, tuple(_register(source, one) for one in found)),
@@ -369,10 +369,10 @@ _REGISTER = ("Request", "Right", "Received", "Acknowledged", "Due", "Ended", "St
 def _register(source: Source, one: SubjectRequest) -> tuple[str, ...]:
     told = next((utc(step.at_us) for step in one.steps if step.step.value == "acknowledged"), "")
     if not told and acknowledge_by_us(one):
-        told = "missing" if source.now_us >= acknowledge_by_us(one) else ""
+        told = Word("missing") if source.now_us >= acknowledge_by_us(one) else ""
     ended = utc(one.ended_us) if one.ended_us else ""
-    state = one.state(source.now_us).value
-    return one.id, one.kind.value, utc(one.received_us), told, str(one.due_day), ended, state, one.steps[-1].ground
+    state = Word(one.state(source.now_us))
+    return one.id, Word(one.kind), utc(one.received_us), told, str(one.due_day), ended, state, one.steps[-1].ground
 
 
 def _requests(source: Source) -> list[SubjectRequest]:
@@ -399,7 +399,7 @@ def _stated(source: Source, names: tuple[str, ...]) -> list[tuple[str, str]]:
 
 def _law(pack: str, ids: tuple[str, ...]) -> Table:
     found = (load(pack).statements[one] for one in ids)
-    rows = tuple((one.article, one.text, one.source, str(one.checked), one.status.value) for one in found)
+    rows = tuple((one.article, one.text, one.source, str(one.checked), Word(one.status)) for one in found)
     return Table(
         "What the law says, as far as we looked", ("Article", "In our words", "Source", "Looked at", "How sure"), rows
     )

@@ -27,7 +27,9 @@ _FONTS = {"en": "Helvetica", "ko": "HYGothic-Medium", "zh": "STSong-Light"}
 
 def to_html(report: Report) -> str:
     """One page: no script, nothing from outside, printable."""
-    facts = "".join(f"<dt>{safe(report.say(name))}</dt><dd>{safe(value)}</dd>" for name, value in report.facts)
+    facts = "".join(
+        f"<dt>{safe(report.say(name))}</dt><dd>{safe(report.show(value))}</dd>" for name, value in report.facts
+    )
     tables = "".join(_html_table(report, table) for table in report.tables)
     notes = "".join(f"<li>{safe(report.say(note))}</li>" for note in report.notes)
     title = safe(report.say(report.title))
@@ -46,23 +48,24 @@ def to_csv(report: Report) -> str:
     writer = csv.writer(made, lineterminator="\r\n")
     writer.writerow([report.say(report.title), utc(report.made_us)])
     for name, value in report.facts:
-        writer.writerow([report.say(name), cell(value)])
+        writer.writerow([report.say(name), cell(report.show(value))])
     for table in report.tables:
         writer.writerow([])
         writer.writerow([report.say(table.title)])
         writer.writerow([report.say(column) for column in table.columns])
-        writer.writerows([cell(value) for value in row] for row in table.rows)
+        writer.writerows([cell(report.show(value)) for value in row] for row in table.rows)
     return made.getvalue()
 
 
 def to_text(report: Report) -> str:
     """For a terminal: control and direction characters are numbers, not orders."""
     lines = [report.say(report.title), utc(report.made_us), ""]
-    lines += [f"{report.say(name)}: {plain(value)}" for name, value in report.facts]
+    lines += [f"{report.say(name)}: {plain(report.show(value))}" for name, value in report.facts]
     for table in report.tables:
         lines += ["", f"{report.say(table.title)}:"]
         lines += ["  " + " | ".join(report.say(column) for column in table.columns)] if table.rows else []
-        lines += ["  " + " | ".join(map(plain, row)) for row in table.rows] or [f"  {report.say(table.empty)}"]
+        rows = [[plain(report.show(value)) for value in row] for row in table.rows]
+        lines += ["  " + " | ".join(row) for row in rows] or [f"  {report.say(table.empty)}"]
     return "\n".join([*lines, "", *(f"- {report.say(note)}" for note in report.notes)]) + "\n"
 
 
@@ -95,7 +98,9 @@ def to_pdf(report: Report, font: Path | None = None) -> bytes:
         Paragraph(f"{safe(report.say('Made'))}: {utc(report.made_us)}", body),
         Spacer(1, 6),
     ]
-    parts += [Paragraph(f"{safe(report.say(label))}: {safe(value)}", body) for label, value in report.facts]
+    parts += [
+        Paragraph(f"{safe(report.say(label))}: {safe(report.show(value))}", body) for label, value in report.facts
+    ]
     for table in report.tables:
         parts.append(Paragraph(safe(report.say(table.title)), under))
         parts.append(_pdf_table(report, table, small) if table.rows else Paragraph(safe(report.say(table.empty)), body))
@@ -112,7 +117,7 @@ def _pdf_table(report: Report, table: Table, style: Any) -> Any:
     from reportlab.platypus import LongTable, Paragraph, TableStyle
 
     heads = [Paragraph(safe(report.say(column)), style) for column in table.columns]
-    rows = [[Paragraph(safe(value), style) for value in row] for row in table.rows]
+    rows = [[Paragraph(safe(report.show(value)), style) for value in row] for row in table.rows]
     width = 515 / len(table.columns)
     made = LongTable([heads, *rows], repeatRows=1, colWidths=[width] * len(table.columns), splitInRow=1)
     grid = [("GRID", (0, 0), (-1, -1), 0.4, colors.grey), ("BACKGROUND", (0, 0), (-1, 0), colors.whitesmoke)]
@@ -166,5 +171,7 @@ def _html_table(report: Report, table: Table) -> str:
     if not table.rows:
         return f"{title}<p>{safe(report.say(table.empty))}</p>"
     heads = "".join(f'<th scope="col">{safe(report.say(column))}</th>' for column in table.columns)
-    rows = "".join("<tr>" + "".join(f"<td>{safe(value)}</td>" for value in row) + "</tr>" for row in table.rows)
+    rows = "".join(
+        "<tr>" + "".join(f"<td>{safe(report.show(value))}</td>" for value in row) + "</tr>" for row in table.rows
+    )
     return f"{title}<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"

@@ -19,14 +19,15 @@ from audit import AuditLog, Event, EventType
 from audit.access import Wanted, read_content
 from audit.erase import Eraser, Why
 from audit.errors import PartMissing
-from audit.packs import RightKind
+from audit.packs import RightKind, Status
 from audit.reports.document import LANGUAGES, Report, Table, say
 from audit.reports.kinds import Kind, Wish, make_report, month_before
 from audit.reports.render import cell, plain, to_csv, to_html, to_json, to_pdf, to_text
 from audit.reports.shapes import to_ocsf, to_otel
 from audit.rights import breach
+from audit.rights.breach import BreachStep
 from audit.rights.errors import ConflictingStep, InvalidReport, StepRefused
-from audit.rights.requests import Asked, By, Desk
+from audit.rights.requests import Asked, By, Desk, State
 from audit.verify import Outcome, verify_folder
 from haechi.base.clock import FixedClock
 
@@ -78,6 +79,33 @@ def test_every_report_can_be_made_in_every_form(busy: Path, language: str) -> No
             assert to_pdf(report).startswith(b"%PDF-1.")
     assert verify_folder(busy).outcome is Outcome.INTACT
     assert independent(busy) == 0
+
+
+@pytest.mark.parametrize(
+    ("language", "intact", "refused", "erasure"), [("ko", "온전함", "거절됨", "삭제"), ("zh", "完整", "已拒绝", "删除")]
+)
+def test_words_of_ours_are_in_the_readers_language_and_for_machines_as_they_are(
+    busy: Path, language: str, intact: str, refused: str, erasure: str
+) -> None:
+    """Outcomes, states and rights; strings out of the log, such as the ground of a refusal, are shown as they are."""
+    with AuditLog.open(busy) as log:
+        integrity = make_report(Kind.INTEGRITY, log, Wish(language))
+        requests = make_report(Kind.CCPA, log, Wish(language))
+    for form in (to_html, to_csv, to_text):
+        assert intact in form(integrity)
+        assert "intact" not in form(integrity)
+        assert refused in form(requests)
+        assert erasure in form(requests)
+        assert "not-found" in form(requests)
+    assert json.loads(to_json(integrity))["facts"][2] == ["Outcome", "intact"]
+    assert "refused" in to_json(requests)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_word_of_ours_can_be_said(language: str) -> None:
+    """What a list can hold, not only what the reports above happened to hold."""
+    for word in (*Outcome, *State, *RightKind, *BreachStep, *Status):
+        assert say(word.value, language).isascii() == (language == "en"), word
 
 
 def test_the_numbers_are_those_of_the_log(busy: Path) -> None:
