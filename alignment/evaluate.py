@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from alignment.data.encode import EncodedPair, Encoder
 from alignment.data.files import Row, read_rows
@@ -17,8 +19,18 @@ from alignment.errors import UnusableData
 from alignment.examinee import model_folder
 from alignment.forward import Arithmetic, answer_rewards, answer_tokens
 from alignment.models import load_policy, load_tokenizer
-from alignment.reward import load_reward_model
-from alignment.statistics import Share, accuracy, calibration_error, correlation, length_matched
+from alignment.reward import COST, Scale, load_reward_model
+from alignment.statistics import (
+    Share,
+    accuracy,
+    by_length,
+    calibration_error,
+    calibration_interval,
+    correlation,
+    correlation_interval,
+    length_matched,
+    ratio_interval,
+)
 from alignment.tensor.layout import lay_out
 from alignment.tensor.logprob import segment_sums
 
@@ -32,17 +44,24 @@ class PairReport:
 
     judged_by: `reward`, or `likelihood` (mean log-probability per token; with a reference, the log-ratio of sums).
     accuracy, length_matched: share of pairs in the right order, and the same where both answers are about equally long.
+    longer, shorter: the same where the preferred answer is the longer, or the shorter one.
+    heads: the same for the rows of each head, when a reward model has several.
     calibration_error: of sigmoid(margin); only for rewards. length_correlation: of score and length over all answers.
     perplexity: of the preferred answers, per token; only for likelihood.
+    intervals: 95 % intervals of the three figures that are no shares, those that were measured.
     set_aside: rows of the file that were not measured (see `haechi data validate`).
     """
 
     judged_by: str
     accuracy: Share
     length_matched: Share
+    longer: Share
+    shorter: Share
+    heads: Mapping[str, Share]
     calibration_error: float | None
     length_correlation: float
     perplexity: float | None
+    intervals: Mapping[str, tuple[float, float]]
     set_aside: int
 
     @property
@@ -71,18 +90,31 @@ def evaluate(path: str, data: Path, *, reference: str = "", max_tokens: int = 10
     items, set_aside = _items(data, Encoder(tokenizer, max_tokens=max_tokens))
     arithmetic = Arithmetic(chunk=128, bf16=False, pad=int(tokenizer.pad_token_id))
     if is_reward_model(folder):
-        model, _ = load_reward_model(folder)
-        scores = _rewards(model.eval(), items, arithmetic)
-        return _report("reward", items, scores, set_aside, perplexity=None)
+        model, scale = load_reward_model(folder)
+        columns = _columns(items, scale.heads, path)
+        signs = [-1.0 if scale.heads[column] == COST else 1.0 for column in columns]
+        scores = _rewards(model.eval(), items, columns, signs, arithmetic)
+        report = _report("reward", items, scores, set_aside, scale=(scale, columns))
+        if len(scale.heads) > 1:
+            margins = [(column, chosen - rejected) for column, (chosen, rejected) in zip(columns, scores, strict=True)]
+            heads = {name: accuracy([m for at, m in margins if at == n]) for n, name in enumerate(scale.heads)}
+            report = replace(report, heads=heads)
+        return report
     sums = _likelihoods(load_policy(folder, dtype=torch.float32).eval(), items, arithmetic)
     tokens = [(len(item.chosen), len(item.rejected)) for item in items]
-    perplexity = float(torch.tensor([-c for c, _ in sums]).sum().div(sum(n for n, _ in tokens)).exp())
     if reference:
         base = _likelihoods(load_policy(model_folder(reference), dtype=torch.float32).eval(), items, arithmetic)
         scores = [(c - bc, r - br) for (c, r), (bc, br) in zip(sums, base, strict=True)]
     else:
         scores = [(c / n, r / m) for (c, r), (n, m) in zip(sums, tokens, strict=True)]
-    return _report("likelihood", items, scores, set_aside, perplexity=perplexity)
+    report = _report("likelihood", items, scores, set_aside)
+    lost, counts = [-chosen for chosen, _ in sums], [n for n, _ in tokens]
+    low, high = ratio_interval(lost, counts)
+    return replace(
+        report,
+        perplexity=math.exp(math.fsum(lost) / sum(counts)),
+        intervals={**report.intervals, "perplexity": (math.exp(low), math.exp(high))},
+    )
 
 
 def _report(
@@ -91,21 +123,45 @@ def _report(
     scores: Sequence[tuple[float, float]],
     set_aside: int,
     *,
-    perplexity: float | None,
+    scale: tuple[Scale, Sequence[int]] | None = None,
 ) -> PairReport:
+    """scale: of a reward model, and the head of each item: heads have units of their own, which length is not held against."""
     margins = [chosen - rejected for chosen, rejected in scores]
     lengths = [(len(item.chosen), len(item.rejected)) for item in items]
-    flat_scores = [score for pair in scores for score in pair]
+    units = [scale[0].deviation[column] for column in scale[1]] if scale else [1.0] * len(items)
+    flat_scores = [score / unit for pair, unit in zip(scores, units, strict=True) for score in pair]
     flat_lengths = [float(length) for pair in lengths for length in pair]
+    r = correlation(flat_scores, flat_lengths)
+    longer, shorter = by_length(margins, lengths)
+    intervals = {"length_correlation": correlation_interval(r, len(items))}
+    if by == "reward":
+        intervals["calibration_error"] = calibration_interval(margins)
     return PairReport(
-        by,
-        accuracy(margins),
-        length_matched(margins, lengths),
-        calibration_error(margins) if by == "reward" else None,
-        correlation(flat_scores, flat_lengths),
-        perplexity,
-        set_aside,
+        judged_by=by,
+        accuracy=accuracy(margins),
+        length_matched=length_matched(margins, lengths),
+        longer=longer,
+        shorter=shorter,
+        heads={},
+        calibration_error=calibration_error(margins) if by == "reward" else None,
+        length_correlation=r,
+        perplexity=None,
+        intervals=intervals,
+        set_aside=set_aside,
     )
+
+
+def _columns(items: Sequence[EncodedPair], heads: Sequence[str], path: str) -> list[int]:
+    """The head that each row speaks for; a model with one head is asked for that, whatever the rows call theirs."""
+    if len(heads) == 1:
+        return [0] * len(items)
+    for item in items:
+        if item.head not in heads:
+            raise UnusableData(
+                f"line {item.line} speaks for the head {item.head!r}, which {path} does not have",
+                hint=f"give rows `head`, one of: {', '.join(heads)}",
+            )
+    return [heads.index(item.head) for item in items]
 
 
 def _items(data: Path, encoder: Encoder) -> tuple[list[EncodedPair], int]:
@@ -117,13 +173,23 @@ def _items(data: Path, encoder: Encoder) -> tuple[list[EncodedPair], int]:
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator]  # torch is untyped here
-def _rewards(model: Any, items: Sequence[EncodedPair], arithmetic: Arithmetic) -> list[tuple[float, float]]:
+def _rewards(
+    model: Any, items: Sequence[EncodedPair], columns: Sequence[int], signs: Sequence[float], arithmetic: Arithmetic
+) -> list[tuple[float, float]]:
+    """Each pair's scores by its own head, higher meaning better: the sign of a cost is turned."""
     out: list[tuple[float, float]] = []
     for start in range(0, len(items), _BATCH):
         layout = lay_out([tree_of(item) for item in items[start : start + _BATCH]], share=True, pad=arithmetic.pad)
         rewards, _ = answer_rewards(model, layout.to(model.device), arithmetic)
-        out += [(float(c), float(r)) for c, r in rewards[:, 0].view(-1, 2).tolist()]
-    return out
+        out += [(pair[0], pair[1]) for pair in _own(rewards, columns[start : start + _BATCH])]
+    return [(sign * c, sign * r) for sign, (c, r) in zip(signs, out, strict=True)]
+
+
+def _own(rewards: Tensor, columns: Sequence[int]) -> list[list[float]]:
+    """(B, 2) of each pair, from the rewards (2 B, heads) of its answers, by its own head."""
+    pairs = rewards.view(len(columns), 2, -1)
+    own: list[list[float]] = pairs[torch.arange(len(columns)), :, torch.tensor(columns)].tolist()
+    return own
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator]  # torch is untyped here

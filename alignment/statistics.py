@@ -38,6 +38,15 @@ def length_matched(margins: Sequence[float], lengths: Sequence[tuple[int, int]],
     return accuracy(kept)
 
 
+def by_length(margins: Sequence[float], lengths: Sequence[tuple[int, int]]) -> tuple[Share, Share]:
+    """The same where the preferred answer is the longer one, and where it is the shorter one.
+
+    Far apart, they say that a model goes by length, and which way; `n` says which way the data goes.
+    """
+    pairs = list(zip(margins, lengths, strict=True))
+    return accuracy([m for m, (a, b) in pairs if a > b]), accuracy([m for m, (a, b) in pairs if a < b])
+
+
 def calibration_error(margins: Sequence[float], *, bins: int = 10) -> float:
     """Expected calibration error of sigmoid(margin) as the probability that the order is right; 0 is perfect, NaN empty.
 
@@ -63,3 +72,35 @@ def correlation(first: Sequence[float], second: Sequence[float]) -> float:
     a, b = [x - mean_a for x in first], [y - mean_b for y in second]
     spread = math.sqrt(sum(x * x for x in a) * sum(y * y for y in b))
     return sum(x * y for x, y in zip(a, b, strict=True)) / spread if spread > 0 else math.nan
+
+
+def correlation_interval(r: float, n: int, *, z: float = 1.959964) -> tuple[float, float]:
+    """95 % interval of a correlation over n independent cases (Fisher's z); NaN when n is below 4 or r is none."""
+    if n < 4 or not abs(r) < 1:
+        return math.nan, math.nan
+    middle, half = math.atanh(r), z / math.sqrt(n - 3)
+    return math.tanh(middle - half), math.tanh(middle + half)
+
+
+def calibration_interval(margins: Sequence[float], *, rounds: int = 400) -> tuple[float, float]:
+    """95 % interval of `calibration_error` by resampling pairs (percentiles); of few pairs it is high by nature."""
+    if not margins:
+        return math.nan, math.nan
+    import torch
+
+    given = torch.tensor(margins, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(0)
+    drawn = (torch.randint(len(given), (len(given),), generator=generator) for _ in range(rounds))
+    errors = sorted(calibration_error(given[rows].tolist()) for rows in drawn)
+    return errors[round(0.025 * (rounds - 1))], errors[round(0.975 * (rounds - 1))]
+
+
+def ratio_interval(sums: Sequence[float], counts: Sequence[int], *, z: float = 1.959964) -> tuple[float, float]:
+    """95 % interval of sum(sums) / sum(counts) over independent cases (linearised); NaN for a single one."""
+    n, total = len(sums), sum(counts)
+    if n < 2:
+        return math.nan, math.nan
+    ratio = math.fsum(sums) / total
+    spread = math.fsum((s - ratio * c) ** 2 for s, c in zip(sums, counts, strict=True)) * n / (n - 1)
+    half = z * math.sqrt(spread) / total
+    return ratio - half, ratio + half

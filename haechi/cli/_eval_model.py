@@ -165,17 +165,8 @@ def _print(args: argparse.Namespace, found: Found) -> None:
     if args.json:
         print(json.dumps(_finite(_as_object(found)), ensure_ascii=False))
         return
-    pairs = found.pairs
-    if pairs is not None:
-        print(f"pairs in the right order       {_shown(pairs.accuracy)}, judged by {pairs.judged_by}")
-        print(f"the same at equal length       {_shown(pairs.length_matched)}")
-        print(f"correlation of score, length   {pairs.length_correlation:+.3f}")
-        if pairs.calibration_error is not None:
-            print(f"calibration error              {pairs.calibration_error:.3f}")
-        if pairs.perplexity is not None:
-            print(f"perplexity of preferred        {pairs.perplexity:.2f}")
-        if pairs.set_aside:
-            print(f"haechi: {pairs.set_aside} rows were set aside", file=sys.stderr)
+    if found.pairs is not None:
+        _print_pairs(found.pairs)
     for one in found.suite:
         low, high = one.interval
         print(f"{one.metric.name:<30} {one.value:.3f} ({low:.3f} to {high:.3f}, n = {one.n}), {one.metric.kind.value}")
@@ -188,6 +179,36 @@ def _print(args: argparse.Namespace, found: Found) -> None:
         v = found.versus
         print(f"win rate                       {_shown(v.rate)}: {v.wins} won, {v.ties} tied, {v.losses} lost")
         print(f"judge contradicted itself      {_shown(v.inconsistent)}")
+
+
+def _print_pairs(pairs: PairReport) -> None:
+    for name, share in _pair_shares(pairs):
+        by = f", judged by {pairs.judged_by}" if share is pairs.accuracy else ""
+        print(f"{name:<30} {_shown(share)}{by}")
+    for name, value, low, high in _pair_figures(pairs):
+        print(f"{name:<30} {value:.3f} ({low:.3f} to {high:.3f})")
+    if pairs.set_aside:
+        print(f"haechi: {pairs.set_aside} rows were set aside", file=sys.stderr)
+
+
+def _pair_shares(pairs: PairReport) -> list[tuple[str, Share]]:
+    return [
+        ("pairs in the right order", pairs.accuracy),
+        *((f"rows of the head {name}", share) for name, share in pairs.heads.items()),
+        ("answers about equally long", pairs.length_matched),
+        ("preferred answer is longer", pairs.longer),
+        ("preferred answer is shorter", pairs.shorter),
+    ]
+
+
+def _pair_figures(pairs: PairReport) -> list[tuple[str, float, float, float]]:
+    """Those that are no shares, with their intervals."""
+    known = {
+        "length_correlation": ("correlation of score, length", pairs.length_correlation),
+        "calibration_error": ("calibration error", pairs.calibration_error),
+        "perplexity": ("perplexity of preferred", pairs.perplexity),
+    }
+    return [(name, value, *pairs.intervals[key]) for key, (name, value) in known.items() if value is not None]
 
 
 def _as_object(found: Found) -> dict[str, Any]:
@@ -214,17 +235,19 @@ def _write_report(args: argparse.Namespace, found: Found) -> None:
         report.Bar(one.metric.name, one.value, *one.interval, one.n) for one in found.suite if one.metric.kind.is_share
     ]
     good = []
+    rows = []
     if found.pairs is not None:
-        good += [_bar("right order", found.pairs.accuracy), _bar("at equal length", found.pairs.length_matched)]
+        shares = _pair_shares(found.pairs)
+        good += [_bar(name, share) for name, share in shares]
+        rows += [(name, "share", *_digits(s.value, s.low, s.high), s.n) for name, s in shares]
+        count = found.pairs.accuracy.n
+        rows += [(name, "pairs", *_digits(*figures), count) for name, *figures in _pair_figures(found.pairs)]
     if found.versus is not None:
         good += [_bar("win rate", found.versus.rate), _bar("judge inconsistent", found.versus.inconsistent)]
-    rows = [
-        (one.metric.name, one.metric.kind.value, f"{one.value:.4f}", *(f"{v:.4f}" for v in one.interval), one.n)
-        for one in found.suite
-    ]
+    rows += [(one.metric.name, one.metric.kind.value, *_digits(one.value, *one.interval), one.n) for one in found.suite]
     if found.kl is not None:
-        kl = [f"{value:.4f}" for value in (found.kl.value, found.kl.low, found.kl.high)]
-        rows.append(("KL to the reference", "nats per answer", *kl, found.kl.n))
+        kl = found.kl
+        rows.append(("KL to the reference", "nats per answer", *_digits(kl.value, kl.low, kl.high), kl.n))
     sections = [
         ("Alarms", "".join(report.paragraph(alarm) for alarm in found.alarms)),
         ("Preference and comparison", report.intervals(good, caption="Shares with 95 % intervals") if good else ""),
@@ -243,6 +266,10 @@ def _curves(folder: Path) -> str:
     if not (folder / "run.json").is_file():
         return ""
     history = RunFolder.open(folder).history()
+    if history and "ridge" in history[0]:  # heads that were solved have tried penalties, and no course over steps
+        tried = [(entry["ridge"], *_digits(entry["loss"], entry["accuracy"])) for entry in history[:-1]]
+        used = report.paragraph(f"The heads were solved with the penalty {history[-1]['ridge']:g}.")
+        return used + report.table(("penalty", "loss on left-out pairs", "accuracy on left-out pairs"), tried)
     wanted: list[str] = ["score", "watch", "cost", "accuracy", "margin", "displacement", "loss"]
     names = [name for name in wanted if history and name in history[0]]
     series: dict[str, list[tuple[float, float]]] = {
@@ -257,6 +284,10 @@ def _curves(folder: Path) -> str:
         }
         drawn += report.curves(over, caption="Proxy score and second judge over the square root of the KL")
     return drawn
+
+
+def _digits(*values: float) -> list[str]:
+    return [f"{value:.4f}" if math.isfinite(value) else "" for value in values]
 
 
 def _bar(name: str, found: Share) -> Any:
