@@ -4,6 +4,8 @@ Rules of this file
 1. Signs and spaces at its ends, a title before it and what is appended to it (`'s`, a Korean particle) are no part of a
    name.
 2. What is only ordinary words, a lone letter, or a user's handle is none.
+3. One or two Korean syllables are a person's name when a title or a relation follows, or when the tagger is nearly certain:
+   a given name alone looks like any noun.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from collections.abc import Iterable, Iterator
 
 from guard.pii.names import lists
 from guard.pii.names.decode import Name, script_of
+from guard.pii.names.ordinary import is_ordinary
 from haechi.base.text import Language
 
 _APPENDED = re.compile("['’](?:s|S)$")
@@ -22,6 +25,13 @@ _KOREAN_TITLE = re.compile(
     "(?<=[가-힣A-Z])(?:(?: ?(?:의원|교수|대표|사장|회장|부장|과장|감독|선수|기자|대통령|총리|장관|선생님?|박사|변호사|씨|님))|"
     " (?:군|양|이사|대리|시장|검사|판사|팀장|실장|원장|일병|상병|병장|형사|목사|작가|배우|가수|코치|위원장?|지사))$"
 )
+_FOLLOWED = re.compile(
+    " ?(?:전 |신임 |[(])?(?:모 ?[(]|[0-9]{1,2}[)]|씨|님|군|양|의원|교수|대표|사장|회장|부장|과장|차장|감독|선수|기자|대통령|총리|장관|총장|후보|선생|박사|변호사|"
+    "이사|대리|시장|지사|검사|판사|팀장|실장|국장|소장|원장|위원장|의장|총재|작가|배우|가수|코치|목사|여사|전무|상무|"
+    "언니|오빠|누나|형|이모|삼촌|할머니|할아버지|쌤|선배|후배)"
+)
+_SHORT = 2  # syllables
+_NEARLY_CERTAIN = 0.9
 _MOST_BETWEEN = 4
 _FAMILY_AND_MO = 2
 _LEAST_KOREAN = 3  # syllables that stay when a particle is taken off
@@ -68,7 +78,7 @@ def fitted(text: str, name: Name) -> Iterator[Name]:
         start, end = _in_one_script(text, start, end)
         end = _without_title(text, start, end)
     start, end = _trimmed(text, start, end)
-    if start < end and _is_name(text, start, end, name.kind):
+    if start < end and _is_name(text, start, end, name.kind) and _is_borne_out(text, start, end, name):
         yield Name(name.kind, name.score, start, end, name.rule)
 
 
@@ -132,11 +142,20 @@ def _without_title(text: str, start: int, end: int) -> int:
     return end
 
 
+def _is_borne_out(text: str, start: int, end: int, name: Name) -> bool:
+    """Whether a short Korean word is a person's name by more than its looks."""
+    if name.kind != "PERSON" or end - start > _SHORT or script_of(text[start]) is not Language.KOREAN:
+        return True
+    return name.score >= _NEARLY_CERTAIN or _FOLLOWED.match(text, end) is not None
+
+
 def _is_name(text: str, start: int, end: int, kind: str) -> bool:
     value = text[start:end]
     latin = script_of(value[0]) is Language.ENGLISH
     if text[end : end + 1] == "@" or (latin and text[start - 1 : start] == "@"):
         return False  # the beginning of a mail address, or a user's handle; in Han that is often a name
+    if kind != "ADDRESS" and is_ordinary(text, start, end):
+        return False
     if not latin:
         return kind != "PERSON" or not (
             value in lists.CHINESE_RELATIVES or (len(value) == 1 and "\u3400" <= value <= "\u9fff")

@@ -21,6 +21,13 @@ what when where whether which while who whole whom whose why will with within wi
 american british chinese european french german indian italian japanese korean russian spanish western eastern northern southern
 civil free general international national official original political public real royal social special total united
 january february march april may june july august september october november december monday tuesday wednesday thursday friday
+corporate direct modern buses bus call center centre cab cabs criminal defense defence cigar campaign counterparty rockets office manager
+team company department restaurant hotel government president minister senator troops store shop market customer service support
+product system project program doctor nurse teacher student lawyer attorney officer coach director professor mom dad mother father
+brother sister son daughter uncle aunt grandma grandpa boy girl kid baby guy dude cat dog morning evening night noon tonight weekend
+holiday birthday party video photo music movie film song album news report story letter card order account email phone address
+website online shuttle wifi tv app tax police army navy word
+station woods sunset motel college dean theater theatre couch dealer arms amusement
 saturday sunday white black red green blue rose god internet web site page book day year week month world life man woman child
 """
 ENGLISH_ORDINARY = frozenset(_ENGLISH_ORDINARY.split())

@@ -11,6 +11,7 @@ from typing import assert_never
 
 from guard.pii.names import lists
 from guard.pii.names.decode import Name
+from guard.pii.names.ordinary import is_ordinary
 from haechi.base.text import Language
 
 _KOREAN_TITLES = "씨|님|군|양|선생|교수|박사|대표|사장|회장|부장|과장|차장|대리|팀장|실장|이사|상무|전무|원장|의원|장관|총리|대통령|시장|지사|감독|선수|기자|변호사|판사|검사"
@@ -29,6 +30,37 @@ _TITLE_WORDS = frozenset(
         "반장",
         "소장",
         "국장",
+        # Whose mayor it is, or what team.
+        *[
+            "서울",
+            "인천",
+            "안양",
+            "안산",
+            "고양",
+            "성남",
+            "전주",
+            "진주",
+            "제주",
+            "원주",
+            "여주",
+            "양주",
+            "공주",
+            "나주",
+            "경주",
+            "강릉",
+            "강남",
+            "구리",
+            "오산",
+            "이천",
+            "김포",
+            "김해",
+            "문경",
+            "정읍",
+            "천안",
+            "양산",
+            "한국",
+            "국민",
+        ],
     ]
 )
 _FAMILY_KO = "".join(sorted(lists.KOREAN_FAMILY))
@@ -57,6 +89,8 @@ _CHINESE_ANNOUNCED = re.compile(
     f"(?:我叫|名叫|姓名[:：是为]?|名字[是叫:：]|联系人[:：是]?|收件人[:：是]?|户名[:：是]?) ?(?P<n>(?:{_TWO_ZH}|[{_FAMILY_ZH}]){_HAN}{{1,2}})"
     f"(?!{_HAN}{{0,1}}(?:什么|啥))"
 )
+# A user of that name: a whole user name of two or three characters, of which the first is a family name.
+_CHINESE_USER = re.compile(f"@(?P<n>(?:{_TWO_ZH}|[{_FAMILY_ZH}]){_HAN}{{1,2}})(?!{_HAN}|[A-Za-z0-9_-])")
 _WORD = "[A-Z\u00c0-\u00de][A-Za-z\u00c0-\u024f'’-]{1,20}"
 _ENGLISH_TITLED = re.compile(
     f"(?<![A-Za-z])(?:Mr|Mrs|Ms|Dr|Prof|Professor|Sir|Miss)\\.? (?P<n>{_WORD}(?: (?:[A-Z]\\. )?{_WORD}){{0,2}})"
@@ -72,7 +106,7 @@ def by_rule(text: str, language: Language) -> Iterator[Name]:
     for expression in _expressions(language):
         for found in expression.finditer(text):
             start, end = found.span("n")
-            if text[start:end] in _TITLE_WORDS:
+            if text[start:end] in _TITLE_WORDS or is_ordinary(text, start, end):
                 continue
             yield Name("PERSON", _SCORE, start, end, "rule")
 
@@ -82,7 +116,7 @@ def _expressions(language: Language) -> tuple[re.Pattern[str], ...]:
         case Language.KOREAN:
             return (_KOREAN_TITLED, _KOREAN_ANNOUNCED, _KOREAN_SHORT)
         case Language.CHINESE:
-            return (_CHINESE_TITLED, _CHINESE_ANNOUNCED)
+            return (_CHINESE_TITLED, _CHINESE_ANNOUNCED, _CHINESE_USER)
         case Language.ENGLISH:
             return (_ENGLISH_TITLED, _ENGLISH_ANNOUNCED)
         case Language.OTHER:

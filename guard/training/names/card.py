@@ -10,6 +10,7 @@ text that touch no name are counted on rows that were marked by hand.
 from __future__ import annotations
 
 import argparse
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,12 +42,14 @@ _MARKED = {
     ("safe_text/ko_chat", Language.KOREAN): "Korean, chat *",
     ("safe_text/ko_3i4k", Language.KOREAN): "Korean, speech *",
     ("safe_text/ko_parakqc", Language.KOREAN): "Korean, requests to an assistant *",
-    ("safe_text/multi_ud", Language.KOREAN): "Korean, web and reference",
-    ("safety_prompts/ko_square_questions", Language.KOREAN): "Korean, questions on politics and society",
+    ("safe_text/ko_nsmc_reviews", Language.KOREAN): "Korean, film reviews",
+    ("safe_text/multi_ud", Language.KOREAN): "Korean, web and reference *",
+    ("safety_prompts/ko_square_questions", Language.KOREAN): "Korean, questions on politics and society *",
     ("safe_text/multi_ud", Language.ENGLISH): "English, web, mail and reviews *",
     ("safety_prompts/en_jade", Language.ENGLISH): "English, requests to an assistant",
     ("safe_text/en_gsm8k_questions", Language.ENGLISH): "English, school sums",
 }
+_SIZE = "characters"
 _SHORT = {"PERSON": "persons", "ORGANIZATION": "organisations", "LOCATION": "places"}
 
 
@@ -115,16 +118,22 @@ def false_findings(part: Marked, found: Found) -> dict[str, int]:
 
 
 def _false_lines(parts: Sequence[Marked], found: Sequence[Found]) -> Iterator[str]:
-    """A table of what is found where nothing is, in 1,000 characters."""
+    """A table of what is found where nothing is, in 1,000 characters; at its end each language as a whole."""
     yield "| text | characters | persons | organisations | places | together |"
     yield "|---|---|---|---|---|---|"
+    whole: dict[Language, Counter[str]] = defaultdict(Counter)
     for part, seen in zip(parts, found, strict=True):
-        if not part.everything:
-            continue
-        size = sum(len(row.text) for row in part.rows)
-        counts = [1000 * number / size for number in false_findings(part, seen).values()]
-        said = " | ".join(f"{value:.2f}" for value in (*counts, sum(counts)))
-        yield f"| {_MARKED[part.source, part.language]} | {size:,} | {said} |"
+        if part.everything:
+            counts = Counter(false_findings(part, seen) | {_SIZE: sum(len(row.text) for row in part.rows)})
+            whole[part.language] += counts
+            yield _false_line(_MARKED[part.source, part.language], counts)
+    for language, counts in whole.items():
+        yield _false_line(f"**{language.name.title()}, all**", counts)
+
+
+def _false_line(name: str, counts: Counter[str]) -> str:
+    shares = [1000 * counts[kind] / counts[_SIZE] for kind in NAME_KINDS]
+    return f"| {name} | {counts[_SIZE]:,} | " + " | ".join(f"{value:.2f}" for value in (*shares, sum(shares))) + " |"
 
 
 def _found(rows: Sequence[Row], scrubber: Scrubber) -> Found:

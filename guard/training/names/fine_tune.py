@@ -252,7 +252,7 @@ def finished(start: Path, run: Path) -> Encoder:
 
 def _recipe(samples: int | None, earlier: Path | None) -> Recipe:
     if earlier is None:
-        return Recipe(samples or 40_000)
+        return Recipe(samples or 44_000)
     return Recipe(samples or 5_500, rate=8e-5, cooldown=2_400, earlier=digest(earlier))
 
 
@@ -263,7 +263,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--start", type=Path, required=True, help="folder with the packed encoder and its tokenizer")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--earlier", type=Path, help="folder with the weights of a tagger to go on from")
-    parser.add_argument("--samples", type=int, help="texts to see (default 40000, with --earlier 5500)")
+    parser.add_argument("--samples", type=int, help="texts to see (default 44000, with --earlier 5500)")
     args = parser.parse_args(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     torch.set_num_threads(1)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from guard.training.names.ordinary import nameless
+from guard.training.names.ordinary import nameless, taught
 from guard.training.names.people import person
 from guard.training.names.rows import Row, Span, read
 from guard.training.names.sentences import sentence
@@ -22,11 +22,14 @@ _SHARE: Mapping[str, float] = {
     "ko_klue_ner": 0.19,
     "zh_weibo_ner": 0.16,
     "written-en": 0.05,
-    "written-ko": 0.03,
+    "written-ko": 0.06,
     "written-zh": 0.1,
     "ordinary-en": 0.03,
     "ordinary-ko": 0.07,
     "ordinary-zh": 0.05,
+    "taught-en": 0.03,
+    "taught-ko": 0.2,
+    "taught-zh": 0.03,
 }
 _LANGUAGES = (Language.KOREAN, Language.CHINESE, Language.ENGLISH, Language.ENGLISH)
 _NAMED = 2.5  # how much more often than others a row with names is drawn
@@ -36,12 +39,12 @@ _RUN_TOGETHER = 0.2  # of Chinese rows: many a post is kept without its spaces
 
 
 def every_row(data: Path) -> list[Row]:
-    """Every row there is, labelled, written and without names, for whatever part. data: the folder of the shared data.
+    """Every row there is, labelled, written, without names and judged, for whatever part. data: the folder of the shared data.
 
     Raises:
         TrainingDataMissing: when a file is not there.
     """
-    return [*read(data / "pii"), *written(), *nameless(data)]
+    return [*read(data / "pii"), *written(), *nameless(data), *taught(data)]
 
 
 class Mixture:

@@ -3,7 +3,7 @@
 Rules of this file
 1. Figures are told on `Part.DEV` rows, thresholds chosen on `Part.CHOOSE` rows; neither is trained on.
 2. The lines of an address are one name of kind ADDRESS.
-3. Only names count: what merely mentions a person (`妈妈`, labelled NOM) is no name.
+3. Only names count: what merely mentions a person (`妈妈`, labelled NOM) or an authority (`정부`, labelled OG) is no name.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ _SAME: Mapping[str, str] = {
     "ORGANIZATION": "ORGANIZATION", "group": "ORGANIZATION", "corporation": "ORGANIZATION", "OG": "ORGANIZATION",
     "ORG.NAM": "ORGANIZATION", "ADDRESS": "ADDRESS",
 }  # fmt: skip
+_NOBODY = frozenset(("정부", "경찰", "법원", "당국", "여당", "야당", "군", "군 당국", "보건당국", "소방당국"))
 
 
 class Part(enum.Enum):
@@ -80,8 +81,9 @@ def _file(path: Path, name: str) -> list[Row]:
     for number, row in enumerate(stored):
         dev = row["split"] == "dev" if has_dev else number % _NO_DEV == 0
         part = Part.DEV if dev else part_by_hash(row.get("template") or row["text"], _CHOOSE[name])
-        spans = sorted((s, e, _SAME[k]) for s, e, k in row["spans"] if k in _SAME)
-        made.append(Row(row["text"], tuple(_addresses(row["text"], spans)), FILES[name], name, part))
+        text = row["text"]
+        spans = sorted((s, e, _SAME[k]) for s, e, k in row["spans"] if k in _SAME and text[s:e] not in _NOBODY)
+        made.append(Row(text, tuple(_addresses(text, spans)), FILES[name], name, part))
     return made
 
 

@@ -131,3 +131,45 @@ def test_a_particle_is_a_piece_of_its_own() -> None:
     text = "김재원의"
     made = pieces(load().words.tokenizer, text)
     assert text[made.starts[-1] : made.ends[-1]] == "의"
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "score", "is_one"),
+    [
+        ("소수가 반대했다", "소수", 0.8, False),
+        ("지민이 왔다", "지민", 0.95, True),
+        ("지민 언니가 왔다", "지민", 0.6, True),
+        ("추 전 장관은", "추", 0.6, True),
+        ("김 의원은", "김", 0.6, True),
+        ("홍모(20)씨가", "홍", 0.6, True),
+        ("여 당은", "여", 0.6, False),
+        ("윤석열이 말했다", "윤석열", 0.6, True),
+        ("李娜来了", "李娜", 0.6, True),
+        ("Al said", "Al", 0.6, True),
+    ],
+)
+def test_a_short_korean_name_needs_more_than_its_looks(text: str, name: str, score: float, is_one: bool) -> None:
+    """A title, a relation, an age or near certainty; longer names and other scripts are left as they are."""
+    found = [text[n.start : n.end] for n in fitted(text, Name("PERSON", score, 0, len(name)))]
+    assert found == ([name] if is_one else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "kind", "is_one"),
+    [
+        ("정부는 발표했다", "정부", "ORGANIZATION", False),
+        ("사회주의 혁명", "사회주", "PERSON", False),
+        ("정부 부처가", "정부 부처", "ORGANIZATION", False),
+        ("정부가 나섰다", "정부가", "PERSON", False),
+        ("정부경 씨는", "정부경", "PERSON", True),
+        ("이유진이 왔다", "이유진", "PERSON", True),
+        ("국회의원 선거", "국회", "PERSON", False),
+        ("국회가 열렸다", "국회", "ORGANIZATION", True),
+        ("總之不回家", "總之", "PERSON", False),
+        ("the call center", "call center", "ORGANIZATION", False),
+    ],
+)
+def test_ordinary_words_are_no_names(text: str, found: str, kind: str, is_one: bool) -> None:
+    """A listed word, several, one with its particle, or the beginning of a longer one; a name that begins like one stays."""
+    start = text.index(found)
+    assert bool(list(fitted(text, Name(kind, 0.95, start, start + len(found))))) is is_one

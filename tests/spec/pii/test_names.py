@@ -35,6 +35,7 @@ from haechi.base.text import Language
         (Language.CHINESE, "王小明先生来了", "王小明"),
         (Language.CHINESE, "我叫张伟，很高兴", "张伟"),
         (Language.CHINESE, "联系人：欧阳娜娜", "欧阳娜娜"),
+        (Language.CHINESE, "转发@林小萱 ：好看", "林小萱"),
         (Language.ENGLISH, "I met Dr. Jane Miller yesterday", "Jane Miller"),
         (Language.ENGLISH, "My name is Tom Baker.", "Tom Baker"),
     ],
@@ -45,7 +46,18 @@ def test_a_title_or_an_announcement_gives_a_name_away(language: Language, text: 
 
 
 @pytest.mark.parametrize(
-    "text", ["김치 씨앗을 심었다", "이것은 좋은 말이다", "先生们，女士们", "The name is required", "고맙습니다 선생님"]
+    "text",
+    [
+        "김치 씨앗을 심었다",
+        "주식 시장이 열렸다",
+        "전직 대통령은",
+        "서울시장 선거",
+        "국가대표 선수",
+        "이것은 좋은 말이다",
+        "先生们，女士们",
+        "The name is required",
+        "고맙습니다 선생님",
+    ],
 )
 def test_rules_leave_ordinary_words_alone(text: str) -> None:
     """Words that begin like a name are no name."""

@@ -1,7 +1,8 @@
 """Ordinary texts of the shared data: some with the names in them marked by hand, others that have none.
 
 `measured.txt` tells rows, and the names in them: to measure on and for nothing else. They were marked before a tagger had
-read the rows. `nameless.txt` tells other rows, that teach and choose limits. The texts are in the shared data alone.
+read the rows. `nameless.txt` and `taught.txt` tell other rows, that teach and choose limits. The texts are in the shared
+data alone.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from haechi.base.text import Language
 FOLDER = Path(__file__).parent
 ORDINARY: Final = "ordinary"
 """Begins the name of the source of rows without a name: `ordinary-zh`."""
+TAUGHT: Final = "taught"
+"""Begins the name of the source of rows in which every name is marked: `taught-ko`."""
 _CHOOSE = 10  # one of so many is kept for choosing limits
+_CHOOSE_TAUGHT = 4
 _KINDS = {"[": "ORGANIZATION", "<": "LOCATION"}
 _MARKS = "[]<>"
 _COLUMNS = ("text", "claim", "prompt")
@@ -69,6 +73,30 @@ def nameless(data: Path) -> list[Row]:
                 text = texts[int(number)]
                 made.append(Row(text, (), language, f"{ORDINARY}-{said}", part_by_hash(text, _CHOOSE)))
     return made
+
+
+def taught(data: Path) -> list[Row]:
+    """Rows with every name marked, that are measured nowhere. data: the folder of the shared data.
+
+    Raises:
+        TrainingDataMissing: when a file is not there, or a name not in its row.
+    """
+    made: list[Row] = []
+    texts: list[str] = []
+    language, source = Language.OTHER, ""
+    for line in (FOLDER / "taught.txt").read_text("utf-8").splitlines():
+        number, _, names = line.partition(" ")
+        if number == "=":
+            file, _, said = names.partition(" ")
+            texts, language, source = _texts(data / f"{file}.jsonl.gz"), Language(said), f"{TAUGHT}-{said}"
+        elif number != "#":
+            numbers, names = (names.split(" "), "") if number == "-" else ([number], names)
+            made.extend(_taught(texts[int(at)], names, language, source) for at in numbers)
+    return made
+
+
+def _taught(text: str, names: str, language: Language, source: str) -> Row:
+    return Row(text, tuple(sorted(_spans(text, names))), language, source, part_by_hash(text, _CHOOSE_TAUGHT))
 
 
 def _texts(path: Path) -> list[str]:
