@@ -52,13 +52,15 @@ def run_train(args: argparse.Namespace) -> int:
     """Train."""
     from alignment.offline import forbid_telemetry
     from alignment.recipe import load_recipe
+    from haechi.cli._preflight import missing_modules
 
     recipe = load_recipe(args.kind, args.recipe, args.set)
+    missing = (*missing_modules("local"), *missing_modules("train"))
+    if missing:
+        raise MissingExtra(f"training ({', '.join(missing)})", "train")
     forbid_telemetry()
-    try:
-        from alignment.train import train
-    except ImportError as error:
-        raise MissingExtra("training", "train") from error
+    from alignment.train import train
+
     outcome = train(recipe, resume=args.resume, show_progress=True)
     for alarm in outcome.alarms:
         print(f"haechi: alarm: {alarm}", file=sys.stderr)

@@ -122,6 +122,16 @@ class TestFirstDay:
         assert sorted(starts) == sorted(ends)
         assert len(set(starts)) == len(starts)
 
+    def test_a_command_that_needs_more_names_what_to_install(self, day: Day) -> None:
+        """Training is not part of what serves; it says so in one line and leaves nothing behind."""
+        words = ["train", "dpo", "tiny-cpu", "--set", f"run.output={day.data / 'run'}"]
+        refused = subprocess.run([*day.haechi, *words], env=day.env, capture_output=True, text=True, check=False)
+        assert refused.returncode == 3
+        assert "HAE-X001" in refused.stderr
+        assert 'pip install "haechi[train]"' in refused.stderr
+        assert "Traceback" not in refused.stderr
+        assert not (day.data / "run").exists()
+
     def test_the_log_verifies_and_one_flipped_byte_is_found(self, day: Day) -> None:
         """`haechi audit verify` answers 0 after the gateway stopped; one byte of one record changed, it answers 1."""
         day.process.terminate()
