@@ -26,8 +26,10 @@ from guard.knowledge.ranking import (
 from guard.knowledge.sqlite_store import documents, place
 
 # What is left out, not what is let in: asked for `rowid IN`, FTS5 runs the whole search once for every rowid.
-_VALID: Final = """AND rowid NOT IN (SELECT passages.id FROM documents JOIN passages ON passages.document = documents.id
-  WHERE (valid_to <> '' AND valid_to < :at) OR valid_from > :at)"""
+_VALID: Final = """AND rowid NOT IN (
+  SELECT passages.id FROM documents JOIN passages ON passages.document = documents.id WHERE valid_to <> '' AND valid_to < :at
+  UNION ALL
+  SELECT passages.id FROM documents JOIN passages ON passages.document = documents.id WHERE valid_from <> '' AND valid_from > :at)"""
 _BEST: Final = (
     "SELECT rowid AS id FROM found WHERE found MATCH :query {valid} ORDER BY bm25(found, 2.0, 1.0) LIMIT :limit"
 )

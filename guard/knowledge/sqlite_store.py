@@ -27,6 +27,8 @@ CREATE TABLE IF NOT EXISTS documents (
   id INTEGER PRIMARY KEY, root TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, sha256 TEXT NOT NULL,
   source TEXT NOT NULL, licence TEXT NOT NULL, valid_from TEXT NOT NULL, valid_to TEXT NOT NULL,
   meaning TEXT NOT NULL, UNIQUE (root, name));
+CREATE INDEX IF NOT EXISTS documents_until ON documents (valid_to) WHERE valid_to <> '';
+CREATE INDEX IF NOT EXISTS documents_from ON documents (valid_from) WHERE valid_from <> '';
 CREATE TABLE IF NOT EXISTS passages (
   id INTEGER PRIMARY KEY, document INTEGER NOT NULL REFERENCES documents (id), number INTEGER NOT NULL,
   title TEXT NOT NULL, text TEXT NOT NULL, start INTEGER NOT NULL, vector BLOB NOT NULL);
