@@ -25,6 +25,9 @@ from haechi.base.text import Language
 
 SHARED: Final = 0.34
 """Share of the claim's terms that a passage must have before a difference counts as a disagreement."""
+_AMOUNTS: Final = frozenset({Conflict.NUMBER, Conflict.UNIT, Conflict.DATE})
+_SAID: Final = 3
+"""Tokens that both sides share before the rest is the only difference."""
 _ALIKE: Final = 0.5
 """Share of aligned tokens that stands for it: a Chinese sentence of eight characters shares few terms when one changes."""
 
@@ -36,7 +39,8 @@ class Features:
     contained: the claim stands in the passage word for word. coverage: share of the claim's terms, rare ones weigh more,
     in the sentences compared. anywhere: the same in the whole passage. mentioned: share of those sentences' terms that
     the claim has. aligned: share of tokens that follow each other in both. replaced, added, dropped: tokens that differ,
-    by how. *_matched, *_missing, *_conflict: of the claim's numbers, dates, names. Others: one disagreement each.
+    by how. *_matched, *_missing, *_conflict: of the claim's numbers, dates, names. amount_only: the claim says what the
+    sentences say but for a number, unit or date. Others: one disagreement each.
     """
 
     contained: float = 0.0
@@ -70,6 +74,7 @@ class Features:
     quantifier_conflict: float = 0.0
     comparative_conflict: float = 0.0
     antonym_conflict: float = 0.0
+    amount_only: float = 0.0
     reasons: tuple[Reason, ...] = ()
 
     def vector(self) -> tuple[float, ...]:
@@ -101,6 +106,20 @@ def _moved(reason: Reason, offsets: Sequence[int]) -> Reason:
     start = offsets[reason.evidence_start]
     end = offsets[last] + 1 if reason.evidence_end > reason.evidence_start else start
     return dataclasses.replace(reason, evidence_start=start, evidence_end=end)
+
+
+def _amount_only(mine: Facts, theirs: Facts, aligned: Aligned, reasons: Sequence[Reason]) -> bool:
+    """Whether every word that differs is part of an amount or a date that disagrees; the passage may say more besides."""
+    amounts = [reason for reason in reasons if reason.conflict in _AMOUNTS]
+    equal = {n for run in aligned.runs for n in run.mine}
+    here = [token for n, token in enumerate(mine.tokens) if n not in equal]
+    instead = [[theirs.tokens[n] for n in place.theirs] for place in aligned.places]
+    return (
+        bool(amounts)
+        and len(equal) >= _SAID
+        and all(any(r.claim_start <= token.start < r.claim_end for r in amounts) for token in here)
+        and all(any(r.evidence_start <= t.start < r.evidence_end for r in amounts for t in part) for part in instead)
+    )
 
 
 def _count(number: int) -> float:
@@ -153,5 +172,6 @@ def _features(
         quantifier_conflict=of(Conflict.QUANTIFIER),
         comparative_conflict=of(Conflict.COMPARATIVE),
         antonym_conflict=of(Conflict.ANTONYM),
+        amount_only=float(bool(reasons) and _amount_only(mine, theirs, aligned, found.reasons)),
         reasons=reasons,
     )

@@ -18,6 +18,7 @@ from guard.claims.ports import Conflict, Reason
 from guard.claims.quantities import Date, Quantity
 from guard.claims.slots import Slots
 from guard.claims.turns import denied, opposed, outnumbered, quantifier_added, swapped_roles, turned
+from guard.claims.units import alike
 
 
 class _Placed(Protocol):
@@ -61,8 +62,10 @@ def conflicts(mine: Facts, theirs: Facts, aligned: Aligned, *, contained: bool) 
     who = _Pairing(mine.names, theirs.names, slots, Name.same)
     reasons = [
         *_units(numbers),
+        *_made_dates(numbers, mine, theirs, slots),
         *_numbers(numbers, slots),
         *_dates(when, numbers, slots),
+        *_other_years(when, theirs),
         *_names(who, mine, theirs, slots),
         *swapped_roles(mine, theirs),
         *turned(mine, theirs, slots),
@@ -94,7 +97,7 @@ class _Pairing(list[tuple[Thing, Thing]]):
 
 
 def _same_quantity(one: Quantity, other: Quantity) -> bool:
-    if one.dimension and other.dimension and one.dimension != other.dimension:
+    if one.dimension and other.dimension and not alike(one.dimension, other.dimension):
         return False
     return one.same_value(other)
 
@@ -123,7 +126,7 @@ def _units(numbers: _Pairing[Quantity]) -> list[Reason]:
             if one.bare == other.bare
             and one.dimension
             and other.dimension
-            and (one.dimension != other.dimension or one.value != other.value)
+            and not (alike(one.dimension, other.dimension) and one.value == other.value)
         )
         partner = next(same, None)
         if partner is not None:
@@ -131,6 +134,30 @@ def _units(numbers: _Pairing[Quantity]) -> list[Reason]:
             numbers.left.remove(one)
             numbers.right.remove(partner)
     return found
+
+
+def _made_dates(numbers: _Pairing[Quantity], mine: Facts, theirs: Facts, slots: Slots) -> list[Reason]:
+    """The digits of a date with a unit on the other side: 2023 months for the year 2023, 5 weeks for the fifth month."""
+    found = [
+        (one, _reason(Conflict.UNIT, one, date))
+        for one in numbers.left
+        for date in theirs.dates
+        if _numbered(date, one) and slots.equal(one, date)
+    ]
+    others = [
+        (other, _reason(Conflict.UNIT, date, other))
+        for other in numbers.right
+        for date in mine.dates
+        if _numbered(date, other) and slots.equal(date, other)
+    ]
+    numbers.left = [one for one in numbers.left if one not in [taken for taken, _ in found]]
+    numbers.right = [other for other in numbers.right if other not in [taken for taken, _ in others]]
+    return [reason for _, reason in (*found, *others)]
+
+
+def _numbered(date: Date, amount: Quantity) -> bool:
+    """Whether an amount with a unit has the number of a year, month or day."""
+    return bool(amount.dimension) and amount.bare in (date.year, date.month, date.day)
 
 
 def _numbers(numbers: _Pairing[Quantity], slots: Slots) -> list[Reason]:
@@ -174,6 +201,17 @@ def _dates(when: _Pairing[Date], numbers: _Pairing[Quantity], slots: Slots) -> l
         for other in rights
         if slots.together(one, other)
     ]
+    return found
+
+
+def _other_years(when: _Pairing[Date], theirs: Facts) -> list[Reason]:
+    """A day that the evidence names without its year here, and with another year elsewhere."""
+    found = []
+    for one, partner in when:
+        if one.year and not partner.year and one.month and one.day:
+            whole = [day for day in theirs.dates if day.year and (day.month, day.day) == (one.month, one.day)]
+            if whole and not any(one.agrees(day) for day in whole):
+                found.append(_reason(Conflict.DATE, one, whole[0]))
     return found
 
 

@@ -156,6 +156,12 @@ def shared(mine: frozenset[str], theirs: frozenset[str]) -> float:
     return sum(_COMMON_WEIGHT if term in _COMMON else 1.0 for term in mine & theirs) / whole
 
 
+def touches(claim: Facts, passage: str) -> bool:
+    """Whether a passage has a word or number of the claim; everyday words do not count."""
+    theirs = frozenset(terms(plain(passage)))
+    return any(term in theirs and term not in _COMMON for term in terms(claim.text))
+
+
 def anchor_of(claim: Facts, evidence: str) -> Anchor:
     """The sentences of a passage that speak of what the claim speaks of."""
     read = plain(evidence)

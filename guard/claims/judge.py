@@ -6,6 +6,8 @@ Rules of this file
 3. Orders in a passage are no evidence, and never part of a quote.
 4. A passage counts by how much it is about the claim: one that shares half as much as the best weighs a quarter. The
    stance model is not asked about one that weighs too little to decide anything.
+5. A passage in the claim's language that has no word, number or name of it refutes nothing: models that learnt from pairs
+   about one scene take another subject for a contradiction.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from guard.claims.compare import compare
-from guard.claims.facts import anchor_of, facts_of
+from guard.claims.facts import anchor_of, facts_of, touches
 from guard.claims.given import is_outdated
 from guard.claims.ports import (
     Citation,
@@ -110,7 +112,7 @@ class ClaimJudge:
             return Judgement(claim, ClaimOutcome.NOT_ENOUGH, 0.0, outdated=outdated, ordered=read.ordered, why=why)
         try:
             heavy = apart(claim, self._heavy(read.found))
-            stances = self._stances(claim, [one.evidence.text for one in heavy])
+            stances = self._stances(claim, heavy)
         except HaechiError as error:
             return Judgement(claim, ClaimOutcome.UNAVAILABLE, 0.0, why=type(error).__name__)
         judgement = replace(self._weighed(claim, _weigh(heavy, stances), why), ordered=read.ordered)
@@ -118,12 +120,17 @@ class ClaimJudge:
             return replace(judgement, outdated=self._outdated(claim, sources, at))
         return judgement
 
-    def _stances(self, claim: Claim, texts: Sequence[str]) -> list[Stance]:
+    def _stances(self, claim: Claim, found: Sequence[Found]) -> list[Stance]:
         """How each passage stands to the claim; unsure where the model is not asked."""
+        texts = [one.evidence.text for one in found]
         asked = [text for text in texts if self._across or not is_foreign(text, claim.language)]
         told = self._stance.judge(claim.meaning, asked, language=claim.language) if asked else ()
         answers = dict(zip(asked, told, strict=True))
-        return [answers.get(text, _UNSURE) for text in texts]
+        stances = [answers.get(text, _UNSURE) for text in texts]
+        return [
+            stance if _speaks_of(claim, one) else Stance(stance.supported, 0.0, stance.unsure + stance.refuted)
+            for one, stance in zip(found, stances, strict=True)
+        ]
 
     def _search(self, claim: Claim, sources: Iterable[EvidenceSource], at: str) -> tuple[list[Found], str]:
         """The best passages of all sources, and why one of them could not answer."""
@@ -175,6 +182,14 @@ class ClaimJudge:
             foreign=outcome is ClaimOutcome.NOT_ENOUGH and is_foreign(text, claim.language),
             why=why,
         )
+
+
+def _speaks_of(claim: Claim, found: Found) -> bool:
+    """Whether a passage has anything of the claim; one in another language cannot be asked so."""
+    text = found.evidence.text
+    if touches(facts_of(claim.meaning), f"{found.evidence.title} {text}") or is_foreign(text, claim.language):
+        return True
+    return bool(compare(claim.meaning, text, claim.language).names_matched)
 
 
 def _weigh(found: Sequence[Found], stances: Sequence[Stance]) -> list[_Weighed]:

@@ -83,7 +83,9 @@ _UNITS_ZH: Final = {"十": 10, "百": 100, "千": 1000}
 _GROUPS: Final = {"만": 10**4, "억": 10**8, "조": 10**12, "万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8}
 
 _DIGIT_RUN: Final = r"(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
-_SCALED: Final = rf"(?:{_DIGIT_RUN}[ ]?(?:조|억|만|천(?!연)|백(?!신)|兆|亿|億|万|萬|千(?![克米瓦])|百(?!分)))"
+_SCALED: Final = (
+    rf"(?:{_DIGIT_RUN}[ ]?[多余餘여]?(?:조|억|만|천(?!연)|백(?!신)|兆|亿|億|万|萬|千(?![克米瓦])|百(?!分)))"
+)
 _ENGLISH_WORD: Final = "|".join(sorted((*_SMALL, *_TENS), key=len, reverse=True))
 _ENGLISH: Final = (
     rf"\b(?:{_ENGLISH_WORD})(?:[- ](?:{_ENGLISH_WORD}))*"
@@ -96,7 +98,7 @@ COUNTERS_KO: Final = (
 )
 COUNTERS_ZH: Final = (
     "个百分点|个|個|名|人|次|岁|歲|年|月|日|号|天|周|小时|分钟|秒|米|公里|千米|厘米|克|公斤|千克|吨|元|块|美元|度|届|位|家|所|座|条|本|部|"
-    "辆|台|架|艘|只|头|匹|种|项|倍|成|层|楼|点|分|票|场|局|轮|代|世纪|万|亿|枚|颗|支|首|篇|章|集|期|省|国|州|县|市|大|强"
+    "辆|台|架|艘|只|头|匹|种|项|倍|成|层|楼|点|分|票|场|局|轮|代|世纪|万|亿|枚|颗|支|首|篇|章|集|期|省|国|州|县|市|大|强|户|组|对|双|套|批|箱|盒|瓶|杯|袋|张|份|册|间|栋|处|款|类|队|宗|桩"
 )
 _KOREAN: Final = (
     rf"(?<![가-힣])(?:(?:열|스물|스무|서른|마흔|쉰|예순|일흔|여든|아흔)(?:한|하나|두|둘|세|셋|네|넷|다섯|여섯|일곱|여덟|아홉)?|"
@@ -151,7 +153,7 @@ NUMBER: Final = re.compile(
     rf"trillion|dozen|bn|mn|k)\b)?)|(?P<ordinal>{_ORDINAL})|(?P<english>{_ENGLISH})|(?P<korean>{_KOREAN})|(?P<chinese>{_CHINESE})",
     re.I,
 )
-_PART: Final = re.compile(rf"({_DIGIT_RUN})[ -]?([^\d\s]*)")
+_PART: Final = re.compile(rf"({_DIGIT_RUN})[ -]?[多余餘여]?([^\d\s]*)")
 
 
 def value_of(match: re.Match[str]) -> float | None:

@@ -112,4 +112,8 @@ active actively 활발 적극적 活跃 积极地 | inactive passive passively �
 unite united unify unified merge merged 통합 통일 합병 统一 合并 联合 | divide divided split separate separated 분할 분열 분리 분단 分裂 分开 分割
 permanent permanently 영구 영구적 永久 | temporary temporarily 임시 일시적 临时 暂时
 voluntary voluntarily 자발적 自愿 | compulsory mandatory obligatory 의무적 강제 의무 强制 必须
+direct directly 직접 直接 | indirect indirectly 간접 间接
+free gratis 무료 공짜 免费 | paid chargeable 유료 付费 收费
+bright 밝은 밝다 밝고 明亮 | dark dim 어두운 어둡 黑暗 昏暗
+promote promotes promoted promoting boost boosts boosted 촉진 장려 促进 推动 | hinder hinders hindered hamper hampered impede 저해 방해 阻碍 妨碍
 """

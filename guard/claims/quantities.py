@@ -7,9 +7,10 @@ Rules of this file
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from guard.claims.numerals import FEW, NUMBER, value_of
@@ -74,6 +75,9 @@ _ABOUT: Final = re.compile(
     re.I,
 )
 _ABOUT_AFTER: Final = re.compile(r"[ ]?(?:or so\b|정도|가량|쯤|여[ ]?(?=[명개])|左右|多)", re.I)
+_MORE: Final = re.compile("[多余餘여]")
+"""In a number: 3,000多万 is some more than 30 million."""
+_TO: Final = re.compile(r"[ ]?(?:to|until|till|through|[-–—])[ ]?(?:[A-Za-z]+day,?[ ])?", re.I)
 _MINUS: Final = re.compile(r"(?:(?<![\w)])[-−–]|minus |영하 ?|마이너스 ?|零下|负)$", re.I)
 _NOUN: Final = re.compile(r"[ -]?(?:of )?([A-Za-z][A-Za-z'-]+|[가-힣]+|[\u3400-\u9fff]{1,2})")
 _SHORT: Final = 24
@@ -164,9 +168,20 @@ def dates(text: str) -> list[Date]:
     found += [
         Date(m.start(), m.end(), _han(m["year"]), _han(m["month"]), _han(m["day"])) for m in _HAN_YEAR.finditer(text)
     ]
+    found = _with_years(text, sorted(found, key=lambda date: date.start))
     times = [time for match in _CLOCK.finditer(text) if (time := _clock(match)) is not None]
     found += [time for time in times if not any(time.start < date.end and date.start < time.end for date in found)]
     return sorted(found, key=lambda date: date.start)
+
+
+def _with_years(text: str, found: list[Date]) -> list[Date]:
+    """The first day of a range written "2 September to 6 September 1666" has the year of the last."""
+    days = [at for at, date in enumerate(found) if date.day]
+    for first, last in itertools.pairwise(days):
+        low, high = found[first], found[last]
+        if high.year and not low.year and _TO.fullmatch(text, low.end, high.start):
+            found[first] = replace(low, year=high.year)
+    return found
 
 
 def _clock(match: re.Match[str]) -> Date | None:
@@ -260,7 +275,11 @@ def _quantity(text: str, match: re.Match[str], value: float) -> Quantity:
     elif after is not None:
         unit, unit_start, unit_end = after[0], end, after[1]
     counted = _NOUN.match(text, max(end, unit_end)) or (_NOUN.match(text, end) if unit_end > end else None)
-    about = _ABOUT.search(text, max(0, start - _SHORT), start) or _ABOUT_AFTER.match(text, max(end, unit_end))
+    about = (
+        _ABOUT.search(text, max(0, start - _SHORT), start)
+        or _ABOUT_AFTER.match(text, max(end, unit_end))
+        or _MORE.search(match[0])
+    )
     few = FEW.get(match["few"] or "")
     weak = match[0].lower() in ("one", "second", "한", "first")
     return Quantity(

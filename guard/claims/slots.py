@@ -54,6 +54,17 @@ class Slots:
             if len(place.mine) <= _WIDEST and len(place.theirs) <= _WIDEST
         )
 
+    def exchanged(self, one: Placed, other: Placed) -> bool:
+        """Whether one stands in place of the other, and nothing else differs there."""
+        here, there = self._range(one, 0), self._range(other, 1)
+        return any(
+            _meet(place.mine, here)
+            and _meet(place.theirs, there)
+            and len(place.mine) <= len(here)
+            and len(place.theirs) <= len(there)
+            for place in self.aligned.places
+        )
+
     def exclusive(self, one: Placed, other: Placed) -> bool:
         """Whether `one` stands alone with something else at its place, so that `other` is not what it stands for."""
         here, there = self._range(one, 0), self._range(other, 1)

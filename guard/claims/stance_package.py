@@ -31,6 +31,7 @@ BLEND_FILE: Final = "blend.npz"
 LANGUAGES: Final = (Language.ENGLISH, Language.KOREAN, Language.CHINESE)
 """Order of the blend's language inputs."""
 
+_REFUTED, _UNSURE = 1, 2
 _FAR, _NEAR = 0.4, 0.8
 """Shares of aligned tokens at which a claim is no copy of its passage, and a near one."""
 
@@ -57,7 +58,8 @@ class Blend:
     """From the encoder's logits and the explicit comparison to three probabilities.
 
     The encoder's calibrated logits, and a correction by one hidden layer that counts the more, the more the claim is a
-    near copy of the passage: there one changed word decides, and the comparison sees it.
+    near copy of the passage: there one changed word decides, and the comparison sees it. Where claim and passage agree in
+    all but a number, unit or date, the pair is not left open.
 
     Inputs of the correction: 3 logits, the floats of FEATURES, one for each of LANGUAGES. scale: (1,). shift: (3,).
     mean, spread: (I,). hidden: (H, I). hidden_bias: (H,). out: (3, H). straight: (3, I). straight_bias: (3,).
@@ -82,7 +84,16 @@ class Blend:
         said = self.scale * raw + self.shift + float(nearness(features)) * correction
         raised = np.exp(said.astype(np.float64) - float(said.max()))
         found: npt.NDArray[np.float64] = raised / raised.sum()
+        if _amount_only(features):  # then there is nothing left that could be open
+            found[_REFUTED] += found[_UNSURE]
+            found[_UNSURE] = 0.0
         return found
+
+
+def _amount_only(features: npt.ArrayLike) -> bool:
+    """Whether claim and passage agree in all but a number, unit or date. features: (F,)."""
+    floats, at = np.asarray(features), FEATURES.index("amount_only")
+    return at < len(floats) and bool(floats[at])
 
 
 def nearness(features: npt.ArrayLike) -> npt.NDArray[np.float64]:

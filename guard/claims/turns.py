@@ -72,8 +72,12 @@ _NEEDS_PLACE: Final = frozenset(
         "within",
         "outside",
         "true",
-        "right",
         "present",
+        "free",
+        "paid",
+        "dark",
+        "bright",
+        "direct",
         "same",
         "different",
         "이전",
@@ -182,9 +186,12 @@ def _opposites(mine: Facts, theirs: Facts, slots: Slots) -> Iterator[tuple[Cue, 
         here, there = _of(mine, kind), _of(theirs, kind)
         said = {(cue.meaning.key, cue.meaning.side) for cue in there}
         for one in here:
-            if (one.meaning.key, one.meaning.side) in said:
-                continue
             against = (o for o in there if o.meaning.key == one.meaning.key and o.meaning.side != one.meaning.side)
+            if (
+                one.meaning.key,
+                one.meaning.side,
+            ) in said:  # elsewhere, perhaps: then it is no opposite but at its place
+                against = (o for o in against if slots.exchanged(one, o))
             for other in against:
                 if slots.together(one, other) or _far_enough(one, other, mine, theirs, slots):
                     yield one, other

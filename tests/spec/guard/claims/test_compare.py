@@ -16,6 +16,12 @@ DISAGREE = [
     (Conflict.NUMBER, "长城全长约两万公里。", "长城全长约两万一千公里。", "两万", "两万一千"),
     (Conflict.UNIT, "The tower is 330 feet tall.", "The Eiffel Tower is 330 metres tall.", "330 feet", "330 metres"),
     (Conflict.UNIT, "이 상자는 5킬로그램이다.", "이 상자는 5그램이다.", "5킬로그램", "5그램"),
+    (Conflict.UNIT, "药品共12箱。", "药品共12件。", "12箱", "12件"),
+    (Conflict.UNIT, "共有300户参加了培训。", "共有300人参加了培训。", "300户", "300人"),
+    (Conflict.UNIT, "지원을 받은 것은 34가구이다.", "지원을 받은 것은 34명이다.", "34가구", "34명"),
+    (Conflict.UNIT, "Aid went to 34 families.", "Aid went to 34 people.", "34 families", "34 people"),
+    (Conflict.UNIT, "该项目从2020个月起实施。", "该项目从2020年起实施。", "2020", "2020年"),
+    (Conflict.NUMBER, "耕地有3000多亿亩。", "耕地有3000多万亩。", "3000多亿", "3000多万"),
     (Conflict.DATE, "Marie Curie was born in 1868.", "Marie Curie was born in 1867 in Warsaw.", "1868", "1867"),
     (Conflict.DATE, "It opened on 3 May 2019.", "It opened on May 4, 2019.", "3 May 2019", "May 4, 2019"),
     (Conflict.DATE, "훈민정음은 1443년에 창제되었다.", "훈민정음은 1446년에 창제되었다.", "1443년", "1446년"),
@@ -57,6 +63,9 @@ AGREE = [
     ("학생 세 명이 왔다.", "학생 3명이 왔다."),
     ("人口为一百二十万人。", "人口为120万人。"),
     ("The WHO was founded in 1948.", "The World Health Organization was founded in 1948."),
+    ("共有3项任务。", "共有3个任务。"),
+    ("有5名学生获奖。", "有5个学生获奖。"),
+    ("投资额为3000多万元。", "投资额约为3000万元。"),
     ("He is not dead.", "He is alive."),
     ("Not only Anna but also Ben came.", "Anna and Ben came."),
     ("Some patients recovered.", "All patients recovered."),
@@ -176,6 +185,58 @@ def test_a_disagreement_is_named_and_shown_on_both_sides(
 def test_the_same_said_otherwise_is_no_disagreement(claim: str, evidence: str) -> None:
     """Other units, formats, number words, abbreviations and two negations that cancel do not count."""
     assert compare(claim, evidence, language_of(claim)).reasons == ()
+
+
+@pytest.mark.parametrize(
+    ("claim", "evidence", "shown"),
+    [
+        ("夜间西部南部有雷阵雨。", "白天南部有阵雨，夜间西部北部有雷阵雨。", ("南部", "北部")),
+        ("이 병원의 남성 환자는 여성 환자보다 많다.", "이 병원의 여성 환자는 여성 환자보다 많다.", ("남성", "여성")),
+        ("The men voted for the women.", "The men voted for the men.", ("women", "men")),
+    ],
+)
+def test_an_opposite_in_place_of_a_word_counts_though_the_passage_has_it_elsewhere(
+    claim: str, evidence: str, shown: tuple[str, str]
+) -> None:
+    """What stands somewhere else in the passage does not say it here."""
+    found = [
+        (claim[r.claim_start : r.claim_end], evidence[r.evidence_start : r.evidence_end])
+        for r in compare(claim, evidence, language_of(claim)).reasons
+        if r.conflict is Conflict.ANTONYM
+    ]
+    assert found == [shown]
+
+
+@pytest.mark.parametrize(
+    ("claim", "evidence", "only"),
+    [
+        ("The treaty was signed in Bergen in 1951.", "The treaty was signed in Bergen in 1961 after long talks.", 1),
+        ("대한전자의 매출은 500조 원이다.", "대한전자의 매출은 300조 원이다.", 1),
+        ("该工程全长30公里。", "该工程全长30米。", 1),
+        ("The treaty was signed in Oslo in 1951.", "The treaty was signed in Bergen in 1961.", 0),
+        ("이 다리는 너비가 31미터이다.", "이 다리는 길이가 1,160미터이다.", 0),
+        ("该工程全长30公里。", "该工程全长30公里。", 0),
+    ],
+)
+def test_a_claim_that_differs_in_an_amount_or_date_alone_is_marked(claim: str, evidence: str, only: int) -> None:
+    """Nothing else is left that could make it another matter."""
+    assert compare(claim, evidence, language_of(claim)).amount_only == only
+
+
+def test_the_first_day_of_a_range_has_the_year_of_the_last() -> None:
+    """ "2 September to 6 September 1666" is no day of 1676."""
+    evidence = "The fire burnt from Sunday 2 September to Thursday 6 September 1666 in London."
+    right, wrong = (f"The fire burnt from 2 September {year} in London." for year in (1666, 1676))
+    assert compare(right, evidence, language_of(right)).reasons == ()
+    (reason,) = compare(wrong, evidence, language_of(wrong)).reasons
+    assert reason.conflict is Conflict.DATE
+
+
+def test_a_day_without_its_year_is_that_of_the_same_day_with_one() -> None:
+    """A claim with another year disagrees, though the day alone is named, too."""
+    evidence = "The fire began on 2 September 1666, and on 2 September alone it burnt houses in London."
+    claim = "On 2 September 1676 alone it burnt houses in London."
+    assert Conflict.DATE in {reason.conflict for reason in compare(claim, evidence, language_of(claim)).reasons}
 
 
 def test_positions_hold_in_the_whole_passage() -> None:

@@ -123,6 +123,32 @@ def test_a_passage_about_something_else_does_not_contradict() -> None:
     assert found.outcome is ClaimOutcome.SUPPORTED
 
 
+@pytest.mark.parametrize(
+    ("text", "evidence", "outcome"),
+    [
+        ("Cats sleep most of the day.", "Water boils at 100 degrees.", ClaimOutcome.NOT_ENOUGH),
+        ("서울은 대한민국의 수도이다.", "물은 섭씨 100도에서 끓는다.", ClaimOutcome.NOT_ENOUGH),
+        ("猫白天大多在睡觉。", "水在100度沸腾。", ClaimOutcome.NOT_ENOUGH),
+        ("Cats sleep most of the day.", "A cat is awake for 20 hours.", ClaimOutcome.REFUTED),
+        ("It has 100 rooms.", "The number of them is 100.", ClaimOutcome.REFUTED),
+        ("America has left it.", "The United States is there.", ClaimOutcome.REFUTED),
+    ],
+)
+def test_a_passage_that_has_nothing_of_the_claim_does_not_refute_it(
+    text: str, evidence: str, outcome: ClaimOutcome
+) -> None:
+    """Whatever the model says: no shared word, number or name, and it speaks of something else."""
+
+    class Sure(Scripted):
+        def languages(self) -> frozenset[Language]:
+            return frozenset(Language)
+
+    sure = Sure({evidence: Stance(0.02, 0.95, 0.03)})
+    found = ClaimJudge(sure).judge(claim(text), given(evidence))
+    assert found.outcome is outcome
+    assert (found.refuted >= 0.5) is (outcome is ClaimOutcome.REFUTED)
+
+
 def test_without_anything_to_hold_it_against_a_claim_is_not_checkable() -> None:
     """That is a result of its own, neither support nor doubt."""
     found = judged("The Eiffel Tower was completed in 1889.")
