@@ -93,7 +93,7 @@ class Blend:
 def _amount_only(features: npt.ArrayLike) -> bool:
     """Whether claim and passage agree in all but a number, unit or date. features: (F,)."""
     floats, at = np.asarray(features), FEATURES.index("amount_only")
-    return at < len(floats) and bool(floats[at])
+    return at < len(floats) and bool(floats[at] >= 1.0)
 
 
 def nearness(features: npt.ArrayLike) -> npt.NDArray[np.float64]:

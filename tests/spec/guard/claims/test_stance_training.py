@@ -178,6 +178,20 @@ def test_marks_tell_what_the_other_side_has() -> None:
     assert marks((0, 10, 11, 2), (0, 11, 10, 2)).tolist() == [1, 1, 1, 1, 4, 4, 4, 4]
 
 
+def test_a_pair_that_agrees_in_all_but_an_amount_is_not_left_open() -> None:
+    """Whatever the encoder says: what is not supported then is refuted."""
+    rng = np.random.default_rng(0)
+    features = rng.random((60, len(FEATURES))) * 0.9
+    read = Read([PAIRS[0]] * 60, rng.normal(size=(60, 3)), features)
+    blend = fit_blend(read, BlendRecipe(steps=5))
+    only = features.copy()
+    only[:, FEATURES.index("amount_only")] = 1.0
+    chances = Read(read.pairs, read.logits, only).chances(blend)
+    assert np.all(read.chances(blend)[:, UNSURE] > 0)
+    assert np.all(chances[:, UNSURE] == 0)
+    assert np.allclose(chances.sum(axis=1), 1)
+
+
 def test_the_combination_learns_and_survives_its_file(tmp_path: Path) -> None:
     """Where the encoder is blind, the comparison decides; the file gives the same answers back."""
     rng = np.random.default_rng(0)
