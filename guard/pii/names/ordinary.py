@@ -108,6 +108,7 @@ _CHINESE = """
 路边 网上 手机 電話 电话 朋友 妹子 姐妹 兄弟 师傅
 """
 CHINESE = frozenset(_CHINESE.split())
+_DETERMINERS = frozenset("이그저두세네한몇각온")
 _PARTICLES = frozenset("은는이가을를의도와과에로만")
 
 
@@ -117,7 +118,12 @@ def is_ordinary(text: str, start: int, end: int) -> bool:
     if value in CHINESE:
         return True
     at = start
-    for word in value.split(" "):
+    first, *others = value.split(" ")
+    if others and first in _DETERMINERS:
+        at += len(first) + 1
+    else:
+        others = [first, *others]
+    for word in others:
         whole = max((size for size in range(2, _LONGEST + 1) if text[at : at + size] in KOREAN), default=0)
         if whole < len(word) and not (whole and whole + 1 == len(word) and word[-1] in _PARTICLES):
             return False

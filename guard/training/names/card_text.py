@@ -39,8 +39,8 @@ for limits the rows set aside, a quarter of those judged by hand among them; for
 the latter and in some 9,000 more that are measured nowhere.
 
 **How often the rows here had been seen** Figures on them were read at every earlier version of the weights; after those of
-2026.11-3 one rule of choosing limits was changed, with Korean persons at 0.70. For {version} they were read three times: with new
-limits and word lists; then rules and lists were mended after reading other rows; then a last time. Nothing was chosen by the
+2026.11-3 one rule of choosing limits was changed, with Korean persons at 0.70. For {version} they were read four times: with new
+limits and word lists, and each time after rules and lists had been mended by what other rows showed. Nothing was chosen by the
 figures, but who chose had read them, so they may flatter. The film reviews are new; they were marked before the tagger read them.
 """
 

@@ -165,11 +165,31 @@ def test_a_short_korean_name_needs_more_than_its_looks(text: str, name: str, sco
         ("이유진이 왔다", "이유진", "PERSON", True),
         ("국회의원 선거", "국회", "PERSON", False),
         ("국회가 열렸다", "국회", "ORGANIZATION", True),
+        ("저 사람은 안다", "저 사", "PERSON", False),
+        ("두 사람이 왔다", "두 사람", "PERSON", False),
+        ("이 정도경은", "이 정도경", "PERSON", True),
         ("總之不回家", "總之", "PERSON", False),
         ("the call center", "call center", "ORGANIZATION", False),
     ],
 )
 def test_ordinary_words_are_no_names(text: str, found: str, kind: str, is_one: bool) -> None:
-    """A listed word, several, one with its particle, or the beginning of a longer one; a name that begins like one stays."""
+    """A listed word, several, one with its particle, or the beginning of a longer one; what begins like one stays."""
     start = text.index(found)
     assert bool(list(fitted(text, Name(kind, 0.95, start, start + len(found))))) is is_one
+
+
+@pytest.mark.parametrize(
+    ("text", "seen", "whole"),
+    [
+        ("황교안 봤다", "황교", "황교안"),
+        ("이연걸은 출연했다", "이연", "이연걸"),
+        ("고은이 썼다", "고은", "고은"),
+        ("정우형 왔어", "정우", "정우"),
+        ("조국 장관", "조국", "조국"),
+        ("지민누나랑", "지민", "지민"),
+        ("유진이에게", "유진", "유진"),
+    ],
+)
+def test_a_korean_name_seen_by_half_is_made_whole(text: str, seen: str, whole: str) -> None:
+    """Particles, titles and relations stay outside."""
+    assert [text[n.start : n.end] for n in fitted(text, Name("PERSON", 0.95, 0, len(seen)))] == [whole]
