@@ -25,6 +25,7 @@ from guard.pii.pattern import (
     Lane,
     Pattern,
     PatternSpec,
+    context_before,
     hold_expression,
     outline_expression,
 )
@@ -179,10 +180,13 @@ class DigitFinder:
 
 def _hits(patterns: list[Pattern], text: str, at: int) -> list[Hit]:
     hits = []
+    before: str | None = None
     for pattern in patterns:
         found = pattern.expression.match(text, at)
         if found is not None:
-            hit = pattern.confirm(text, found)
+            if before is None:
+                before = context_before(text, at)
+            hit = pattern.confirm(text, found, before)
             if hit is not None:
                 hits.append(hit)
     return hits

@@ -95,6 +95,11 @@ class Hit(NamedTuple):
     context: str = ""
 
 
+def context_before(text: str, start: int) -> str:
+    """The code points before `start` in which context words are looked for, as they are compared."""
+    return text[max(0, start - CONTEXT) : start].lower().replace("_", " ").replace("-", " ")
+
+
 def _stands_alone(window: str, word: str) -> bool:
     """Whether the word occurs other than inside a longer ASCII word; plural and the like may follow."""
     at = window.find(word)
@@ -125,8 +130,11 @@ class Pattern:
         object.__setattr__(self, "expression", re.compile(f"{spec.left}(?:{spec.body}){spec.right}"))
         object.__setattr__(self, "has_value", "v" in self.expression.groupindex)
 
-    def confirm(self, text: str, found: re.Match[str]) -> Hit | None:
-        """What a match of `expression` amounts to; None when it is refused or not worth reporting."""
+    def confirm(self, text: str, found: re.Match[str], before: str) -> Hit | None:
+        """What a match of `expression` amounts to; None when it is refused or not worth reporting.
+
+        before: `context_before` the match.
+        """
         spec = self.spec
         start, stop = found.span()
         begin, end = found.span("v") if self.has_value else (start, stop)
@@ -137,16 +145,15 @@ class Pattern:
         score = spec.check(text[begin:end]) if spec.check is not None else spec.score
         word = ""
         if score < spec.in_context and (score > 0.0 or spec.check is None):
-            word = self._context(text, start)
+            word = self._context(before)
             if word:
                 score = spec.in_context
         return Hit(spec, score, begin, end, word) if score >= REPORTED else None
 
-    def _context(self, text: str, start: int) -> str:
-        """The first context word in the code points before `start`; empty when there is none."""
-        window = text[max(0, start - CONTEXT) : start].lower().replace("_", " ").replace("-", " ")
+    def _context(self, before: str) -> str:
+        """The first context word in the code points before the match; empty when there is none."""
         for word in self.spec.context:
-            if word in window and _stands_alone(window, word):
+            if word in before and _stands_alone(before, word):
                 return word
         return ""
 
