@@ -65,7 +65,8 @@ def test_the_tree_vectors_hold_however_the_leaves_are_batched() -> None:
 
 
 def test_a_stored_edge_of_another_length_is_refused() -> None:
-    """Bytes that are no hashes, a hash too many or too few, a size below nothing."""
+    """Bytes that are no hashes, a hash too many or too few, a size below nothing; that of an empty tree is empty."""
+    assert Frontier.from_bytes(0, b"") == Frontier()
     for size, data in ((1, bytes(31)), (1, bytes(64)), (3, bytes(32)), (-1, b""), (0, bytes(32))):
         with pytest.raises(TamperedLog):
             Frontier.from_bytes(size, data)
