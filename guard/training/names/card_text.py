@@ -15,7 +15,7 @@ It needs no model hub, no torch and no network. This page is written by
 outside, or begin and inside of a person, organisation, place or address. int8 ONNX, {size:.1f} MB (weights {version}), beside
 the word table and tokenizer that it shares with the [embedded classifier](classifier.md); `haechi[guard]` brings what
 runs it. Around it stand rules: titles and announcements ("이름은", "先生", "Dr."), and where a name ends (`'s`, Korean
-particles, titles before it). What consists of ordinary words is no name: 2,700 Korean, 200 Chinese and 400 English ones of our
+particles, titles before it). What consists of ordinary words is no name: 2,800 Korean, 200 Chinese and 400 English ones of our
 own listing (`guard/pii/names/ordinary.py`, `lists.py`); one or two Korean syllables are a person only with a title or a
 probability of 0.9. A placeholder (`<PERSON_1_...>`) is never read as a name. Code: `guard/pii/names`.
 
@@ -39,7 +39,7 @@ for limits the rows set aside, a quarter of those judged by hand among them; for
 the latter and in some 9,000 more that are measured nowhere.
 
 **How often the rows here had been seen** Figures on them were read at every earlier version of the weights; after those of
-2026.11-3 one rule of choosing limits was changed, with Korean persons at 0.70. For {version} they were read four times: with new
+2026.11-3 one rule of choosing limits was changed, with Korean persons at 0.70. For {version} they were read five times: with new
 limits and word lists, and each time after rules and lists had been mended by what other rows showed. Nothing was chosen by the
 figures, but who chose had read them, so they may flatter. The film reviews are new; they were marked before the tagger read them.
 """
@@ -52,8 +52,8 @@ or helped with limits and word lists; the others were never met. An authority of
 
 NOT_FOR: Final = """\
 **Weak at** Korean text from the web and old literature: one to four words in 1,000 characters are taken for names (table above;
-the bar of 0.5 is missed there, and in Korean speech and reviews, Chinese essays and English mail). Places and organisations in
-Korean: half of them are missed, the price of fewer false ones. Chinese and English posts without sentences: user names run
+the bar of 0.5 is missed there, and in Korean speech, chat and reviews, Chinese essays and English mail). Places and
+organisations in Korean: half of them are missed, the price of fewer false ones. Chinese and English posts without sentences: user names run
 together, nicknames, names in small letters. Organisations that are ordinary words, and names of a single common word.
 
 **Not for** Deciding that a text is free of names. Where recall matters, use a larger recognizer through Presidio
