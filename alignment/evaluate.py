@@ -13,7 +13,9 @@ from torch import Tensor
 
 from alignment.data.encode import EncodedPair, Encoder
 from alignment.data.files import Row, read_rows
+from alignment.data.fingerprint import row_hash
 from alignment.data.judge import judge
+from alignment.data.lineage import trained_rows_of
 from alignment.dpo import tree_of
 from alignment.errors import UnusableData
 from alignment.examinee import model_folder
@@ -50,6 +52,7 @@ class PairReport:
     perplexity: of the preferred answers, per token; only for likelihood.
     intervals: 95 % intervals of the three figures that are no shares, those that were measured.
     set_aside: rows of the file that were not measured (see `haechi data validate`).
+    trained_on: rows of the file that the run learned from, by its record; 0 where there is no record.
     """
 
     judged_by: str
@@ -63,13 +66,17 @@ class PairReport:
     perplexity: float | None
     intervals: Mapping[str, tuple[float, float]]
     set_aside: int
+    trained_on: int = 0
 
     @property
     def alarms(self) -> tuple[str, ...]:
         """What a reader should not overlook."""
+        found = []
+        if self.trained_on:
+            found.append(f"{self.trained_on} of these rows were trained on: the figures say little about others")
         if abs(self.length_correlation) > LENGTH_ALARM:
-            return (f"scores follow length (r = {self.length_correlation:+.2f})",)
-        return ()
+            found.append(f"scores follow length (r = {self.length_correlation:+.2f})")
+        return tuple(found)
 
     def as_object(self) -> dict[str, Any]:
         """For JSON."""
@@ -88,6 +95,14 @@ def evaluate(path: str, data: Path, *, reference: str = "", max_tokens: int = 10
     folder = model_folder(path)
     tokenizer = load_tokenizer(folder)
     items, set_aside = _items(data, Encoder(tokenizer, max_tokens=max_tokens))
+    report = _measured(path, folder, tokenizer, items, set_aside, reference)
+    learned = trained_rows_of(Path(path)) or trained_rows_of(Path(path).parent)  # RUN, or RUN/model
+    return replace(report, trained_on=sum(row_hash(pair) in learned for pair in judge(read_rows(data)).kept))
+
+
+def _measured(
+    path: str, folder: str, tokenizer: Any, items: Sequence[EncodedPair], set_aside: int, reference: str
+) -> PairReport:
     arithmetic = Arithmetic(chunk=128, bf16=False, pad=int(tokenizer.pad_token_id))
     if is_reward_model(folder):
         model, scale = load_reward_model(folder)

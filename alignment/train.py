@@ -278,7 +278,7 @@ def open_run(recipe: Recipe, data: RunData[Any], resume: bool, *, guard: Mapping
     begin = RunFolder.resume if resume else RunFolder.create
     run = begin(recipe, data=data.digest, guard=guard)
     if not (run.path / ROWS).exists():
-        write_rows(run.path, data.hashes)
+        write_rows(run.path, data.hashes, trained=len(data.train))
     return run
 
 

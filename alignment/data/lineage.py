@@ -60,19 +60,31 @@ def mark_tainted(run: Path, rows: int, found: str) -> None:
         beside.replace(path)
 
 
-def write_rows(run: Path, hashes: Sequence[str]) -> None:
-    """Remember which rows a run was given."""
+def write_rows(run: Path, hashes: Sequence[str], *, trained: int) -> None:
+    """Remember which rows a run was given; the first `trained` of them are those it learns from, the others are held out."""
     beside = (run / ROWS).with_suffix(".partial")
-    beside.write_text(json.dumps({"root": merkle_root(hashes), "rows": list(hashes)}), "utf-8")
+    beside.write_text(json.dumps({"root": merkle_root(hashes), "trained": trained, "rows": list(hashes)}), "utf-8")
     beside.replace(run / ROWS)
 
 
 def read_rows_of(run: Path) -> frozenset[str]:
     """The hashes of a run's rows; none when it is no run."""
+    return frozenset(_rows_of(run)[0])
+
+
+def trained_rows_of(run: Path) -> frozenset[str]:
+    """The hashes of the rows that a run learned from, without those it held out; none when it is no run."""
+    rows, trained = _rows_of(run)
+    return frozenset(rows[:trained])
+
+
+def _rows_of(run: Path) -> tuple[list[str], int]:
     try:
-        return frozenset(json.loads((run / ROWS).read_text("utf-8"))["rows"])
+        said = json.loads((run / ROWS).read_text("utf-8"))
+        rows = list(said["rows"])
+        return rows, int(said.get("trained", len(rows)))
     except (OSError, ValueError, KeyError, TypeError):
-        return frozenset()
+        return [], 0
 
 
 def merkle_root(hashes: Sequence[str]) -> str:

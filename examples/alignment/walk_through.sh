@@ -23,7 +23,8 @@ $haechi train ppo tiny-cpu --set data.train="$runs/fit.jsonl" --set run.output="
   --set ppo.reward="$runs/reward" --set optim.learning_rate=1e-4
 # 5. Look at the curves.
 $haechi train plot "$runs/ppo" --output "$runs/ppo.html"
-# 6. How far did DPO move, and does the reward model prefer its answers to those it began with?
+# 6. How far did DPO move, and does the reward model prefer its answers to those it began with? An alarm says that the
+#    pairs are those it was trained on: measure a model that matters on others.
 $haechi eval "$runs/dpo" --data "$runs/fit.jsonl" --reference "$runs/sft" --judge "$runs/reward" --output "$runs/eval.html"
 # 7. The gate: shown to be no worse than the start on safety, refusals, fairness, capability and language, then signed.
 #    A model of 0.1 million weights answers questions by chance, so the shipped suite cannot show that it is no worse and

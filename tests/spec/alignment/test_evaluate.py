@@ -123,6 +123,21 @@ def test_every_row_is_judged_by_its_own_head_and_a_low_cost_is_good(tmp_path: Pa
         evaluate(str(tmp_path / "m"), tmp_path / "d.jsonl")
 
 
+def test_rows_that_were_trained_on_are_counted_and_ring_an_alarm(tmp_path: Path) -> None:
+    """By the run's own record, asked by its folder or its model's; rows it held out, and rows of others, do not count."""
+    write_jsonl(tmp_path / "d.jsonl", demo_rows()[:40])
+    write_jsonl(tmp_path / "other.jsonl", demo_rows()[40:60])
+    small = ["model.hidden=32", "model.heads=2", "optim.steps=1", "optim.batch=4", "dpo.watch_prompts=0"]
+    settings = [f"run.output={tmp_path / 'r'}", f"data.train={tmp_path / 'd.jsonl'}", "data.held_out_share=0.2", *small]
+    done = train(load_recipe("dpo", "tiny-cpu", settings))
+    found = evaluate(str(done.run.path), tmp_path / "d.jsonl")
+    assert found.accuracy.n == 40
+    assert 0.6 * 40 < found.trained_on < 40
+    assert f"{found.trained_on} of these rows" in found.alarms[0]
+    assert evaluate(str(done.run.model), tmp_path / "d.jsonl").trained_on == found.trained_on
+    assert evaluate(str(done.run.path), tmp_path / "other.jsonl").trained_on == 0
+
+
 @pytest.mark.slow
 def test_a_trained_reward_model_and_policy_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """On pairs of the planted kind both order nearly all; the policy is judged against where it started."""

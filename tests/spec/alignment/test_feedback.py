@@ -143,7 +143,7 @@ def test_an_erased_person_leaves_the_next_build_and_the_runs_are_named(gateway: 
     learned, clean = tmp_path / "runs/learned", tmp_path / "runs/clean"
     for folder, hashes in ((learned, list(by_subject.values())), (clean, [by_subject[subject_key("lee", KEY)]])):
         folder.mkdir(parents=True)
-        write_rows(folder, hashes)
+        write_rows(folder, hashes, trained=len(hashes))
     Eraser(gateway.log).erase("default", "kim", Why("officer", "T-2", "request"))
     after = built(gateway, output, tmp_path / "runs")
     assert (before.rows, after.rows, after.erased) == (2, 1, 1)
@@ -155,7 +155,7 @@ def test_an_erased_person_leaves_the_next_build_and_the_runs_are_named(gateway: 
     assert mark.rows == 1
     late = tmp_path / "late/run"
     late.mkdir(parents=True)
-    write_rows(late, [by_subject[subject_key("kim", KEY)]])
+    write_rows(late, [by_subject[subject_key("kim", KEY)]], trained=0)  # held out is learned about, too
     assert built(gateway, output, tmp_path / "late").runs == (late,)  # a run that is looked at later is found as well
 
 
