@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from guard.knowledge.evidence import Found
+from guard.knowledge.meaning import nearness
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 MOST: Final = 500_000
 """Passages of a base that are indexed: 30 MB of memory, and some seconds to read them."""
 NEAREST: Final = 100
-"""Passages of each other language that are ranked by their whole vectors."""
+"""Passages of each other language whose whole vectors are compared."""
+LOOKED_AT: Final = 50
+"""Of those, passages that are read and ranked."""
 _WEAK: Final = 0.3
 """Score of the best passage below which other languages are looked at."""
 _CHUNK: Final = 10_000
@@ -34,6 +37,16 @@ Rows = Iterable[tuple[int, bytes]]
 def is_weak(found: Sequence[Found]) -> bool:
     """Whether what was found shares so little with the claim that other languages are worth a look."""
     return not found or found[0].score < _WEAK
+
+
+def closest(vector: bytes, rows: Rows) -> list[int]:
+    """Numbers of the passages that are read, of those whose signs are near. rows: number and whole vector of each."""
+    numbers, vectors = [], []
+    for number, theirs in rows:
+        numbers.append(number)
+        vectors.append(theirs)
+    near = nearness(vector, vectors)
+    return [numbers[at] for at in sorted(range(len(near)), key=lambda at: -near[at])[:LOOKED_AT]]
 
 
 def beside(found: Sequence[Found], abroad: Sequence[Found], limit: int) -> tuple[Found, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from guard.knowledge.across import Across, beside, is_weak
+from guard.knowledge.across import Across, beside, closest, is_weak
 from guard.knowledge.errors import KnowledgeEmpty, KnowledgeMissing, UnusableKnowledge, check_name
 from guard.knowledge.evidence import Evidence, Found
 from guard.knowledge.meaning import meanings
@@ -14,10 +14,10 @@ from guard.knowledge.postgres import connect, has_tables, posted, translated
 from guard.knowledge.postgres_store import documents
 from guard.knowledge.ranking import (
     CANDIDATES,
-    LONGEST_CLAIM,
     Candidate,
     query_terms,
     ranked,
+    vector_of,
     wanted_terms,
     weights_of,
     with_rare,
@@ -59,6 +59,7 @@ join knowledge_passage passage on passage.id = named.passage
 join knowledge_document document on document.id = posting.document
 where document.base = %(base)s and {_VALID} order by named.passage
 """  # noqa: S608 - constants of this file
+_WHOLE: Final = "select id, vector from knowledge_passage where id = any(%s)"
 _VECTORS: Final = """
 select passage.id, passage.vector from knowledge_document document
 join knowledge_passage passage on passage.document = document.id where document.base = %s and document.meaning = %s
@@ -114,22 +115,22 @@ class PostgresBase:
 
     def _ranked(self, claim: str, wanted: list[str], limit: int, at: str) -> tuple[Found, ...]:
         candidates, weights = self._found(wanted, at)
-        found = ranked(claim, candidates, weights, limit)
+        vector = vector_of(claim)
+        found = ranked(vector, candidates, weights, limit)
         if is_weak(found):
-            found = beside(found, ranked(claim, self._abroad(claim, at), weights, limit), limit)
+            found = beside(found, ranked(vector, self._abroad(vector, at), weights, limit), limit)
         return found
 
-    def _abroad(self, claim: str, at: str) -> list[Candidate]:
+    def _abroad(self, vector: bytes, at: str) -> list[Candidate]:
         """Passages in other languages."""
         ours = meanings()
         with translated():
             db = self._alive()
             stamp = db.execute("select xmin::text from knowledge_base where id = %s", (self._base,)).fetchone()
-            numbers = self._across.nearest(
-                ours.vector(claim[:LONGEST_CLAIM]),
-                stamp,
-                lambda: db.execute(_VECTORS, (self._base, ours.fingerprint), binary=True),
+            near = self._across.nearest(
+                vector, stamp, lambda: db.execute(_VECTORS, (self._base, ours.fingerprint), binary=True)
             )
+            numbers = closest(vector, db.execute(_WHOLE, (near,), binary=True))
             values = {"numbers": numbers, "base": self._base, "at": at}
             rows = db.execute(_NAMED, values, binary=True).fetchall() if numbers else []
         return [self._candidate(*row) for row in rows]

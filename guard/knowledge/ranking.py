@@ -20,7 +20,7 @@ CANDIDATES: Final = 40
 """Passages that are ranked anew."""
 _RARE: Final = 14
 """Terms a query looks for at most."""
-_POSTINGS: Final = 6_000
+_POSTINGS: Final = 5_000
 """Passages that the terms of a query may name together, so that a search has a bound; two terms are always looked for."""
 LONGEST_CLAIM: Final = 2_000
 """Code points of a claim that are read."""
@@ -67,15 +67,22 @@ def weights_of(counts: Mapping[str, int], total: int) -> dict[str, float]:
     return {term: math.log(1 + total / count) for term, count in counts.items()}
 
 
-def ranked(claim: str, candidates: Sequence[Candidate], weights: Mapping[str, float], limit: int) -> tuple[Found, ...]:
-    """The best of the candidates. weights: of the claim's terms."""
+def vector_of(claim: str) -> bytes:
+    """What a claim is about; see `guard.knowledge.meaning`."""
+    return meanings().vector(claim[:LONGEST_CLAIM])
+
+
+def ranked(
+    vector: bytes, candidates: Sequence[Candidate], weights: Mapping[str, float], limit: int
+) -> tuple[Found, ...]:
+    """The best of the candidates. vector: of the claim. weights: of its terms."""
     whole = sum(weights.values())
     shares = [sum(weights[term] for term in weights.keys() & set(one.indexed)) / whole for one in candidates]
-    ours = meanings()
-    vectors = [one.vector if one.meaning == ours.fingerprint else b"" for one in candidates]
-    near = nearness(ours.vector(claim[:LONGEST_CLAIM]), vectors)
+    fingerprint = meanings().fingerprint
+    vectors = [one.vector if one.meaning == fingerprint else b"" for one in candidates]
+    near = nearness(vector, vectors)
     found = [
-        Found(one.evidence, min(1.0, (share + cosine) / 2 if vector else share))
-        for one, share, cosine, vector in zip(candidates, shares, near, vectors, strict=True)
+        Found(one.evidence, min(1.0, (share + cosine) / 2 if theirs else share))
+        for one, share, cosine, theirs in zip(candidates, shares, near, vectors, strict=True)
     ]
     return tuple(sorted(found, key=lambda one: -one.score)[:limit])

@@ -8,17 +8,17 @@ import threading
 from pathlib import Path
 from typing import Final
 
-from guard.knowledge.across import Across, beside, is_weak
+from guard.knowledge.across import Across, beside, closest, is_weak
 from guard.knowledge.errors import KnowledgeEmpty, KnowledgeMissing, UnusableKnowledge
 from guard.knowledge.evidence import Evidence, Found
 from guard.knowledge.meaning import meanings
 from guard.knowledge.ports import Document
 from guard.knowledge.ranking import (
     CANDIDATES,
-    LONGEST_CLAIM,
     Candidate,
     query_terms,
     ranked,
+    vector_of,
     wanted_terms,
     weights_of,
     with_rare,
@@ -33,6 +33,7 @@ _VALID: Final = """AND rowid NOT IN (
 _BEST: Final = (
     "SELECT rowid AS id FROM found WHERE found MATCH :query {valid} ORDER BY bm25(found, 2.0, 1.0) LIMIT :limit"
 )
+_WHOLE: Final = "SELECT id, vector FROM passages WHERE id IN (SELECT value FROM json_each(?))"
 _NAMED: Final = "SELECT id FROM passages WHERE id IN (SELECT value FROM json_each(:numbers)) {valid}"
 _VECTORS: Final = """SELECT passages.id, passages.vector FROM passages JOIN documents ON documents.id = passages.document
   WHERE documents.meaning = ?"""
@@ -85,26 +86,25 @@ class SqliteBase:
                 query = " OR ".join(f'"{term}"' for term in query_terms(counts))
                 weights = weights_of(counts, total)
                 candidates = self._candidates(_BEST, at, {"query": query, "limit": CANDIDATES})
-                found = ranked(claim, candidates, weights, limit)
+                vector = vector_of(claim)
+                found = ranked(vector, candidates, weights, limit)
                 if not is_weak(found):
                     return found
-                abroad = self._abroad(claim, at)
+                abroad = self._abroad(vector, at)
         except sqlite3.Error as error:
             raise UnusableKnowledge(f"{self._path}: {error}") from error
-        return beside(found, ranked(claim, abroad, weights, limit), limit)
+        return beside(found, ranked(vector, abroad, weights, limit), limit)
 
     def _candidates(self, chosen: str, at: str, values: dict[str, object]) -> list[Candidate]:
         """The passages that a query chooses, as far as they hold at that day."""
         query = _QUERY.format(chosen=chosen.format(valid=_VALID if at else ""))
         return [self._candidate(*row) for row in self._db.execute(query, {**values, "at": at})]
 
-    def _abroad(self, claim: str, at: str) -> list[Candidate]:
+    def _abroad(self, vector: bytes, at: str) -> list[Candidate]:
         """Passages in other languages."""
-        ours = meanings()
         stamp = self._db.execute("PRAGMA data_version").fetchone()[0]
-        numbers = self._across.nearest(
-            ours.vector(claim[:LONGEST_CLAIM]), stamp, lambda: self._db.execute(_VECTORS, (ours.fingerprint,))
-        )
+        near = self._across.nearest(vector, stamp, lambda: self._db.execute(_VECTORS, (meanings().fingerprint,)))
+        numbers = closest(vector, self._db.execute(_WHOLE, (json.dumps(near),)))
         return self._candidates(_NAMED, at, {"numbers": json.dumps(numbers)}) if numbers else []
 
     def _common(self, wanted: list[str]) -> dict[str, int]:
