@@ -11,9 +11,9 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,7 @@ from typing import Any
 from audit.errors import LogUnavailable
 from audit.store_port import (
     DELETE_OPEN,
-    INSERT_BODY,
     INSERT_DESTROYED,
-    INSERT_LEAF,
-    INSERT_OPEN,
     PUT_EDGE,
     Batch,
     Body,
@@ -51,6 +48,7 @@ __all__ = [
 ]
 
 _FETCHED = 64  # rows at a time: SQLite and who reads them, by turns, would keep pushing each other out of the cache
+_ROWS_AT_ONCE = (64, 16, 4, 1)
 _NETWORK = ("nfs", "cifs", "smb", "afs", "ceph", "fuse.sshfs", "fuse.glusterfs", "lustre")
 # Rowid tables where rows are large: in a table without rowid a row beyond a quarter of a page goes to pages of its own.
 _SCHEMA = """
@@ -148,15 +146,13 @@ class SqliteStore(Store):
         """Add a batch to the transaction that is open."""
         db = self._db
         # As bytearrays: Python's binding looks for an adapter for every value that is bytes, which takes longer than a copy.
-        db.executemany(INSERT_LEAF, [(log, seq, bytearray(header)) for log, seq, header in batch.leaves])
-        if batch.bodies:
-            bodies = [
-                (log, seq, name, kid, bytearray(data), bytearray(wrap))
-                for log, seq, name, kid, data, wrap in batch.bodies
-            ]
-            db.executemany(INSERT_BODY, bodies)
-        if batch.begun:
-            db.executemany(INSERT_OPEN, batch.begun)
+        leaves = [(log, seq, bytearray(header)) for log, seq, header in batch.leaves]
+        bodies = [
+            (log, seq, name, kid, bytearray(data), bytearray(wrap)) for log, seq, name, kid, data, wrap in batch.bodies
+        ]
+        _put(db, "leaf (log, seq, header)", leaves)
+        _put(db, "body (log, seq, name, kid, ciphertext, wrap)", bodies)
+        _put(db, "open_request (record, log, request, writer)", batch.begun)
         if batch.ended:
             db.executemany(DELETE_OPEN, [(record,) for record in batch.ended])
         if batch.destroyed:
@@ -201,6 +197,23 @@ class SqliteStore(Store):
 
     def _identify(self) -> tuple[tuple[int, int], tuple[int, int]]:
         return _file_of(self._file), _file_of(self._wal)
+
+
+def _put(db: sqlite3.Connection, into: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """Rows of a table, many in a statement: half the work of a statement for each."""
+    at = 0
+    while at < len(rows):
+        count = next(count for count in _ROWS_AT_ONCE if count <= len(rows) - at)
+        db.execute(_inserting(into, len(rows[0]), count), tuple(chain.from_iterable(rows[at : at + count])))
+        at += count
+
+
+@lru_cache(maxsize=64)
+def _inserting(into: str, width: int, count: int) -> str:
+    # `or rollback`: of pages that a statement of many rows might have to undo alone, SQLite would keep copies. Here nothing is
+    # undone alone: whatever fails gives up the transaction.
+    marks = ",".join(["(" + ",".join("?" * width) + ")"] * count)
+    return f"insert or rollback into {into} values {marks}"  # noqa: S608  # fixed words
 
 
 def _file_of(path: str) -> tuple[int, int]:
