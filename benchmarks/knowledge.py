@@ -113,7 +113,8 @@ def _report_times(name: str, times: list[float]) -> None:
 class _Server:
     """Seconds of CPU that a server took so far, as far as they can be seen: none of a server that is not ours.
 
-    spent: with its processes that have ended, in hundredths. running: of those that run now, exact.
+    spent: with its processes that have ended, in hundredths. running: of those that serve a client now, exact; what the server
+    does besides, such as vacuuming after the build, is not the search's.
     """
 
     def __init__(self, parent: int | None) -> None:
@@ -126,7 +127,7 @@ class _Server:
         return ticks / os.sysconf("SC_CLK_TCK")
 
     def running(self) -> float:
-        return sum(_scheduled(number) for number, _ in self._processes()) / 1e9
+        return sum(_scheduled(number) for number, _ in self._processes() if _serves(number)) / 1e9
 
     def _processes(self) -> Iterator[tuple[int, list[str]]]:
         """The server and its children, with what the kernel says of each."""
@@ -137,6 +138,14 @@ class _Server:
                 continue  # ended meanwhile
             if self._parent in (number, int(fields[1])):
                 yield number, fields
+
+
+def _serves(number: int) -> bool:
+    """Whether a process of the server has a client, which its title says."""
+    try:
+        return b"[local]" in Path(f"/proc/{number}/cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 def _scheduled(number: int) -> int:

@@ -6,6 +6,8 @@ create table knowledge_document (
   root text collate "C" not null, name text collate "C" not null, version int not null, sha256 text not null,
   source text not null, licence text not null, valid_from text collate "C" not null, valid_to text collate "C" not null,
   meaning text not null, passages int not null default 0, unique (base, root, name));
+create index knowledge_document_until on knowledge_document (base, valid_to) where valid_to <> '';
+create index knowledge_document_from on knowledge_document (base, valid_from) where valid_from <> '';
 create table knowledge_passage (
   id bigint generated always as identity primary key, document bigint not null references knowledge_document (id),
   number int not null, title text not null, text text not null, start int not null, vector bytea not null);

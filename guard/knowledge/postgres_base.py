@@ -35,15 +35,20 @@ _SETTINGS: Final = (
 # bm25 with its usual constants, of terms that occur or do not.
 _VALID: Final = """(%(at)s = '' or ((document.valid_to = '' or document.valid_to >= %(at)s)
   and (document.valid_from = '' or document.valid_from <= %(at)s)))"""
+# Documents that do not hold are few and found by an index; joined to every posting, all of them would cost most of a search.
+_INVALID: Final = """
+select id from knowledge_document where base = %(base)s and valid_to <> '' and %(at)s <> '' and valid_to < %(at)s
+union all
+select id from knowledge_document where base = %(base)s and valid_from <> '' and %(at)s <> '' and valid_from > %(at)s
+"""
 _SEARCH: Final = f"""
 select document.name, passage.number, passage.title, passage.text, passage.start, document.valid_from, document.valid_to,
        posting.terms, passage.vector, document.meaning
 from (
-  select posting.passage, sum(asked.weight * 2.2 / (1 + 1.2 * (0.25 + 0.75 * posting.size / %(average)s))) as rank
+  select posting.passage, sum(asked.weight * 2.2 / (1 + 1.2 * (0.25 + 0.75::float8 * posting.size / %(average)s))) as rank
   from unnest(%(terms)s::text[], %(weights)s::float8[]) as asked (term, weight)
   join knowledge_posting posting on posting.terms @> array[asked.term]
-  join knowledge_document document on document.id = posting.document
-  where {_VALID}
+  where posting.document not in ({_INVALID})
   group by posting.passage order by rank desc, posting.passage limit %(limit)s) best
 join knowledge_posting posting on posting.passage = best.passage
 join knowledge_passage passage on passage.id = best.passage
@@ -149,6 +154,7 @@ class PostgresBase:
                 "terms": [posted(self._base, term) for term in asked],
                 "weights": [weights[term] for term in asked],
                 "average": max(1.0, size / max(1, total)),
+                "base": self._base,
                 "at": at,
                 "limit": CANDIDATES,
             }
