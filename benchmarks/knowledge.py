@@ -47,9 +47,6 @@ def main() -> int:
     parser.add_argument("--data", type=Path, help="folder of *.jsonl.gz files")
     parser.add_argument("--facts", type=Path, help="folder of labelled pairs")
     parser.add_argument("--database", default="sqlite", help="sqlite, temporary, or the URL of a PostgreSQL database")
-    parser.add_argument(
-        "--passages", type=int, default=TOTAL, help=f"in the base of the first figures; {TOTAL} unless said"
-    )
     parser.add_argument("--keep", type=Path, help="folder for the files; a base that is there is searched, not built")
     args = parser.parse_args()
     dice = random.Random(5)
@@ -58,7 +55,7 @@ def main() -> int:
         for lang in TEMPLATES
     }
     pairs = _pairs(args.facts, dice) if args.facts else []
-    kept = [*((lang, text) for lang, _, text in pairs), *filled(texts, dice, args.passages)][: args.passages]
+    kept = [*((lang, text) for lang, _, text in pairs), *filled(texts, dice)][:TOTAL]
     print({lang: len(of) for lang, of in texts.items()}, "distinct passages;", len(kept), "in all", file=sys.stderr)
     with tempfile.TemporaryDirectory() as folder, _served(args.database) as (database, server):
         shelf = Shelf(args.keep or Path(folder), database)
@@ -265,11 +262,11 @@ def invented(lang: str, dice: random.Random) -> Iterator[str]:
         yield ("" if lang == "zh" else " ").join(dice.choices(words, weights, k=70)) + "."
 
 
-def filled(texts: dict[str, list[str]], dice: random.Random, total: int = TOTAL) -> list[tuple[str, str]]:
-    """All passages, up to `total`; what is missing is mixed from the words of two passages of a language."""
-    kept = [(lang, text) for lang, of in texts.items() for text in of[: total // len(texts)]]
-    texts.update({lang: of[: total // len(texts)] for lang, of in texts.items()})
-    while len(kept) < total:
+def filled(texts: dict[str, list[str]], dice: random.Random) -> list[tuple[str, str]]:
+    """All passages, up to TOTAL; what is missing is mixed from the words of two passages of a language."""
+    kept = [(lang, text) for lang, of in texts.items() for text in of[: TOTAL // len(texts)]]
+    texts.update({lang: of[: TOTAL // len(texts)] for lang, of in texts.items()})
+    while len(kept) < TOTAL:
         lang = dice.choice(list(texts))
         one, other = dice.sample(texts[lang], 2)
         kept.append((lang, one[: len(one) // 2] + other[len(other) // 2 :]))

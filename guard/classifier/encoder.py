@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
@@ -77,15 +77,21 @@ class Embeddings:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What runs a graph. kept: memory that it reads."""
+    """What runs a graph. kept: memory that it reads. outer: (K, H), where H hidden units stand behind the K logits."""
 
     runner: onnxruntime.InferenceSession
     kept: tuple[onnxruntime.OrtValue, ...] = ()
+    outer: Floats | None = None
 
     def logits(self, x: Floats) -> Floats:
-        """The output `logits` for the input `x`."""
+        """The output `logits` for the input `x`, with what the hidden units add to it."""
         answer: Floats = self.runner.run(["logits"], {"x": x})[0]
-        return answer
+        if self.outer is None:
+            return answer
+        heads = len(self.outer)
+        hidden = np.maximum(answer[:, heads:], np.float32(0))
+        summed: Floats = (answer[:, :heads] + hidden @ self.outer.T).astype(np.float32, copy=False)
+        return summed
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +136,12 @@ def read_encoder(folder: Path, manifest: Manifest) -> SmallEncoder:
         WeightsMissing, WeightsAltered, WeightsUnreadable.
     """
     words = read_words(folder, manifest)
-    heads = _heads(folder, verified(folder, manifest, HEADS_FILE)) if HEADS_FILE in manifest.files else {}
-    session = open_session(verified(folder, manifest, ENCODER_FILE), folder / ENCODER_FILE, heads)
-    return SmallEncoder(words, session)
+    graph = verified(folder, manifest, ENCODER_FILE)
+    if HEADS_FILE not in manifest.files:
+        return SmallEncoder(words, open_session(graph, folder / ENCODER_FILE))
+    heads = read_heads(folder, verified(folder, manifest, HEADS_FILE))
+    session = open_session(graph, folder / ENCODER_FILE, heads.constants())
+    return SmallEncoder(words, replace(session, outer=heads.outer))
 
 
 def read_words(folder: Path, manifest: Listing) -> Words:
@@ -187,16 +196,49 @@ def open_session(graph: bytes, path: Path, constants: Mapping[str, Floats] | Non
     return Session(runner, tuple(values.values()))
 
 
-def _heads(folder: Path, content: bytes) -> dict[str, Floats]:
-    """The heads by their names in the graph."""
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """What stands on the layers: `weight` (K, D) and `bias` (K,), and hidden units that add to them what no line can tell.
+
+    inner: (H, D). inner_bias: (H,). outer: (K, H); 0 for a head that the units say nothing to.
+    """
+
+    weight: Floats
+    bias: Floats
+    inner: Floats
+    inner_bias: Floats
+    outer: Floats
+
+    def constants(self) -> dict[str, Floats]:
+        """As constants of the graph: the hidden units stand behind the heads."""
+        return {
+            "head.w": np.ascontiguousarray(np.concatenate([self.weight, self.inner])),
+            "head.b": np.ascontiguousarray(np.concatenate([self.bias, self.inner_bias])),
+        }
+
+    def logits(self, pooled: Floats) -> Floats:
+        """What the graph says with these heads, for means of its last layer: (R, D) to (R, K)."""
+        hidden = np.maximum(pooled @ self.inner.T + self.inner_bias, np.float32(0))
+        said: Floats = pooled @ self.weight.T + self.bias + hidden @ self.outer.T
+        return said
+
+
+def read_heads(folder: Path, content: bytes) -> Heads:
+    """The heads from the content of their file. folder: where it was found, for the error.
+
+    Raises:
+        WeightsUnreadable.
+    """
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            weight, bias = arrays["weight"], arrays["bias"]
+            heads = Heads(*(arrays[name] for name in ("weight", "bias", "inner", "inner_bias", "outer")))
     except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
         raise WeightsUnreadable(f"{folder / HEADS_FILE} is damaged", hint="reinstall haechi") from error
-    if weight.dtype != np.float32 or bias.dtype != np.float32 or weight.shape[:1] != bias.shape:
+    count, hidden = heads.bias.shape, heads.inner_bias.shape
+    fits = heads.weight.shape[:1] == count and heads.inner.shape[:1] == hidden and heads.outer.shape == count + hidden
+    if not fits or any(a.dtype != np.float32 for a in (heads.weight, heads.bias, heads.inner, heads.outer)):
         raise WeightsUnreadable(f"{folder / HEADS_FILE} holds no heads", hint="reinstall haechi")
-    return {"head.w": np.ascontiguousarray(weight), "head.b": np.ascontiguousarray(bias)}
+    return heads
 
 
 def read_embeddings(folder: Path, content: bytes) -> Embeddings:

@@ -125,16 +125,23 @@ class EmbeddedClassifier:
     def own_limits(self, category: Category, text: str) -> tuple[float, float] | None:
         """The suggested thresholds for a text's language; None where the head does not answer, or nobody can.
 
-        Curses that are aimed at nobody (`what the fuck`), and feelings that kill nobody (`배고파 죽겠다`), are never unsafe.
+        What is wrapped counts in the language of what it says. Curses that are aimed at nobody (`what the fuck`), and feelings that
+        kill nobody (`배고파 죽겠다`), are never unsafe.
         """
+        found = [limits for reading in readings(text) if (limits := self._limits_of(category, reading)) is not None]
+        if not found:
+            return None
+        return min(limits.controversial for limits in found), min(limits.unsafe for limits in found)
+
+    def _limits_of(self, category: Category, reading: str) -> Limits | None:
         try:
-            found = self.limits(category, judged_language(text))
+            found = self.limits(category, judged_language(reading))
         except LanguageNotCovered:
             return None
         if found is None:
             return None
-        harmless = (category in CURSES and is_aimless(text)) or (category in DEATHS and is_exaggeration(text))
-        return found.controversial, NEVER if harmless else found.unsafe
+        harmless = (category in CURSES and is_aimless(reading)) or (category in DEATHS and is_exaggeration(reading))
+        return Limits(found.controversial, NEVER) if harmless else found
 
     def least_limit(self, category: Category) -> float:
         """The lowest suggested controversial threshold over the languages; 1 for a head that never answers."""

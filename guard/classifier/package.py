@@ -29,7 +29,7 @@ MANIFEST = "manifest.json"
 LINEAR_FILE = "stage1.npz"
 ENCODER_FILE = "stage2.onnx"
 HEADS_FILE = "stage2-heads.npz"
-"""Heads that take the place of those in the encoder's graph, where the file is there: `weight` (K, D) and `bias` (K,)."""
+"""Heads that take the place of those in the encoder's graph, where the file is there; see `encoder.Heads`."""
 EMBEDDING_FILE = "stage2-words.npz"
 TOKENIZER_FILE = "tokenizer.json"
 FILES = (LINEAR_FILE, ENCODER_FILE, HEADS_FILE, EMBEDDING_FILE, TOKENIZER_FILE)

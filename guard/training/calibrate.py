@@ -18,23 +18,32 @@ import numpy.typing as npt
 from guard.classifier.package import Curve, Limits
 from guard.training.metrics import platt
 from guard.training.rows import HEADS, Row
-from guard.training.sampling import label_matrix, sampling_weights
+from guard.training.sampling import Floats, label_matrix, sampling_weights
 from guard.verdict import Category
 from haechi.base.text import Language
 
 LANGUAGES = (Language.ENGLISH, Language.KOREAN, Language.CHINESE)
 ENOUGH = 40
 """Positive rows, training and dev together, below which a head is left out of a language."""
-BLOCKED_AIM, FLAGGED_AIM = 0.005, 0.015
-"""Share of ordinary dev text that may reach unsafe and controversial: half of what the product promises at most."""
+BLOCKED_AIM, FLAGGED_AIM, ATTACK_AIM = 0.0035, 0.01, 0.005
+"""Share of ordinary dev text that may reach unsafe and controversial, and controversial as an attack on a model: together
+little more than half of what the product promises at most."""
+FEW_FOR_A_CURVE = 20
+"""Positive dev rows of a head in a language, below which its curve is drawn on the dev rows of all languages together."""
 
-OWN_LEAST = 0.9
+FLAG_LEAST, BLOCK_LEAST = 0.4, 0.7
+"""Probabilities below which no head flags, and blocks, however seldom ordinary text reaches it: dev text is little."""
+OWN_LEAST, POOLED_LEAST = 0.9, 0.8
 """Probability below which a head does not block that has learnt from our own sentences alone, or is measured on few: outside
 their patterns it is sure of little (a Chinese head for sexual texts gave 0.6 to chicken cut in small pieces, an English one
-0.74 to somebody who wants to die)."""
-NEIGHBOURED = frozenset({Category.PROMPT_ATTACK})
+0.74 to somebody who wants to die). A curve that is drawn on all languages is flatter, and 0.8 on it as much."""
+NEIGHBOURED = frozenset({Category.PROMPT_ATTACK, Category.SELF_HARM})
 """Heads whose harmless neighbours are without number, so that those on which thresholds are drawn are never enough (an English
-head gave 0.85 to somebody who must reset a password before Friday): such a head does not block below OWN_LEAST either."""
+head gave 0.85 to somebody who must reset a password before Friday), or who are to be helped and not turned away: such a head does
+not block below OWN_LEAST either."""
+COUNTS, COUNTS_ATTACK = 0.5, 0.3
+"""What stage 1 counts beside stage 2: less for attacks on a model, of which the heads of stage 2 have read many ways that it has not.
+At 0.3 dev rows of own attacks are found most often where 1 % of ordinary text is flagged (0.90, 0.92, 0.60; at 0.5 0.90, 0.92, 0.51)."""
 FEW = 100
 """Positive dev rows of a head below which its threshold stands on too little."""
 LOOK_ALIKES_AIM = 0.02
@@ -74,16 +83,27 @@ def curves(scored: Scored, heads: Mapping[Language, Sequence[Category]]) -> Curv
     """A logistic curve for every covered head, over stage 1 or over both stages."""
     labels, known = label_matrix(scored.rows)
     found: Curves = {}
+    everywhere = np.arange(len(scored.rows))
+    together = sampling_weights(scored.rows) * len(scored.rows)
     for language in LANGUAGES:
         mine = scored.of(language)
         weights = sampling_weights([scored.rows[i] for i in mine]) * len(mine)
         found[language] = {}
         for head in heads[language]:
             k = HEADS.index(head)
-            use = known[mine, k] > 0
-            rows, y, w = mine[use], labels[mine[use], k], weights[use]
-            found[language][head] = _curve(scored, rows, k, y, w)
+            if (labels[mine, k] * known[mine, k]).sum() < FEW_FOR_A_CURVE:
+                found[language][head] = _curve(scored, *_known(everywhere, k, labels, known, together))
+            else:
+                found[language][head] = _curve(scored, *_known(mine, k, labels, known, weights))
     return found
+
+
+def _known(
+    some: npt.NDArray[np.int64], k: int, labels: Floats, known: Floats, weights: Array
+) -> tuple[npt.NDArray[np.int64], int, Array, Array]:
+    """The rows among some whose label for a head is known, the head, the labels, and what the rows weigh."""
+    use = known[some, k] > 0
+    return some[use], k, labels[some[use], k].astype(np.float64), weights[use]
 
 
 def _curve(scored: Scored, rows: npt.NDArray[np.int64], k: int, labels: Array, weights: Array) -> Curve:  # type: ignore[type-arg,unused-ignore]
@@ -91,19 +111,21 @@ def _curve(scored: Scored, rows: npt.NDArray[np.int64], k: int, labels: Array, w
     if scored.encoder is None:
         slope, offset = platt(linear, labels, weights)
         return Curve(slope, 0.0, offset)
-    share = _best_share(linear, scored.encoder[rows, k])
+    share = _best_share(
+        linear, scored.encoder[rows, k], COUNTS_ATTACK if HEADS[k] is Category.PROMPT_ATTACK else COUNTS
+    )
     mixed = share * linear + (1 - share) * scored.encoder[rows, k]
     slope, offset = platt(mixed, labels, weights)
     return Curve(slope * share, slope * (1 - share), offset)
 
 
-def _best_share(linear: Array, encoder: Array) -> float:
-    """Stage 1 counts half as much as stage 2, both measured by their spread.
+def _best_share(linear: Array, encoder: Array, counts: float) -> float:
+    """Stage 1 counts that part of stage 2, both measured by their spread.
 
-    The share is not fitted on dev: there both stages know the sources, and the fit would trust what does not travel.
+    The share is not fitted on dev head by head: there both stages know the sources, and the fit would trust what does not travel.
     """
     spread_linear, spread_encoder = float(linear.std()) + 1e-6, float(encoder.std()) + 1e-6
-    weight_linear, weight_encoder = 0.5 / spread_linear, 1.0 / spread_encoder
+    weight_linear, weight_encoder = counts / spread_linear, 1.0 / spread_encoder
     return weight_linear / (weight_linear + weight_encoder)
 
 
@@ -137,12 +159,16 @@ def limits(
     for language in LANGUAGES:
         mine = scored.of(language)
         calm, close = chances[mine[ordinary[mine]]], chances[mine[look_alikes[mine]]]
-        flag, block = _common_quantile(calm, FLAGGED_AIM, 0.3), _common_quantile(calm, BLOCKED_AIM, 0.5)
+        attack = np.array([head is Category.PROMPT_ATTACK for head in HEADS])
+        flag = np.where(attack, np.nan, _common_quantile(np.where(attack, np.nan, calm), FLAGGED_AIM, FLAG_LEAST))
+        flag = np.where(attack, _common_quantile(np.where(attack, calm, np.nan), ATTACK_AIM, FLAG_LEAST), flag)
+        block = _common_quantile(calm, BLOCKED_AIM, BLOCK_LEAST)
         if len(close):
             block = np.maximum(block, _common_quantile(close, LOOK_ALIKES_AIM, 0.5))
-        few = labels[mine].sum(axis=0) < FEW
-        doubted = np.array([head in own_only[language] or head in NEIGHBOURED for head in HEADS]) | few
-        block = np.where(doubted, np.maximum(block, OWN_LEAST), block)
+        positive = labels[mine].sum(axis=0)
+        doubted = np.array([head in own_only[language] for head in HEADS]) | (positive < FEW)
+        least = np.where(doubted, np.where(positive < FEW_FOR_A_CURVE, POOLED_LEAST, OWN_LEAST), 0.0)
+        block = np.maximum(block, np.where([h in NEIGHBOURED for h in HEADS], OWN_LEAST, least))
         found[language] = {
             head: Limits(round(float(flag[k]), 4), round(float(max(flag[k], block[k])), 4))
             for k, head in enumerate(HEADS)

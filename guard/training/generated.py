@@ -39,8 +39,8 @@ def generated_rows(seed: int, per_pattern: int = 24) -> list[Row]:
     """Filled patterns of every language; a pattern whose fillings have slots of their own is filled three times as often."""
     rows: list[Row] = []
     for language in (Language.ENGLISH, Language.KOREAN, Language.CHINESE):
-        rng = np.random.default_rng((seed, len(rows)))
         for kind, labels, pattern in patterns(language):
+            rng = np.random.default_rng((seed, bucket(pattern, 1 << 32)))  # a new pattern changes no filling of another
             dev = bucket(pattern, 7) == 0
             times = per_pattern * (3 if is_nested(pattern, language) else 1)
             texts = sorted({fill(pattern, language, rng) for _ in range(times)})

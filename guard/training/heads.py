@@ -10,7 +10,9 @@ Rules of this file
 2. The heads are pulled towards those that came with the layers, so that a few thousand rows correct and do not replace.
    They begin there each time, not at those of the last time: the same data and seed give the same heads.
 3. As in fine-tuning, each toxicity source has an offset of its own, which is dropped afterwards.
-Shapes: R rows, D width, K heads, S sources.
+4. Attacks on a model are told from what only mentions instructions by hidden units between the layers and their head: a line
+   cannot bend around so many of both. Other heads have too few rows of their own for that and stay lines.
+Shapes: R rows, D width, K heads, H hidden units, S sources.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,12 +32,14 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch.nn import functional as F  # noqa: N812 - the customary name
 
-from guard.classifier.encoder import END, START, WINDOW, SmallEncoder, read_encoder
+from guard.classifier.encoder import END, START, WINDOW, Heads, Words, read_words
 from guard.classifier.folding import fold
 from guard.classifier.model import FOLDER
 from guard.classifier.package import ENCODER_FILE, HEADS_FILE, read_manifest, write_manifest
+from guard.sentences import segments
 from guard.training.card import restate
 from guard.training.corpus import corpus
+from guard.training.disguise import disguised
 from guard.training.fine_tune import source_numbers
 from guard.training.measure import is_covered
 from guard.training.rows import HEADS, VERSION, Row
@@ -46,36 +50,37 @@ NEW = frozenset(
     {"own_hyperbole", "own_profanity", "own_quoted_abuse", "own_chat_initials", "own_everyday", "own_everyday_order"}
 )
 """Own sentences that the layers were not trained on, of which more are read than of others."""
-DAILY = frozenset({"own_daily_order", "own_daily_talk", "own_attack_ways"})
+DAILY = frozenset({"own_daily_order", "own_daily_talk", "own_attack_ways", "own_attack_mention"})
 """Own sentences of many patterns, of which nearly all are read."""
-PEOPLE = frozenset({"own_daily_people"})
-"""Harmless sentences, each with every identity term."""
+PEOPLE = frozenset({"own_daily_people", "own_daily_hate"})
+"""Harmless and hateful sentences, each with every identity term."""
 ATTACKED = frozenset(
     {"cyberseceval", "en_bipia", "en_inthewild_jailbreaks", "en_jailbreak_templates", "multi_prompt_injections"}
     | {"en_wildchat_benign", "zh_benign_roleplay"}
 )
 """Public attacks and their harmless counterparts, longer than posts are."""
-MOST_PUBLIC, MOST_OWN, MOST_NEW, MOST_DAILY, MOST_PEOPLE, MOST_ATTACKED = 16, 12, 80, 450, 120, 120
+MOST_PUBLIC, MOST_OWN, MOST_NEW, MOST_DAILY, MOST_PEOPLE, MOST_ATTACKED = 16, 12, 80, 900, 700, 120
+MOST_DISGUISED = 40
+"""Harmless own rows per kind that are read in disguise."""
+MOST_LONG, PIECES = 450, 5
+"""Long ordinary rows per source, and sentences read of each: what news and articles are made of is no attack either."""
 """Rows per source and label that are read: of those known, enough to hold the heads where they were."""
 LONGEST, LONGEST_ATTACKED = 220, 500
 """Code points of a public row, at most: a sentence or two, as the guard shows them; of an attack, what one window reads."""
-PULL, PULL_ATTACK = 3e-2, 1.5e-4
+PULL, PULL_ATTACK = 3e-2, 3e-5
 """How strongly the heads are drawn back to where they began; the head for attacks on a model less than the others, since its rows
 are of many more patterns than those it began with. Chosen on patterns of the training rows that the fit was not shown."""
-ATTACK_WEIGHT = 2.0
-"""How much more attacks count than what is none, and own rows than public ones, for the head for attacks: chosen likewise."""
-STEP, STEP_ATTACK = 0.5, 1.0
-"""Share of the way to the fitted heads that is gone: all of it lost Chinese disguises (0.90 of the evasion suite caught)."""
+ATTACK_WEIGHT, OWN_WEIGHT = 2.0, 4.0
+"""How much more attacks count than what is none, and own rows and ordinary text than other public rows, for the head for attacks:
+chosen likewise."""
+HIDDEN, SMALL = 64, 1e-4
+"""Hidden units of the head for attacks, and how strongly they are kept small: chosen likewise. On patterns not shown they raise the
+attacks found, where one in twenty harmless look-alikes is flagged, from 71 to 78 % (English), 73 to 79 (Korean), 74 to 82 (Chinese)."""
+STEP = 0.5
+"""Share of the way to the fitted heads that is gone, but for attacks: all of it lost Chinese disguises (0.90 of the evasion suite
+caught)."""
 log = logging.getLogger("haechi.guard.training")
 Floats = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Heads:
-    """weight: (K, D). bias: (K,)."""
-
-    weight: Floats
-    bias: Floats
 
 
 def chosen(rows: Sequence[Row], seed: int) -> list[Row]:
@@ -91,23 +96,54 @@ def chosen(rows: Sequence[Row], seed: int) -> list[Row]:
         *thinned([r for r in own if r.source in DAILY], MOST_DAILY, seed),
         *thinned([r for r in own if r.source in PEOPLE], MOST_PEOPLE, seed),
         *(r for r in attacked if len(r.text) <= LONGEST_ATTACKED),
+        *sentences([r for r in public if len(r.text) > LONGEST and _is_calm(r)], seed),
+        *_in_disguise([r for r in own if not any(r.labels.values())], seed),
     ]
     return [row for row in some if is_covered(row.text)]
+
+
+def sentences(rows: Sequence[Row], seed: int) -> list[Row]:
+    """Some sentences of some of the rows, as the guard shows them to a classifier, and the beginning of each."""
+    found: list[Row] = []
+    chance = np.random.default_rng((seed, 5))
+    for row in thinned(rows, MOST_LONG, seed):
+        pieces = [row.text[span.start : span.end] for span in segments(row.text[:2000], LONGEST_ATTACKED)]
+        some = [pieces[i] for i in sorted(chance.permutation(len(pieces))[:PIECES])]
+        found += [replace(row, text=piece) for piece in (row.text[:LONGEST_ATTACKED], *some)]
+    return found
+
+
+def _in_disguise(rows: Sequence[Row], seed: int) -> list[Row]:
+    """Some harmless rows in a disguise each: strange spelling by itself is no attack."""
+    chance = np.random.default_rng((seed, 6))
+    return [replace(row, text=disguised(row.text, chance)) for row in thinned(rows, MOST_DISGUISED, seed)]
+
+
+def _is_calm(row: Row) -> bool:
+    """Whether nothing is wrong with the row, by any head."""
+    return len(row.labels) == len(HEADS) and not any(row.labels.values())
 
 
 def heads_of(folder: Path) -> Heads:
     """The heads that came with the layers of the encoder in `folder`, whatever lies beside it."""
     constants = onnx.load(str(folder / ENCODER_FILE)).graph.initializer
     found = {c.name: numpy_helper.to_array(c) for c in constants if c.name in {"head.w", "head.b"}}
-    return Heads(found["head.w"].copy(), found["head.b"].copy())
+    return plain(found["head.w"].copy(), found["head.b"].copy())
+
+
+def plain(weight: Floats, bias: Floats) -> Heads:
+    """Heads without hidden units."""
+    heads, width = weight.shape
+    none = np.zeros((0, width), dtype=np.float32)
+    return Heads(weight, bias, none, np.zeros(0, dtype=np.float32), np.zeros((heads, 0), dtype=np.float32))
 
 
 def write_heads(folder: Path, heads: Heads) -> None:
     """Put heads beside the encoder in `folder`; its graph stays as it is."""
-    np.savez_compressed(folder / HEADS_FILE, weight=heads.weight, bias=heads.bias)
+    np.savez_compressed(folder / HEADS_FILE, **asdict(heads))
 
 
-def pictures(folder: Path, encoder: SmallEncoder, rows: Sequence[Row]) -> Floats:
+def pictures(folder: Path, words: Words, rows: Sequence[Row]) -> Floats:
     """The mean of the last layer over each text's first window, (R, D)."""
     graph = onnx.load(str(folder / ENCODER_FILE))
     width = heads_of(folder).weight.shape[1]
@@ -117,8 +153,8 @@ def pictures(folder: Path, encoder: SmallEncoder, rows: Sequence[Row]) -> Floats
     session = onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
     found = np.zeros((len(rows), width), dtype=np.float32)
     for i, row in enumerate(rows):
-        ids = encoder.words.tokenizer.encode(fold(row.text[:1000]) or " ", add_special_tokens=False).ids[:WINDOW]
-        found[i] = session.run(["pooled"], {"x": encoder.words.embeddings.vectors([START, *ids, END])})[0][0]
+        ids = words.tokenizer.encode(fold(row.text[:1000]) or " ", add_special_tokens=False).ids[:WINDOW]
+        found[i] = session.run(["pooled"], {"x": words.embeddings.vectors([START, *ids, END])})[0][0]
         if i % 1000 == 999:
             log.info("stage 2 has read %d of %d rows", i + 1, len(rows))
     return found
@@ -154,28 +190,61 @@ def refitted(start: Heads, read: Floats, rows: Sequence[Row], pull: Floats) -> H
         return found
 
     optimiser.step(loss)
-    return Heads(weight.detach().float().numpy(), bias.detach().float().numpy())
+    return plain(weight.detach().float().numpy(), bias.detach().float().numpy())
+
+
+def with_hidden_units(heads: Heads, start: Heads, read: Floats, rows: Sequence[Row], seed: int) -> Heads:
+    """The heads with hidden units for attacks, fitted together with their line. start: what the line is drawn back to."""
+    column = HEADS.index(Category.PROMPT_ATTACK)
+    labels, known = (torch.from_numpy(a[:, column]) for a in label_matrix(rows))
+    mass = torch.from_numpy(sampling_weights(rows) * len(rows)).float() * known
+    mass *= _emphasis(rows, torch.from_numpy(label_matrix(rows)[0]))[:, column]
+    mass /= mass.sum()
+    x, begin = torch.from_numpy(read), torch.from_numpy(start.weight[column])
+    chance = torch.Generator().manual_seed(seed)
+    line = torch.from_numpy(heads.weight[column]).clone()
+    bias = torch.tensor(float(heads.bias[column]))
+    inner = torch.randn(HIDDEN, read.shape[1], generator=chance) / read.shape[1] ** 0.5
+    inner_bias, outer = torch.zeros(HIDDEN), torch.randn(HIDDEN, generator=chance) * 0.05
+    fitted = [p.requires_grad_(True) for p in (line, bias, inner, inner_bias, outer)]
+    optimiser = torch.optim.LBFGS(fitted, max_iter=200, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        optimiser.zero_grad()
+        logits = x @ line + bias + torch.relu(x @ inner.T + inner_bias) @ outer
+        each = F.binary_cross_entropy_with_logits(logits, labels, reduction="none") * mass
+        small = SMALL * (inner.square().sum() + outer.square().sum())
+        found: torch.Tensor = each.sum() + PULL_ATTACK * (line - begin).square().sum() + small
+        found.backward()
+        return found
+
+    optimiser.step(loss)
+    weight, biases = heads.weight.copy(), heads.bias.copy()
+    weight[column], biases[column] = line.detach().numpy(), float(bias.detach())
+    outwards = np.zeros((len(HEADS), HIDDEN), dtype=np.float32)
+    outwards[column] = outer.detach().numpy()
+    return Heads(weight, biases, inner.detach().numpy(), inner_bias.detach().numpy(), outwards)
 
 
 def _emphasis(rows: Sequence[Row], labels: torch.Tensor) -> torch.Tensor:
     """What the rows count for each head beside their balance, (R, K)."""
     column = HEADS.index(Category.PROMPT_ATTACK)
-    own = torch.tensor([row.source.startswith("own_") for row in rows])
+    own = torch.tensor([row.source.startswith("own_") or _is_calm(row) for row in rows])
     weight = torch.ones_like(labels)
-    weight[:, column] = torch.where(own, ATTACK_WEIGHT, 1.0) * torch.where(labels[:, column] > 0, ATTACK_WEIGHT, 1.0)
+    weight[:, column] = torch.where(own, OWN_WEIGHT, 1.0) * torch.where(labels[:, column] > 0, ATTACK_WEIGHT, 1.0)
     return weight
 
 
-def refit(out: Path, encoder: SmallEncoder, rows: Sequence[Row], seed: int) -> None:
+def refit(out: Path, words: Words, rows: Sequence[Row], seed: int) -> None:
     """Fit the heads of the encoder in `out` to the rows and write them there."""
     some = chosen(rows, seed)
     log.info("the heads of stage 2 are fitted to %d rows", len(some))
     start = heads_of(out)
-    found = refitted(start, pictures(out, encoder, some), some, by_head(PULL, PULL_ATTACK))
-    step = by_head(STEP, STEP_ATTACK)
-    weight = start.weight + step[:, None] * (found.weight - start.weight)
-    bias = start.bias + step * (found.bias - start.bias)
-    write_heads(out, Heads(weight.astype(np.float32), bias.astype(np.float32)))
+    read = pictures(out, words, some)
+    found = refitted(start, read, some, by_head(PULL, PULL_ATTACK))
+    weight = start.weight + STEP * (found.weight - start.weight)
+    bias = start.bias + STEP * (found.bias - start.bias)
+    write_heads(out, with_hidden_units(plain(weight, bias), start, read, some, seed))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -188,7 +257,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     torch.set_num_threads(1)
     manifest = read_manifest(args.out)
-    refit(args.out, read_encoder(args.out, manifest), corpus(args.data, args.seed)[0], args.seed)
+    refit(args.out, read_words(args.out, manifest), corpus(args.data, args.seed)[0], args.seed)
     write_manifest(args.out, replace(manifest, version=VERSION))
     restate(args.out, read_manifest(args.out))
     return 0

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from guard.classifier.encoder import SmallEncoder, read_encoder
+from guard.classifier.encoder import SmallEncoder, read_encoder, read_words
 from guard.classifier.folding import fold
 from guard.classifier.linear import LinearHeads
 from guard.classifier.model import ODDS_AMONG, EmbeddedClassifier
@@ -63,6 +63,11 @@ LOOK_ALIKES = frozenset(
         "own_plain_order",
         "own_daily_order",
         "own_daily_talk",
+        "own_attack_mention",
+        "own_daily_people",
+        "own_everyday_order",
+        "own_hyperbole",
+        "own_chat_initials",
         "en_benign_cyber",
         *EVERYDAY,
     }
@@ -138,7 +143,7 @@ def refit_heads(out: Path, manifest: Manifest, rows: Sequence[Row], seed: int) -
     from guard.training.heads import refit
 
     write_manifest(out, manifest)
-    refit(out, read_encoder(out, read_manifest(out)), rows, seed)
+    refit(out, read_words(out, read_manifest(out)), rows, seed)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,6 +8,7 @@ import codecs
 import numpy as np
 import pytest
 
+from guard.classifier import load
 from guard.classifier.folding import fold
 from guard.classifier.wrapped import readings
 from guard.hanzi import SPLIT
@@ -96,3 +97,12 @@ def test_rot13_needs_common_words_to_be_believed() -> None:
     """Letters moved by thirteen are read back; strange names are not moved."""
     assert readings(codecs.encode("where are you going to eat", "rot13")) == ("where are you going to eat",)
     assert readings("Krzysztof Wojciechowski Zbigniew") == ("Krzysztof Wojciechowski Zbigniew",)
+
+
+def test_what_is_wrapped_has_the_thresholds_of_its_own_language() -> None:
+    """Base64 is Latin letters, whatever it holds: a Chinese insult in it is no English one."""
+    classifier, plain = load(), "你这个傻逼，赶紧滚出去吧"
+    wrapped = base64.b64encode(plain.encode()).decode()
+    assert classifier.score(wrapped) == classifier.score(plain)
+    for head in classifier.score(plain):
+        assert classifier.own_limits(head, wrapped) == classifier.own_limits(head, plain)
