@@ -37,6 +37,8 @@ from tests.tiny_models import model as tiny_model
 from tests.tiny_models import tokenizer as qwen_tokenizer
 
 CLAIM, PASSAGE = "The capital of France is Paris.", "Hello, world. The weather is fine today."
+ABOUT_IT = "Lyon has been the capital of France since the spring."
+"""What shares nothing with a claim refutes nothing, whatever a judge says of it; this does."""
 ENGLISH = (Language.ENGLISH,)
 
 
@@ -339,17 +341,17 @@ def test_a_policy_puts_a_judge_behind_its_claims(upstream: tuple[type[Upstream],
     """Refuted is blocked with the passage; a judge that says nothing readable closes the door and is named."""
     handler, url = upstream
     guard = judged(tmp_path, f'kind: stance-judge, url: "{url}", model: qwen3, languages: [en]')
-    verdict = guard.check(CLAIM, direction="output", evidence=[PASSAGE])
+    verdict = guard.check(CLAIM, direction="output", evidence=[ABOUT_IT])
     assert (verdict.action, verdict.claims[0].outcome) == (Action.BLOCK, ClaimOutcome.REFUTED)
     assert verdict.claims[0].citation is not None
     handler.letter = "A"
-    assert guard.check(CLAIM, direction="output", evidence=[PASSAGE]).action is Action.ALLOW
+    assert guard.check(CLAIM, direction="output", evidence=[ABOUT_IT]).action is Action.ALLOW
     handler.letter = "I would say A"
-    verdict = guard.check(CLAIM, direction="output", evidence=[PASSAGE])
+    verdict = guard.check(CLAIM, direction="output", evidence=[ABOUT_IT])
     assert (verdict.action, verdict.claims[0].outcome) == (Action.BLOCK, ClaimOutcome.UNAVAILABLE)
     assert [one.reason for one in verdict.unavailable] == ["AnswerUnreadable"]
     asked = len(handler.asked)
-    assert guard.check("대한민국의 수도는 서울입니다.", direction="output", evidence=[PASSAGE]).unavailable
+    assert guard.check("대한민국의 수도는 서울입니다.", direction="output", evidence=[ABOUT_IT]).unavailable
     assert len(handler.asked) == asked
 
 
