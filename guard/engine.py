@@ -50,7 +50,7 @@ class ScannerSeat:
     detector: str
     scanner: Scanner
     lookbehind: int
-    look: Callable[[TextViews], Look]
+    look: Callable[[TextViews, int], Look]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +151,10 @@ def guarded(name: str, call: Callable[[], Answer]) -> Answer | Unavailable:
         return Unavailable(name, type(error).__name__)
 
 
-def _look_of(scanner: Scanner) -> Callable[[TextViews], Look]:
+def _look_of(scanner: Scanner) -> Callable[[TextViews, int], Look]:
     """The scanner's own `look`, or its two answers put together."""
-    own: Callable[[TextViews], Look] | None = getattr(scanner, "look", None)
-    return own if own is not None else lambda views: Look(scanner.scan(views), scanner.hold(views))
+    own: Callable[[TextViews, int], Look] | None = getattr(scanner, "look", None)
+    return own if own is not None else lambda views, released: Look(scanner.scan(views), scanner.hold(views))
 
 
 def _strictest_mode(rules: list[Rule]) -> StreamMode:

@@ -139,7 +139,7 @@ class Lexicon:
         """Code points from the earliest position at which an entry may have begun."""
         return self.look(views).hold
 
-    def look(self, views: TextViews) -> Look:
+    def look(self, views: TextViews, released: int = 0) -> Look:
         """`scan` and `hold` at once: they read the same terms."""
         text = views.folded.text
         terms = list(self._terms.find(text))

@@ -48,8 +48,9 @@ class Scanner(Protocol):
     """A deterministic detector.
 
     It may also have `lookbehind: int` (code points before the open text that `scan` and `hold` read; `reach` unless
-    given), `look(views) -> Look`, which answers both at once where that saves work, and `slow: bool`, true where a look
-    may take milliseconds.
+    given), `look(views, released) -> Look`, which answers both at once where that saves work (the first `released` code
+    points of `views.raw` are out: a match that ends there matters no more), and `slow: bool`, true where a look may take
+    milliseconds.
     """
 
     name: str

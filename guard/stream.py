@@ -199,12 +199,13 @@ class GuardStream:
 
     def _look(self, views: TextViews, *, final: bool) -> tuple[list[tuple[str, Observation]], int]:
         """What every scanner sees, in positions of the whole text, and how much of the end some scanner waits for."""
-        base = self._base
+        base, released = self._base, self._released - self._base
         seen: list[tuple[str, Observation]] = []
         hold = 0
         for seat in self._plan.scanners:
             name = seat.scanner.name
-            found = guarded(name, partial(_matches, seat.scanner, views) if final else partial(seat.look, views))
+            look = partial(_matches, seat.scanner, views) if final else partial(seat.look, views, released)
+            found = guarded(name, look)
             if isinstance(found, Unavailable):
                 self._note_silence(seat.detector, found)
                 continue

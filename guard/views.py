@@ -8,6 +8,7 @@ Rules of this file
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 from haechi.base.text import Span
@@ -34,6 +35,10 @@ class MappedText:
             at = self.starts[start] if start < len(self.starts) else (self.ends[-1] if self.ends else 0)
             return Span(at, at)
         return Span(self.starts[start], self.ends[end - 1])
+
+    def from_raw(self, at: int) -> int:
+        """The first position of the view that begins at or behind an original position."""
+        return min(at, len(self.text)) if self.starts is None else bisect_left(self.starts, at)
 
     def over(self, inner: MappedText) -> MappedText:
         """This view rewritten once more: `inner` is a view of `self.text`; the answer maps to the original."""

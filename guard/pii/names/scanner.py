@@ -5,14 +5,14 @@ Rules of this file
 2. A placeholder is nobody's name, nor is any part of it; nor is what stands in the place of data that was masked.
 3. A stream holds the sentence that is being written; of a long one it lets go STEP code points at a time, once as many
    follow. What the tagger then reads is the same until the next step, so it reads once for each and not for each piece.
+4. What was let go is read again only as the beginning of what comes next: whole sentences of it, at most CONTEXT.
+5. Names depend on the text alone, so those of a text that was read lately are remembered: a conversation comes again with
+   every turn.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
-import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +20,7 @@ from functools import cache
 from guard.pii.kinds import NAME_KINDS
 from guard.pii.names.boundaries import fitted
 from guard.pii.names.decode import Name, script_of
+from guard.pii.names.recent import Recent
 from guard.pii.names.rules import by_rule
 from guard.pii.names.tagger import Tagger, load
 from guard.placeholders import PLACEHOLDER
@@ -32,8 +33,10 @@ from haechi.base.text import Language
 STEP = 48
 HOLD = 2 * STEP
 """Code points of the end of a stream that are held, at most."""
+CONTEXT = 96
+"""Code points before the open text that the tagger reads, at most."""
 LOOKBEHIND = 160
-"""Code points before the open text that the tagger reads."""
+"""Code points before the open text that a stream keeps."""
 ENTITIES = frozenset((*NAME_KINDS, "ADDRESS"))
 LANGUAGES = (Language.ENGLISH, Language.KOREAN, Language.CHINESE)
 _LEAST_SCORE = 0.5
@@ -64,32 +67,42 @@ class NameScanner:
             except MissingExtra:
                 self.missing = self.languages
         self.entities = ENTITIES
-        self._recent = _Recent()
+        self._recent = Recent()
 
     def scan(self, views: TextViews) -> Sequence[Match]:
         """Every name in the text."""
-        return _matches(views.plain, self._names(views.plain.text))
+        return _matches(views.plain, self._known(views.plain.text), 0)
 
     def hold(self, views: TextViews) -> int:
         """The sentence at the end of the text, or what is left of a long one; at most HOLD code points of plain text."""
         return self._held(views, _settled(views.plain.text).end)
 
-    def look(self, views: TextViews) -> Look:
-        """Every name in what is settled. The tagger reads only what is new since the last look at this text."""
+    def look(self, views: TextViews, released: int = 0) -> Look:
+        """Every name that may end behind `released`, in what is settled. The tagger reads that once."""
         text = views.plain.text
         settled = _settled(text)
-        key = hashlib.blake2b(text[: settled.read].encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        found = self._recent.get(key)
-        if found is None:
-            found = tuple(self._names(text[: settled.read]))
-            self._recent.put(key, found)
-        return Look(_matches(views.plain, found), self._held(views, settled.end))
+        hold = self._held(views, settled.end)
+        stretched = hold > _MOST_HELD
+        if len(views.raw) - hold <= released and not stretched:
+            return Look((), hold)
+        begin = _begin(text, views.plain.from_raw(released)) if released else 0
+        names = self._known(text[begin : len(text) if stretched else settled.read])
+        return Look(_matches(views.plain, names, begin), hold)
 
     @staticmethod
     def _held(views: TextViews, end: int) -> int:
         if end >= len(views.plain.text):
             return 0
         return len(views.raw) - views.plain.to_raw(end, end + 1).start
+
+    def _known(self, text: str) -> tuple[Name, ...]:
+        """The names in a text, found now or lately."""
+        key = self._recent.key(text)
+        found = self._recent.get(key)
+        if found is None:
+            found = tuple(self._names(text))
+            self._recent.put(key, found)
+        return found
 
     def _names(self, text: str) -> Iterator[Name]:
         if "_" in text:
@@ -106,24 +119,6 @@ class NameScanner:
             for name in self._tagger.names(text[start:end]):
                 if script_of(text[start + name.start]) in self.languages and not _doubtful(text[start:end], name):
                     yield from fitted(text, Name(name.kind, name.score, start + name.start, start + name.end))
-
-
-class _Recent:
-    """The names in the texts looked at last, by a digest of the text; the texts themselves are not kept."""
-
-    def __init__(self) -> None:
-        self._names: OrderedDict[bytes, tuple[Name, ...]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: bytes) -> tuple[Name, ...] | None:
-        with self._lock:
-            return self._names.get(key)
-
-    def put(self, key: bytes, names: tuple[Name, ...]) -> None:
-        with self._lock:
-            self._names[key] = names
-            if len(self._names) > _MOST_RECENT:
-                self._names.popitem(last=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +138,20 @@ def _settled(text: str) -> _Settled:
     return _Settled(begins + steps, begins + steps + STEP)
 
 
-def _matches(plain: MappedText, names: Iterable[Name]) -> list[Match]:
-    """Names in positions of the original."""
+def _begin(text: str, released: int) -> int:
+    """Where to begin reading what follows `released`: with the first sentence that begins in the CONTEXT before it."""
+    first = max(0, released - CONTEXT)
+    if not first:
+        return 0
+    ended = _ENDED.search(text, first - 1, released)
+    return ended.end() if ended is not None else first
+
+
+def _matches(plain: MappedText, names: Iterable[Name], offset: int) -> list[Match]:
+    """Names in positions of the original. offset: where in the plain text their own text begins."""
     matches = []
     for name in names:
-        span = plain.to_raw(name.start, name.end)
+        span = plain.to_raw(name.start + offset, name.end + offset)
         score = min(_MOST_SCORE, max(_LEAST_SCORE, round(name.score, 4)))
         matches.append(
             Match(Category.PII, Severity.UNSAFE, score, span.start, span.end, f"name-{name.rule}", name.kind)
@@ -160,7 +164,8 @@ _SMALL_LEAST = 0.45
 _MASK = re.compile(r"\[[A-Z][A-Z_]+(?::[0-9a-f]+)?\]")
 _ENDED = re.compile("[.!?。！？\n]['\")\\]”’」]*\\s|[。！？\n]")
 _PART = 2048
-_MOST_RECENT = 256  # texts
+_MOST_HELD = 4 * HOLD
+"""Raw code points; more are held only where characters are hidden. A stream may not wait for those: all is read at once."""
 
 
 def _doubtful(text: str, name: Name) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,17 @@ from guard.errors import DetectorNotLoaded
 from guard.fold import build_views
 from guard.pii.evaluation import ANY_NUMBER, Labelled, as_rows, compare, evaluate, joined
 from guard.pii.kinds import NAME_KINDS
+from guard.pii.names.decode import Name
+from guard.pii.names.pieces import pieces
+from guard.pii.names.recent import Recent
 from guard.pii.names.rules import by_rule
 from guard.pii.names.scanner import HOLD, STEP, NameScanner
 from guard.pii.names.scanner import scanners as names_scanners
 from guard.pii.names.tagger import FOLDER, GRAPH_FILE, MANIFEST, load, read_tagger
 from guard.registry import load_detector
+from guard.scanner import Look
 from guard.scrub import Scrubber
+from guard.views import TextViews
 from haechi.base.text import Language
 
 
@@ -174,6 +180,105 @@ def test_a_stream_finds_the_names_that_the_whole_text_has() -> None:
         seen |= {(m.start, m.end) for m in look.matches if m.entity == "PERSON" and m.end <= settled}
         assert all(any(m.start <= start for m in look.matches) for start, stop in whole if start < settled < stop)
     assert whole <= seen
+
+
+PARAGRAPH = (
+    "어제 배우 한지민이 부산에 왔다. 많은 사람이 모였다. 作家莫言昨天在上海参加了活动。大家都很高兴。\n"
+    "Yesterday Angela Merkel met reporters in Lisbon. It rained all day, and nobody minded. "
+)
+
+
+class Counting:
+    """The tagger that ships, and how many pieces it was asked about."""
+
+    def __init__(self) -> None:
+        self.manifest, self.asked = load().manifest, 0
+
+    def names(self, text: str) -> Iterator[Name]:
+        self.asked += len(pieces(load().words.tokenizer, text).ids)
+        return load().names(text)
+
+
+@pytest.fixture
+def counting(monkeypatch: pytest.MonkeyPatch) -> Counting:
+    tagger = Counting()
+    monkeypatch.setattr("guard.pii.names.scanner.load", lambda: tagger)
+    return tagger
+
+
+@pytest.mark.parametrize("size", [1, 3, 11, 40])
+def test_a_stream_reads_each_part_of_a_text_a_few_times_at_most(size: int, counting: Counting) -> None:
+    """Whatever the pieces, and though what is out is kept for others: no more than five times what the text has. Every
+    name is there before it would be let go."""
+    text = PARAGRAPH * 2
+    scanner = NameScanner()
+    whole = {(m.start, m.end, m.entity) for m in scanner.scan(build_views(text))}
+    once, base, released = counting.asked, 0, 0
+    found: set[tuple[int, int, str]] = set()
+    for end in (*range(size, len(text), size), len(text)):
+        look = scanner.look(build_views(text[base:end]), released - base)
+        settled = max(released, end - look.hold)
+        found |= {(m.start + base, m.end + base, m.entity) for m in look.matches if released < m.end + base <= settled}
+        released, base = settled, max(base, settled - 2 * scanner.lookbehind)
+    assert len(whole) == 12
+    assert {name for name in whole if name[1] <= released} <= found
+    assert counting.asked - once <= 5 * once
+
+
+@pytest.mark.parametrize("hidden", ["", "\u200b"])
+@pytest.mark.parametrize("text", [PARAGRAPH, "김철수 씨가 " * 30, "Angela Merkel and " * 20])
+def test_what_is_out_and_settled_is_not_read_again(text: str, hidden: str, counting: Counting) -> None:
+    """A look that can let nothing go asks nothing, and holds what it would hold; hidden characters change nothing."""
+    views = build_views(hidden + hidden.join(text))
+    scanner = NameScanner()
+    held = scanner.hold(views)
+    settled = len(views.raw) - held
+    for released in (settled, settled + 1, len(views.raw)):
+        assert scanner.look(views, released) == Look((), held)
+    assert counting.asked == 0
+    seen = scanner.look(views, settled - 1)
+    assert seen.hold == held
+    assert counting.asked > 0
+
+
+def test_hidden_characters_do_not_let_a_name_slip_by(counting: Counting) -> None:
+    """Where thousands of them make a stream let go what is held, what is there is read nevertheless."""
+    text = "Then " + "\u200b" * 5000 + "Angela Merkel and "
+    views = build_views(text)
+    assert scanner_persons(NameScanner(), views, released=5) == ["Angela Merkel"]
+    assert counting.asked > 0
+
+
+def scanner_persons(scanner: NameScanner, views: TextViews, released: int) -> list[str]:
+    return [views.raw[m.start : m.end] for m in scanner.look(views, released).matches if m.entity == "PERSON"]
+
+
+def test_a_text_that_comes_again_is_not_read_again(counting: Counting) -> None:
+    """A conversation comes again with every turn. Names are of the text alone, in the languages asked for."""
+    scanner = NameScanner()
+    views = build_views(PARAGRAPH)
+    first, asked = scanner.scan(views), counting.asked
+    assert [scanner.scan(build_views(PARAGRAPH)) for _ in range(3)] == [first] * 3
+    assert counting.asked == asked > 0
+    scanner.scan(build_views(PARAGRAPH + "."))
+    assert counting.asked > asked
+    assert len(NameScanner([Language.KOREAN]).scan(views)) < len(first)
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    """By texts and by names; the one that was longest not asked for goes first."""
+    recent = Recent(texts=2, names=5)
+    one, two, three = (recent.key(text) for text in ("one", "two", "three"))
+    name = Name("PERSON", 0.9, 0, 3)
+    recent.put(one, (name,) * 2)
+    recent.put(two, (name,))
+    assert recent.get(one) == (name,) * 2
+    recent.put(three, (name,))
+    assert (recent.get(two), recent.get(three)) == (None, (name,))
+    recent.put(two, (name,) * 4)
+    assert (recent.get(one), recent.get(three), recent.get(two)) == (None, (name,), (name,) * 4)
+    recent.put(one, (name,) * 6)
+    assert [recent.get(key) for key in (one, two, three)] == [None] * 3
 
 
 def test_evaluation_counts_kinds_and_characters() -> None:
