@@ -17,7 +17,7 @@ python "$here/word_count.py" "$runs"
 # Heads on the frozen lower layers: a quarter of an hour for all folds, which share what the layers made of the rows.
 for fold in 0 1 2; do
   $haechi train reward "$here/smollm2.toml" --set run.precision=fp32 --set run.output="$runs/heads$fold" \
-    --set data.max_tokens=256 --set reward.body=frozen --set reward.layers=12 --set reward.read=mean --set reward.states="$runs/states" \
+    --set data.max_tokens=256 --set reward.body=frozen --set reward.layers=12 --set reward.read=both --set reward.states="$runs/states" \
     --set model.path="$runs/base" --set data.train="$runs/train$fold.jsonl" --set data.held_out="$runs/held$fold.jsonl"
 done
 for fold in 0 1 2; do
