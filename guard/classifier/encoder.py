@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -108,12 +108,7 @@ class SmallEncoder:
 
     def window_logits(self, folded: str) -> Floats:
         """Logits by window, shape (windows, K)."""
-        ids = self.words.tokenizer.encode(folded, add_special_tokens=False).ids
-        starts = range(0, max(len(ids) - WINDOW + STRIDE, 1), STRIDE)
-        return np.concatenate([self._pass([START, *ids[at : at + WINDOW], END]) for at in starts])
-
-    def _pass(self, ids: list[int]) -> Floats:
-        return self.session.logits(self.words.embeddings.vectors(ids))
+        return np.concatenate([self.session.logits(window) for window in self.words.windows(folded)])
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
@@ -122,6 +117,12 @@ class Words:
 
     tokenizer: Tokenizer
     embeddings: Embeddings
+
+    def windows(self, folded: str) -> Iterator[Floats]:
+        """What the layers read of a text, window by window, (1, T, D) each; at least one."""
+        ids = self.tokenizer.encode(folded, add_special_tokens=False).ids
+        for at in range(0, max(len(ids) - WINDOW + STRIDE, 1), STRIDE):
+            yield self.embeddings.vectors([START, *ids[at : at + WINDOW], END])
 
 
 _IN_USE: WeakValueDictionary[tuple[str, str], Words] = WeakValueDictionary()

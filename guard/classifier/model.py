@@ -1,4 +1,4 @@
-"""The embedded classifier: fold the text, ask stage 1, ask stage 2 where stage 1 cannot settle it, calibrate.
+"""The embedded classifier: fold the text, ask stage 1, ask stage 2 where a glance cannot settle it, calibrate.
 
 Rules of this file
 1. The same text gets the same score, whatever stands before it or is judged with it.
@@ -11,25 +11,35 @@ Rules of this file
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from guard.classifier.aimless import is_aimless, is_exaggeration
 from guard.classifier.encoder import SmallEncoder, read_encoder
 from guard.classifier.errors import LanguageNotCovered
 from guard.classifier.folding import fold
+from guard.classifier.glance import Floats, Glance, read_glance
 from guard.classifier.linear import LinearHeads, Scores
 from guard.classifier.minors import FOUND, makes_children_sexual
-from guard.classifier.package import ENCODER_FILE, Curve, Limits, Manifest, read_linear, read_manifest
+from guard.classifier.package import (
+    ENCODER_FILE,
+    GLANCE_FILE,
+    Curve,
+    Limits,
+    Manifest,
+    read_linear,
+    read_manifest,
+    verified,
+)
 from guard.classifier.scripts import judged_language
 from guard.classifier.wrapped import readings
 from guard.verdict import Category
 from haechi.base.text import Language
 
 FOLDER = Path(__file__).parent / "weights"
-SHORT = 200
-"""Code points up to which stage 1 may settle a text: about a sentence or two."""
 CURSES = frozenset({Category.TOXICITY, Category.HARASSMENT})
 """Heads that a curse raises, wherever it stands."""
 DEATHS = CURSES | {Category.HATE, Category.SEXUAL}
@@ -49,6 +59,7 @@ class EmbeddedClassifier:
     manifest: Manifest
     linear: LinearHeads
     encoder: SmallEncoder | None = None
+    glance: Glance | None = None
     name: str = "classifier"
     odds_among: float = ODDS_AMONG
 
@@ -88,30 +99,55 @@ class EmbeddedClassifier:
         if not folded:
             return dict.fromkeys(self.manifest.curves[language], 0.0)
         linear = self.linear.logits(folded)
-        if self.encoder is None or self._settled(language, text, folded, linear):
-            return self._answer(self.manifest.alone[language], linear, None)
-        return self._answer(self.manifest.curves[language], linear, self.encoder.logits(folded))
+        if self.encoder is None:
+            return self.answer(language, linear, None)
+        windows = [
+            self.encoder.session.logits(window)[0] if seen is None else seen
+            for window, seen in self._seen(self.encoder, language, folded, linear)
+        ]
+        return self.answer(language, linear, np.max(windows, axis=0))
+
+    def _seen(
+        self, encoder: SmallEncoder, language: Language, folded: str, linear: Scores
+    ) -> Iterator[tuple[Floats, Scores | None]]:
+        """What the layers would read, window by window, with the logits that a glance settles it by; None where it does not."""
+        bound = self.manifest.settled.get(language, 0.0)
+        for window in encoder.words.windows(folded):
+            doubt, logits = self._look(language, window, linear) if bound else (1.0, linear)
+            yield window, logits if doubt < bound else None
+
+    def _look(self, language: Language, window: Floats, linear: Scores) -> tuple[float, Scores]:
+        """How much doubt a glance leaves about a window: 1 without a glance, or where its own logits would be flagged."""
+        if self.glance is None:
+            return 1.0, linear
+        doubt, logits = self.glance.look(window, linear)
+        limits = self.manifest.limits[language]
+        scores = self.answer(language, linear, logits)
+        flagged = any(score >= limits[head].controversial for head, score in scores.items())
+        return (1.0 if flagged else doubt), logits
 
     def settles(self, text: str) -> bool:
-        """Whether stage 1 alone answers for this text.
+        """Whether a glance answers for all of this text, and the layers are not asked.
 
         Raises:
             LanguageNotCovered: when the text is mostly in a script that the classifier does not know.
         """
-        language, folded = judged_language(text), fold(text)
-        return self.encoder is None or self._settled(language, text, folded, self.linear.logits(folded or " "))
+        return self.doubt(text) < self.manifest.settled.get(judged_language(text), 0.0)
 
-    def doubt(self, text: str) -> float | None:
-        """The highest probability that stage 1 alone gives a text; None where it may not settle it, however sure it is.
+    def doubt(self, text: str) -> float:
+        """The highest probability, of any window, that both stages would flag it, as far as a glance can tell.
 
         Raises:
             LanguageNotCovered: when the text is mostly in a script that the classifier does not know.
         """
-        language, folded = judged_language(text), fold(text)
-        return self._doubt(language, self.linear.logits(folded or " ")) if _is_short_and_plain(text, folded) else None
+        language, folded = judged_language(text), fold(text) or " "
+        if self.encoder is None:
+            return 1.0
+        linear = self.linear.logits(folded)
+        return max(self._look(language, window, linear)[0] for window in self.encoder.words.windows(folded))
 
     def without_exit(self, text: str) -> Mapping[Category, float]:
-        """The scores with both stages, whatever stage 1 thinks: what the early exit is measured against."""
+        """The scores with both stages, whatever a glance says: what the early exit is measured against."""
         return replace(self, manifest=replace(self.manifest, settled={})).score(text)
 
     def score_many(self, texts: Sequence[str]) -> list[Mapping[Category, float]]:
@@ -149,27 +185,14 @@ class EmbeddedClassifier:
             (heads[category].controversial for heads in self.manifest.limits.values() if category in heads), default=1.0
         )
 
-    def _settled(self, language: Language, text: str, folded: str, linear: Scores) -> bool:
-        """Whether stage 1 alone may say that nothing is wrong: a short plain text, far below every threshold."""
-        bound = self.manifest.settled.get(language)
-        return bound is not None and _is_short_and_plain(text, folded) and self._doubt(language, linear) < bound
-
-    def _doubt(self, language: Language, linear: Scores) -> float:
-        return max(self._answer(self.manifest.alone[language], linear, None).values())
-
-    def _answer(
-        self, curves: Mapping[Category, Curve], linear: Scores, encoder: Scores | None
-    ) -> dict[Category, float]:
+    def answer(self, language: Language, linear: Scores, encoder: Scores | None) -> dict[Category, float]:
+        """The probabilities that logits of stage 1 and stage 2 stand for, (K,) each; None where there is no stage 2."""
+        curves = (self.manifest.alone if encoder is None else self.manifest.curves)[language]
         return {
             head: _probability(curves[head], float(linear[i]), 0.0 if encoder is None else float(encoder[i]))
             for i, head in enumerate(self.manifest.heads)
             if head in curves
         }
-
-
-def _is_short_and_plain(text: str, folded: str) -> bool:
-    """Whether stage 1 may settle a text: no longer than a sentence or two, and no letter of it in disguise."""
-    return len(text) <= SHORT and len(text) == len(folded)
 
 
 def _worse(one: Mapping[Category, float], other: Mapping[Category, float]) -> dict[Category, float]:
@@ -192,7 +215,10 @@ def load(folder: Path = FOLDER) -> EmbeddedClassifier:
     """
     manifest = read_manifest(folder)
     encoder = read_encoder(folder, manifest) if ENCODER_FILE in manifest.files else None
-    return EmbeddedClassifier(manifest, read_linear(folder, manifest), encoder)
+    glance = None
+    if GLANCE_FILE in manifest.files:
+        glance = read_glance(folder, verified(folder, manifest, GLANCE_FILE), heads=len(manifest.heads))
+    return EmbeddedClassifier(manifest, read_linear(folder, manifest), encoder, glance)
 
 
 def classifiers() -> tuple[EmbeddedClassifier, ...]:

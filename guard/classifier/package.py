@@ -28,11 +28,13 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 LINEAR_FILE = "stage1.npz"
 ENCODER_FILE = "stage2.onnx"
+GLANCE_FILE = "glance.npz"
+"""What may settle a window without the layers, where the file is there; see `glance.Glance`."""
 HEADS_FILE = "stage2-heads.npz"
 """Heads that take the place of those in the encoder's graph, where the file is there; see `encoder.Heads`."""
 EMBEDDING_FILE = "stage2-words.npz"
 TOKENIZER_FILE = "tokenizer.json"
-FILES = (LINEAR_FILE, ENCODER_FILE, HEADS_FILE, EMBEDDING_FILE, TOKENIZER_FILE)
+FILES = (LINEAR_FILE, GLANCE_FILE, ENCODER_FILE, HEADS_FILE, EMBEDDING_FILE, TOKENIZER_FILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,8 @@ class Manifest:
     """What the files mean.
 
     heads: order of the columns. curves: which heads answer in which language, and how; a head without data in a
-    language is absent there. alone: the curves for stage 1 without stage 2. settled: probability of every head,
-    by stage 1 alone, below which stage 2 is not asked; a language that is absent always asks.
+    language is absent there. alone: the curves for stage 1 without stage 2. settled: probability of being
+    flagged, by a glance, below which the layers are not asked about a window; a language that is absent always asks.
     limits: suggested severity thresholds. own_data_only: heads whose positives in a language are our own sentences.
     """
 

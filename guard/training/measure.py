@@ -25,7 +25,7 @@ from guard.classifier.model import FOLDER, EmbeddedClassifier, load
 from guard.classifier.scripts import judged_language
 from guard.training.corpus import NEVER_TRAINED
 from guard.training.disguise import DISGUISES
-from guard.training.exits import chooses, is_flagged
+from guard.training.exits import APART, chooses, is_flagged
 from guard.training.generated import generated_rows, identity_swaps
 from guard.training.metrics import auroc, auroc_interval, calibration_error
 from guard.training.rows import HEADS, Row, read_rows
@@ -239,18 +239,18 @@ class Measurement:
         return figures
 
     def cascade(self) -> list[Figure]:
-        """Share of ordinary text settled by stage 1; share of unseen toxic rows that both stages flag and it settles."""
+        """Share of ordinary text settled by a glance; share of toxic rows it never saw that both stages flag and it settles."""
         figures = []
         for language in LANGUAGES:
             calm = [r.text[:4000] for r in self.calm(language, dev=True)]
             share = float(np.mean([self.classifier.settles(t) for t in calm]))
-            figures.append(Figure("ordinary dev text settled by stage 1", language.value, share, len(calm)))
+            figures.append(Figure("ordinary dev text settled by a glance", language.value, share, len(calm)))
             toxic = [r for r in self.rows if r.language is language and r.labels.get(Category.TOXICITY) == 1]
-            unseen = self.some([r for r in toxic if r.source in NEVER_TRAINED and not chooses(r.text)])
+            unseen = self.some([r for r in toxic if r.source in APART.union(NEVER_TRAINED) and not chooses(r.text)])
             if unseen:
                 lost = [self.classifier.settles(r.text) and self._hit(r.text, language) for r in unseen]
                 figures.append(
-                    Figure("unseen toxic rows lost by stage 1", language.value, float(np.mean(lost)), len(lost))
+                    Figure("unseen toxic rows lost by a glance", language.value, float(np.mean(lost)), len(lost))
                 )
         return figures
 

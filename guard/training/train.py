@@ -23,7 +23,7 @@ import torch
 from guard.classifier.encoder import SmallEncoder, read_encoder, read_words
 from guard.classifier.folding import fold
 from guard.classifier.linear import LinearHeads
-from guard.classifier.model import ODDS_AMONG, EmbeddedClassifier
+from guard.classifier.model import ODDS_AMONG
 from guard.classifier.package import (
     ENCODER_FILE,
     HEADS_FILE,
@@ -38,11 +38,11 @@ from guard.sentences import segments
 from guard.training import calibrate
 from guard.training.calibrate import Array, Scored
 from guard.training.card import write_card
-from guard.training.corpus import NEVER_TRAINED, corpus
+from guard.training.corpus import corpus
 from guard.training.disguise import disguised
-from guard.training.exits import bounds
+from guard.training.glance import give_glance
 from guard.training.linear import LinearRecipe, LinearTraining
-from guard.training.rows import EVERYDAY, HEADS, VERSION, Row, read_rows
+from guard.training.rows import EVERYDAY, HEADS, VERSION, Row
 from guard.training.sampling import thinned
 
 MOST_DEV_ROWS = 500
@@ -176,10 +176,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     encoder = read_encoder(args.out, sealed) if ENCODER_FILE in sealed.files else None
     dev = score(heads, encoder, thinned([r for r in rows if r.dev], MOST_DEV_ROWS, args.seed))
     manifest, chances, ordinary = calibrated(manifest, rows, dev, pieces(heads, encoder, dev.rows))
-    if encoder is not None:
-        unseen = [r for r in read_rows(args.data)[0] if r.source in NEVER_TRAINED]
-        manifest = replace(manifest, settled=bounds(EmbeddedClassifier(manifest, heads, encoder), unseen, dev.rows))
     write_manifest(args.out, manifest)
+    if encoder is not None:
+        give_glance(args.out, args.data, rows, args.seed)
     write_card(args.out, manifest, data, dev, chances, ordinary)
     return 0
 
