@@ -65,7 +65,7 @@ def read_glance(folder: Path, content: bytes, *, heads: int) -> Glance:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             glance = Glance(*(arrays[name].astype(np.float32) for name in _NAMES))
-    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise WeightsUnreadable(f"{folder}: the weights of the glance are damaged", hint="reinstall haechi") from error
     features, hidden = len(glance.taps_bias), len(glance.inner_bias)
     if (

@@ -164,10 +164,10 @@ def taught(read: Lessons, seed: int) -> Glance:
             pace.step()
             losses.append(loss.item())
         log.info("the glance, epoch %d of %d: loss %.3f", epoch + 1, EPOCHS, float(np.mean(losses)))
-    return _as_glance(pupil, middle, spread)
+    return as_glance(pupil, middle, spread)
 
 
-def _as_glance(pupil: Pupil, middle: Floats, spread: Floats) -> Glance:
+def as_glance(pupil: Pupil, middle: Floats, spread: Floats) -> Glance:
     """The weights as the product holds them, over logits of stage 1 as they are."""
     arrays = {name: value.detach().numpy() for name, value in pupil.named_parameters()}
     inner, inner_bias = arrays["inner.weight"].copy(), arrays["inner.bias"].copy()
