@@ -17,17 +17,18 @@ from guard.training.rows import Manifest as DataManifest
 from guard.training.sampling import label_matrix
 
 CARD = "MODEL_CARD.md"
-_INTRO = """# Model card: Haechi's embedded classifier
+_HOW = """**How**: folded text; stage 1: hashed character n-grams, one linear score per head and window; stage 2: a six-layer
+encoder in int8, taught by a twelve-layer one; between them a glance at the token vectors, taught by both, which settles what is
+clearly harmless; a logistic curve per head and language over both. Weights are 8-bit integers; a score depends on the text alone."""
+_INTRO = f"""# Model card: Haechi's embedded classifier
 
-Version {version}. Written by `python -m guard.training.train`; do not edit by hand.
+Version {{version}}. Written by `python -m guard.training.train`; do not edit by hand.
 
 **For**: judging single sentences and short passages in Korean, Chinese and English, as one voice among the detectors
 of a policy. **Not for**: other languages (it refuses), decisions about people without a human, or proof that a text is
 harmless.
 
-**How**: folded text; stage 1: hashed character n-grams, one linear score per head and window; stage 2: a six-layer
-encoder in int8, taught by a twelve-layer one; a logistic curve per head and language over both. Weights are 8-bit
-integers; a score depends on the text alone.
+{_HOW}
 
 **Limits.** The public labels are of social media and forums of 2012 to 2022 and disagree between sources. Figures on
 dev rows flatter: they come from the platforms that training saw. `python -m guard.training.unseen` measures
@@ -42,10 +43,11 @@ _SINCE = (
 
 
 def restate(out: Path, manifest: Manifest) -> None:
-    """Say in the card in `out` that the heads changed after its figures were taken, and which thresholds hold."""
+    """Say in the card in `out` how the weights work now, that the heads changed after its figures were taken, and which thresholds hold."""
     if not (out / CARD).is_file():
         return
     said = re.sub(r"(?m)^Version \S+\. ", f"Version {manifest.version}. ", (out / CARD).read_text("utf-8"))
+    said = re.sub(r"(?s)\*\*How\*\*:.*?(?=\n\n)", _HOW, said, count=1)
     if _SINCE not in said:
         said = said.replace(
             "\n\n## Heads", f"\n{_SINCE}\ndev figures below were taken; thresholds are those that hold.\n\n## Heads"

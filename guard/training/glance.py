@@ -32,6 +32,7 @@ from guard.classifier.glance import Glance, write_glance
 from guard.classifier.model import FOLDER, EmbeddedClassifier, load
 from guard.classifier.package import GLANCE_FILE, read_manifest, write_manifest
 from guard.classifier.scripts import judged_language
+from guard.training.card import restate
 from guard.training.corpus import NEVER_TRAINED, corpus
 from guard.training.disguise import disguised
 from guard.training.exits import APART, MOST, bounds, is_flagged
@@ -208,6 +209,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows, _ = corpus(args.data, args.seed)
     write_manifest(args.out, replace(read_manifest(args.out), version=VERSION))
     (write_bounds if args.bounds else give_glance)(args.out, args.data, rows, args.seed)
+    restate(args.out, read_manifest(args.out))
     return 0
 
 

@@ -15,6 +15,7 @@ from guard.classifier.glance import Glance, read_glance, write_glance
 from guard.classifier.scripts import judged_language
 from guard.training.exits import is_flagged
 from guard.training.glance import Lessons, Pupil, as_glance, taught
+from guard.verdict import Category
 
 ORDINARY = (
     "The train to the coast takes two hours and runs every thirty minutes.",
@@ -93,11 +94,12 @@ def test_of_a_long_text_only_the_doubtful_windows_reach_the_layers(classifier: E
     watched, layers = counting(classifier)
     watched.score(calm)
     before = layers.asked
-    score = watched.score(f"{calm} {HARMFUL[0]} {calm}")
-    every = counting(replace(classifier, glance=None))
-    every[0].score(f"{calm} {HARMFUL[0]} {calm}")
-    assert 0 < layers.asked - before <= every[1].asked / 3
-    assert is_flagged(score, classifier, judged_language(calm))
+    text = f"{calm} {HARMFUL[0]} {calm}"
+    score = watched.score(text)
+    bare, all_layers = counting(replace(classifier, glance=None))
+    whole = bare.score(text)
+    assert 0 < layers.asked - before <= all_layers.asked / 3
+    assert score[Category.TOXICITY] == whole[Category.TOXICITY] > 10 * watched.score(calm)[Category.TOXICITY]
 
 
 def test_without_a_glance_every_window_is_asked_about(classifier: EmbeddedClassifier) -> None:
