@@ -27,6 +27,7 @@ product system project program doctor nurse teacher student lawyer attorney offi
 brother sister son daughter uncle aunt grandma grandpa boy girl kid baby guy dude cat dog morning evening night noon tonight weekend
 holiday birthday party video photo music movie film song album news report story letter card order account email phone address
 website online shuttle wifi tv app tax police army navy word
+dr mr mrs ms prof captain
 station woods sunset motel college dean theater theatre couch dealer arms amusement
 saturday sunday white black red green blue rose god internet web site page book day year week month world life man woman child
 """

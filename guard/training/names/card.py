@@ -27,7 +27,7 @@ from guard.training.names.rows import FILES, Part, Row, read
 from haechi.base.text import Language
 
 _RESAMPLES = 1000
-_MINUTES = 14  # what the run took, from its log
+_MINUTES = 16  # what the run took, from its log
 _LEAST_PERSONS = 20  # in a part, for a figure
 _NAMED = {
     "en_presidio_generated": "English, generated; other templates than those trained on",
@@ -42,7 +42,7 @@ _MARKED = {
     ("safe_text/ko_chat", Language.KOREAN): "Korean, chat *",
     ("safe_text/ko_3i4k", Language.KOREAN): "Korean, speech *",
     ("safe_text/ko_parakqc", Language.KOREAN): "Korean, requests to an assistant *",
-    ("safe_text/ko_nsmc_reviews", Language.KOREAN): "Korean, film reviews",
+    ("safe_text/ko_nsmc_reviews", Language.KOREAN): "Korean, film reviews *",
     ("safe_text/multi_ud", Language.KOREAN): "Korean, web and reference *",
     ("safety_prompts/ko_square_questions", Language.KOREAN): "Korean, questions on politics and society *",
     ("safe_text/multi_ud", Language.ENGLISH): "English, web, mail and reviews *",

@@ -1,8 +1,9 @@
 """Write the trained name tagger: an int8 ONNX graph, and a manifest with its limits and hash.
 
-    python -m guard.training.names.export --data DATA --start ENCODER --run RUN --version VERSION [--output FOLDER]
+    python -m guard.training.names.export --data DATA --start ENCODER --run RUN [RUN ...] --version VERSION [--output FOLDER]
 
-The limits are chosen on rows set aside for that: for each language and kind the probability with the best F2.
+Of several runs the average of their weights is written; a run may also be the folder of weights written before. The limits
+are chosen on rows set aside for that, see `choose`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import torch
 from onnx import TensorProto
 
 from guard.classifier.model import FOLDER as WORDS_FOLDER
@@ -23,12 +25,36 @@ from guard.pii.names.tagger import FOLDER, FORMAT, GRAPH_FILE, MANIFEST, read_ta
 from guard.training.encoder import Encoder
 from guard.training.export import Graph, add_layer, array
 from guard.training.names.choose import chosen, count, judged
-from guard.training.names.fine_tune import OUTPUTS, finished
+from guard.training.names.earlier import load_earlier
+from guard.training.names.fine_tune import OUTPUTS, Recipe, finished, tagger
 from guard.training.names.mixture import every_row
 from guard.training.names.rows import KINDS, Part
 from haechi.base.text import Language
 
 log = logging.getLogger("haechi.guard.training")
+
+
+def average(models: Sequence[Encoder]) -> Encoder:
+    """The first model with the mean of all their weights: what one alone learned by chance weighs less.
+
+    models: of one shape, and begun from one start, so that their weights mean the same.
+    """
+    others = [dict(model.named_parameters()) for model in models[1:]]
+    with torch.no_grad():
+        for name, parameter in models[0].named_parameters():
+            parameter.copy_(torch.stack([parameter, *(other[name] for other in others)]).mean(0))
+    return models[0]
+
+
+def _trained(start: Path, folder: Path) -> Encoder:
+    """The tagger that a run made, or whose graph lies in the folder."""
+    if not (folder / GRAPH_FILE).is_file():
+        return finished(start, folder)
+    recipe = Recipe(0)
+    model = tagger(start, recipe.layers)
+    load_earlier(model, folder, recipe.frozen)
+    model.eval()
+    return model
 
 
 def write_graph(path: Path, model: Encoder) -> None:
@@ -62,16 +88,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Write the name tagger that ships.")
     parser.add_argument("--data", type=Path, required=True, help="folder with pii/")
     parser.add_argument("--start", type=Path, required=True, help="folder with the packed encoder and its tokenizer")
-    parser.add_argument("--run", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--run", type=Path, required=True, nargs="+", help="folders of the runs")
     parser.add_argument("--version", required=True, help="name of these weights")
     parser.add_argument("--output", type=Path, default=FOLDER)
     args = parser.parse_args(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     args.output.mkdir(parents=True, exist_ok=True)
-    write_graph(args.output / GRAPH_FILE, finished(args.start, args.run))
+    model = average([_trained(args.start, folder) for folder in args.run])
+    write_graph(args.output / GRAPH_FILE, model)
     write_manifest(args.output, args.version, {})
-    tagger = read_tagger(args.output, WORDS_FOLDER)
-    rows = judged((row for row in every_row(args.data) if row.part is Part.CHOOSE), tagger)
+    shipped = read_tagger(args.output, WORDS_FOLDER)
+    rows = judged((row for row in every_row(args.data) if row.part is Part.CHOOSE), shipped)
     limits = chosen(rows)
     write_manifest(args.output, args.version, limits)
     for language, least in limits.items():

@@ -84,6 +84,15 @@ def test_what_is_appended_is_no_part_of_a_name(text: str, found: str, name: str)
     assert text[fit.start : fit.end] == name
 
 
+def test_a_person_in_brackets_behind_another_is_one_more() -> None:
+    """A part and who plays it; an organisation's short form is left where it is."""
+    text = "주인공 글로리아(샤론스톤)가"
+    found = fitted(text, Name("PERSON", 0.95, 4, 13))
+    assert [text[n.start : n.end] for n in found] == ["글로리아", "샤론스톤"]
+    text = "Acme (UK) Ltd paid"
+    assert [text[n.start : n.end] for n in fitted(text, Name("ORGANIZATION", 0.9, 0, 13))] == ["Acme (UK) Ltd"]
+
+
 @pytest.mark.parametrize(
     ("text", "kind"), [("the", "PERSON"), ("...", "PERSON"), ("12", "ORGANIZATION"), ("Somewhere", "ADDRESS")]
 )
@@ -144,12 +153,18 @@ def test_a_particle_is_a_piece_of_its_own() -> None:
         ("홍모(20)씨가", "홍", 0.6, True),
         ("여 당은", "여", 0.6, False),
         ("윤석열이 말했다", "윤석열", 0.6, True),
-        ("李娜来了", "李娜", 0.6, True),
-        ("Al said", "Al", 0.6, True),
+        ("李娜来了", "李娜", 0.6, False),
+        ("李娜来了", "李娜", 0.8, True),
+        ("张伟明来了", "张伟明", 0.5, True),
+        ("Al said", "Al", 0.5, True),
+        ("john said", "john", 0.7, False),
+        ("john said", "john", 0.9, True),
     ],
 )
-def test_a_short_korean_name_needs_more_than_its_looks(text: str, name: str, score: float, is_one: bool) -> None:
-    """A title, a relation, an age or near certainty; longer names and other scripts are left as they are."""
+def test_a_name_that_looks_like_a_word_needs_more_than_its_looks(
+    text: str, name: str, score: float, is_one: bool
+) -> None:
+    """A title, a relation, an age or near certainty; longer names and capitals are left as they are."""
     found = [text[n.start : n.end] for n in fitted(text, Name("PERSON", score, 0, len(name)))]
     assert found == ([name] if is_one else [])
 

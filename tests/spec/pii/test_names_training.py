@@ -19,7 +19,7 @@ from guard.training.errors import TrainingCheckpointUnusable, TrainingDataMissin
 from guard.training.names import fine_tune, people
 from guard.training.names.choose import Count, Judged, chosen
 from guard.training.names.earlier import digest, load_earlier
-from guard.training.names.export import write_graph
+from guard.training.names.export import average, write_graph
 from guard.training.names.mixture import Mixture, in_other_case, renamed, run_together
 from guard.training.names.ordinary import FOLDER as ORDINARY_FOLDER
 from guard.training.names.ordinary import ORDINARY, TAUGHT, marked, nameless, taught
@@ -180,27 +180,43 @@ def test_ordinary_rows_teach_or_measure_but_never_both(tmp_path: Path) -> None:
         marked(tmp_path)
 
 
+def judged_row(text: str, source: str, chance: float, spans: tuple[tuple[int, int, str], ...], kind: int = 0) -> Judged:
+    """A Chinese text that the tagger takes for one name of a kind, with that probability at each of its characters."""
+    window = Pieces([9] * len(text), list(range(len(text))), list(range(1, len(text) + 1)))
+    tags = np.zeros((len(text), 1 + 2 * len(KINDS)), dtype=np.float32)
+    tags[0, 1 + 2 * kind] = tags[1:, 2 + 2 * kind] = chance
+    tags[:, 0] = 1 - chance
+    return Judged(Row(text, spans, Language.CHINESE, source, Part.CHOOSE), ((window, tags),))
+
+
+LABELLED = judged_row("李娜娜", "labelled", 0.7, ((0, 3, "PERSON"),))
+DOUBTFUL = judged_row("王伟明", "labelled", 0.3, ((0, 3, "PERSON"),))
+PLAIN = judged_row("好" * 1000, f"{ORDINARY}-zh", 0.0, ())
+
+
 def test_a_limit_that_finds_names_where_none_are_is_not_chosen() -> None:
-    """The best limit on labelled rows would be a low one; ordinary rows forbid it."""
+    """The best limit on labelled rows would be a low one; ordinary rows forbid it, but not what touches a name there."""
+    ordinary = judged_row("木头雕", f"{ORDINARY}-zh", 0.4, ())
+    assert chosen([LABELLED, DOUBTFUL])[Language.CHINESE]["PERSON"] < 0.3
+    assert 0.4 < chosen([LABELLED, DOUBTFUL, ordinary, PLAIN])[Language.CHINESE]["PERSON"] < 0.7
+    assert chosen([LABELLED, DOUBTFUL, ordinary, *[PLAIN] * 3])[Language.CHINESE]["PERSON"] < 0.3
+    beside = judged_row("李娜娜", f"{TAUGHT}-zh", 0.4, ((0, 1, "PERSON"),))
+    assert chosen([LABELLED] * 19 + [DOUBTFUL, beside])[Language.CHINESE]["PERSON"] < 0.4
 
-    def row(text: str, source: str, chance: float, spans: tuple[tuple[int, int, str], ...]) -> Judged:
-        window = Pieces([9] * len(text), list(range(len(text))), list(range(1, len(text) + 1)))
-        tags = np.zeros((len(text), 1 + 2 * len(KINDS)), dtype=np.float32)
-        tags[0, 1] = tags[1:, 2] = chance
-        tags[:, 0] = 1 - chance
-        return Judged(Row(text, spans, Language.CHINESE, source, Part.CHOOSE), ((window, tags),))
 
-    labelled = row("李娜", "labelled", 0.7, ((0, 2, "PERSON"),))
-    doubtful = row("王伟", "labelled", 0.3, ((0, 2, "PERSON"),))
-    ordinary = row("木头", f"{ORDINARY}-zh", 0.4, ())
-    assert chosen([labelled, doubtful])[Language.CHINESE]["PERSON"] < 0.3
-    with_ordinary = chosen([labelled] * 19 + [doubtful, ordinary])[Language.CHINESE]["PERSON"]
-    assert 0.4 < with_ordinary < 0.7
-    plain = row("好" * 800, f"{ORDINARY}-zh", 0.0, ())
-    rare = [doubtful, doubtful, ordinary, plain]
-    assert chosen([labelled, *rare])[Language.CHINESE]["PERSON"] < 0.3  # more than a twentieth would be given up
-    beside = row("李娜", f"{TAUGHT}-zh", 0.4, ((0, 1, "PERSON"),))  # touches a name, which is no false finding
-    assert chosen([labelled] * 19 + [doubtful, beside])[Language.CHINESE]["PERSON"] < 0.4
+def test_the_kinds_of_a_language_share_what_may_be_false() -> None:
+    """Of two limits of which only one may be low, that of persons is."""
+    place = KINDS.index("LOCATION")
+    places = [
+        judged_row("广州", "labelled", 0.7, ((0, 2, "LOCATION"),), place),
+        judged_row("南雄", "labelled", 0.3, ((0, 2, "LOCATION"),), place),
+    ]
+    wrong = judged_row("木头雕", f"{ORDINARY}-zh", 0.4, ()), judged_row("木头", f"{ORDINARY}-zh", 0.4, (), place)
+    limits = chosen([LABELLED, DOUBTFUL, *places, *wrong, *[PLAIN] * 4])[Language.CHINESE]
+    assert limits["PERSON"] < 0.3
+    assert 0.4 < limits["LOCATION"] < 0.7
+    limits = chosen([LABELLED, DOUBTFUL, *places, *wrong, *[PLAIN] * 9])[Language.CHINESE]
+    assert max(limits["PERSON"], limits["LOCATION"]) < 0.3
 
 
 def write_rows(folder: Path) -> None:
@@ -294,6 +310,16 @@ def test_the_graph_says_what_the_model_says(tmp_path: Path) -> None:
     got = session.logits(x.numpy())
     assert got.shape == (1, 11, fine_tune.OUTPUTS)
     assert np.abs(got - wanted).max() < 0.15
+
+
+def test_the_average_of_taggers_lies_in_the_middle() -> None:
+    """Weight by weight; of one it is that one."""
+    torch.manual_seed(4)
+    models = [Encoder(SHAPE, fine_tune.OUTPUTS) for _ in range(3)]
+    wanted = sum(model.head.weight.detach().clone() for model in models) / 3
+    last = models[2].head.weight.detach().clone()
+    assert torch.allclose(average(models).head.weight, wanted, atol=1e-6)
+    assert torch.equal(average(models[2:]).head.weight, last)
 
 
 def test_a_run_can_go_on_from_the_graph_that_was_shipped_before(tmp_path: Path) -> None:
