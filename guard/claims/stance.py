@@ -5,6 +5,7 @@ Rules of this file
 2. Lower layers read each text alone, and what they made of the last few is kept: the passages of one answer are read
    once for all its claims. Upper layers read both.
 3. A language that the measure did not prove is refused, not guessed.
+4. A claim is read as its passage would write it (guard/claims/style.py), by the graphs and by the comparison.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from guard.claims.stance_package import (
     verified,
 )
 from guard.claims.stance_tokens import claim_tokens, evidence_tokens, marks
+from guard.claims.style import as_written
 from guard.classifier.encoder import read_embeddings
 from guard.classifier.errors import LanguageNotCovered, WeightsUnreadable
 from guard.classifier.model import FOLDER as CLASSIFIER
@@ -59,18 +61,19 @@ class PairReader:
     lower: Callable[[tuple[int, ...]], Floats]
     upper: onnxruntime.InferenceSession
 
-    def logits(self, claim: str, evidence: Sequence[str]) -> list[Floats]:
-        """Three logits (supported, refuted, unsure) for each passage, in their order."""
-        mine = claim_tokens(self.tokenizer, claim)
-        found = []
-        for passage in evidence:
-            theirs = evidence_tokens(self.tokenizer, claim, passage)
-            inputs = {
-                "x": np.concatenate([self.lower(mine), self.lower(theirs)], axis=1),
-                "marks": marks(mine, theirs),
-                "claim": np.array([len(mine)], dtype=np.int64),
-            }
-            found.append(self.upper.run(["logits"], inputs)[0][0])
+    def read(self, claim: str, passage: str, language: Language) -> tuple[Floats, tuple[float, ...]]:
+        """What the graphs and the comparison make of a pair: three logits (supported, refuted, unsure), FEATURES."""
+        shown = as_written(claim, passage) if language is Language.KOREAN else claim
+        return self._logits(shown, passage), compare(shown, passage, language).vector()
+
+    def _logits(self, claim: str, passage: str) -> Floats:
+        mine, theirs = claim_tokens(self.tokenizer, claim), evidence_tokens(self.tokenizer, claim, passage)
+        inputs = {
+            "x": np.concatenate([self.lower(mine), self.lower(theirs)], axis=1),
+            "marks": marks(mine, theirs),
+            "claim": np.array([len(mine)], dtype=np.int64),
+        }
+        found: Floats = self.upper.run(["logits"], inputs)[0][0]
         return found
 
 
@@ -103,14 +106,12 @@ class EmbeddedStance:
                 f"the embedded stance model does not judge claims in {language.value!r}",
                 hint="name another stance model in the policy, or leave such claims unchecked",
             )
-        return [
-            self._stance(logits, claim, passage, language)
-            for logits, passage in zip(self.reader.logits(claim, evidence), evidence, strict=True)
-        ]
+        return [self._stance(claim, passage, language) for passage in evidence]
 
-    def _stance(self, logits: Floats, claim: str, passage: str, language: Language) -> Stance:
-        features = compare(claim, passage, language).vector()[: len(self.manifest.features)]
-        supported, refuted, unsure = (float(p) for p in self.blend.chances(logits, features, language))
+    def _stance(self, claim: str, passage: str, language: Language) -> Stance:
+        logits, features = self.reader.read(claim, passage, language)
+        known = features[: len(self.manifest.features)]
+        supported, refuted, unsure = (float(p) for p in self.blend.chances(logits, known, language))
         return Stance(supported, refuted, unsure)
 
 

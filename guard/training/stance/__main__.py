@@ -16,6 +16,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
@@ -47,10 +48,13 @@ from guard.training.stance.planted.generate import planted_pairs
 from guard.training.stance.planted.tables import Half
 from guard.training.stance.readings import Readings
 from guard.training.stance.written import WRITTEN, written_pairs
+from haechi.base.text import Language
 
-VERSION = "2026.11-2"
+VERSION = "2026.11-3"
 BLENDED = 900
 """Pairs that the combination is fitted on, of labelled and of planted ones each and by language at most."""
+BLENDED_MORE: Final = {(Language.KOREAN, True): 4000}
+"""The same for planted Korean ones: of few of them a rewording is told from an edit less well."""
 log = logging.getLogger("haechi.guard.training")
 
 
@@ -89,12 +93,13 @@ def sealed(out: Path, manifest: Manifest) -> Manifest:
 
 
 def thinned(pairs: Sequence[Pair], seed: int) -> list[Pair]:
-    """At most BLENDED labelled and as many planted pairs of each language, at random."""
+    """At most BLENDED labelled and as many planted pairs of each language (or BLENDED_MORE), at random."""
     kept: list[Pair] = []
     keys = [(p.language, p.kind not in {"", WRITTEN}) for p in pairs]
     for group in sorted(set(keys)):
         mine = [p for key, p in zip(keys, pairs, strict=True) if key == group]
-        kept += [mine[i] for i in sorted(np.random.default_rng((seed, 5)).permutation(len(mine))[:BLENDED])]
+        most = BLENDED_MORE.get(group, BLENDED)
+        kept += [mine[i] for i in sorted(np.random.default_rng((seed, 5)).permutation(len(mine))[:most])]
     return kept
 
 

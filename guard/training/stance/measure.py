@@ -21,7 +21,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from guard.claims.compare import compare
 from guard.claims.stance import FOLDER, EmbeddedStance, load
 from guard.claims.stance_package import LANGUAGES, Blend
 from guard.classifier import load as load_classifier
@@ -154,8 +153,8 @@ def cost(model: EmbeddedStance, pairs: Sequence[Pair], seed: int) -> Cost:
 
 def judge(model: EmbeddedStance, pair: Pair) -> Array:
     """The product's answer for a pair, whatever `model.languages()` says, (3,)."""
-    features = compare(pair.claim, pair.evidence, pair.language).vector()
-    return model.blend.chances(model.reader.logits(pair.claim, [pair.evidence])[0], features, pair.language)
+    logits, features = model.reader.read(pair.claim, pair.evidence, pair.language)
+    return model.blend.chances(logits, features, pair.language)
 
 
 def _spent(call: Callable[[], object]) -> float:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from guard.claims.ports import StanceModel
 from guard.claims.stance import FOLDER, EmbeddedStance, load
-from guard.claims.stance_package import MANIFEST, UPPER_FILE
+from guard.claims.stance_package import BLEND_FILE, LOWER_FILE, MANIFEST, UPPER_FILE
 from guard.classifier.errors import LanguageNotCovered, WeightsAltered, WeightsMissing, WeightsUnreadable
 from haechi.base.text import Language
 
@@ -62,6 +62,16 @@ def test_a_true_claim_is_supported_and_a_planted_one_is_not(model: EmbeddedStanc
         assert right.supported + right.refuted + right.unsure == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize(
+    "claim", ["회의가 서울에서 열렸다.", "서울에서 회의가 열렸습니다.", "서울에서 회의가 열렸어요."]
+)
+def test_level_of_speech_and_order_of_neighbours_change_no_answer(model: EmbeddedStance, claim: str) -> None:
+    """A Korean claim is read as its passage would write it."""
+    passage = "지난 월요일 서울에서 회의가 열렸다."
+    plain = model.judge("서울에서 회의가 열렸다.", [passage], language=KO)
+    assert model.judge(claim, [passage], language=KO) == plain
+
+
 def test_a_passage_about_something_else_decides_nothing(model: EmbeddedStance) -> None:
     """Neither support nor doubt."""
     said = model.judge("The bakery sells rye bread on Sundays.", [TOWER], language=EN)[0]
@@ -101,9 +111,10 @@ def copied(tmp_path: Path) -> Path:
     return folder
 
 
-def test_an_altered_file_is_refused(copied: Path) -> None:
+@pytest.mark.parametrize("name", [LOWER_FILE, UPPER_FILE, BLEND_FILE])
+def test_an_altered_file_is_refused(copied: Path, name: str) -> None:
     """One byte is enough."""
-    path = copied / UPPER_FILE
+    path = copied / name
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
