@@ -10,12 +10,21 @@ import numpy as np
 import pytest
 
 from guard import SafetyChecker, secrets
+from guard.engine import make_plan
 from guard.fold import build_views
 from guard.pii import mask, scanners
 from guard.pii.names.scanner import NameScanner
 from guard.pii.samples import MAKERS
+from guard.policy import Policy
+from guard.registry import Detector
+from guard.scanner import Look
 from guard.scrub import Scrubber
 from guard.secrets.samples import MAKERS as SECRET_MAKERS
+from guard.stream import GuardStream
+from guard.training.names.sentences import sentence
+from guard.verdict import Direction
+from guard.views import TextViews
+from haechi.base.text import Language
 from tests.cost import least_cpu
 
 ALL = {**MAKERS, **SECRET_MAKERS}
@@ -117,6 +126,42 @@ def test_a_long_text_is_scrubbed_in_windows() -> None:
         text = ("글" * (before - 1)) + " " + value + " 끝" + "가나 " * 20_000
         found = scrubber.find(text)
         assert [(e.start, e.end) for e in found] == [(before, before + len(value))]
+
+
+class ReadsAlways(NameScanner):
+    """Remembers nothing, and is never told what is out."""
+
+    def look(self, views: TextViews, released: int = 0) -> Look:  # `released` is what it does not know
+        """Everything that is settled, out or not."""
+        return NameScanner().look(views)
+
+
+@pytest.mark.parametrize("hidden", ["", "\u200b"])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_what_is_not_read_again_changes_no_answer(seed: int, hidden: str, tmp_path: Path) -> None:
+    """Output piece by piece, and findings, are those of a scanner that reads at every look; whatever the pieces are."""
+    path = tmp_path / "policy.yaml"
+    path.write_text(
+        POLICY.replace("[pii, secrets]", "[names]").replace("  secrets: {unsafe: redact, controversial: redact}\n", "")
+    )
+    policy = Policy.load(path)
+    rng = np.random.default_rng(seed)
+    said = [
+        sentence(rng, language).text for language in (Language.KOREAN, Language.CHINESE, Language.ENGLISH) for _ in "ab"
+    ]
+    text = hidden.join("\n".join(said[i] for i in rng.permutation(len(said)))[:260])
+    known, always = (
+        GuardStream(make_plan(policy, Direction.OUTPUT, {"names": Detector("names", (scanner,))}), policy)
+        for scanner in (NameScanner(), ReadsAlways())
+    )
+    for piece in pieces_of(text, rng):
+        assert known.feed(piece) == always.feed(piece)
+    ended, wanted = known.finish(), always.finish()
+    assert ended.text == wanted.text
+    assert [(f.start, f.end, f.entity) for f in ended.verdict.findings] == [
+        (f.start, f.end, f.entity) for f in wanted.verdict.findings
+    ]
+    assert ended.verdict.findings
 
 
 @pytest.mark.parametrize("unit", ["Smith ", "김", "王", "서울 강남구 ", "John\n", "<PERSON_1_", "1", "A.", "'s "])
