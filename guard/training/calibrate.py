@@ -25,7 +25,7 @@ from haechi.base.text import Language
 LANGUAGES = (Language.ENGLISH, Language.KOREAN, Language.CHINESE)
 ENOUGH = 40
 """Positive rows, training and dev together, below which a head is left out of a language."""
-BLOCKED_AIM, FLAGGED_AIM, ATTACK_AIM = 0.0035, 0.01, 0.005
+BLOCKED_AIM, FLAGGED_AIM, ATTACK_AIM = 0.0035, 0.01, 0.003
 """Share of ordinary dev text that may reach unsafe and controversial, and controversial as an attack on a model: together
 little more than half of what the product promises at most."""
 FEW_FOR_A_CURVE = 20

@@ -23,6 +23,8 @@ from guard.training.encoder import START_FILE, Encoder, EncoderShape, Layer
 
 OPSET = 20
 _SEVEN_BITS = 63
+READ = 2
+"""Layers, from the last one back, whose means the heads can read."""
 
 
 class Graph:
@@ -94,15 +96,20 @@ class Graph:
 
 
 def write_encoder(folder: Path, encoder: Encoder) -> None:
-    """The layers and heads as ENCODER_FILE; input `x` (1, T, D) float32, output `logits` (1, K) float32."""
+    """The layers and heads as ENCODER_FILE; input `x` (1, T, D) float32, output `logits` (1, K) float32.
+
+    The heads can read the mean of each of the last READ layers, the last one first; those of the encoder read the last alone.
+    """
     graph, shape = Graph(), encoder.shape
     graph.shapes(shape)
     graph.constant("tokens", np.array([1], dtype=np.int64))
-    x = "x"
+    read = ["x"]
     for i, layer in enumerate(encoder.layers):
-        x = add_layer(graph, x, f"l{i}", layer, shape.epsilon)
-    pooled = graph.node("ReduceMean", [x, "tokens"], "pooled", keepdims=0)
-    weight = graph.constant("head.w", array(encoder.head.weight))
+        read.append(add_layer(graph, read[-1], f"l{i}", layer, shape.epsilon))
+    means = [graph.node("ReduceMean", [x, "tokens"], f"{x}.mean", keepdims=0) for x in read[: -READ - 1 : -1]]
+    pooled = graph.node("Concat", means, "pooled", axis=1)
+    lines = array(encoder.head.weight)
+    weight = graph.constant("head.w", np.pad(lines, [(0, 0), (0, (READ - 1) * shape.width)]))
     graph.node("Gemm", [pooled, weight, graph.constant("head.b", array(encoder.head.bias))], "logits", transB=1)
     inputs: dict[str, tuple[int, list[int | str]]] = {"x": (TensorProto.FLOAT, [1, "T", shape.width])}
     outputs: dict[str, list[int | str]] = {"logits": [1, encoder.head.out_features]}

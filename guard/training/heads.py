@@ -12,7 +12,8 @@ Rules of this file
 3. As in fine-tuning, each toxicity source has an offset of its own, which is dropped afterwards.
 4. Attacks on a model are told from what only mentions instructions by hidden units between the layers and their head: a line
    cannot bend around so many of both. Other heads have too few rows of their own for that and stay lines.
-Shapes: R rows, D width, K heads, H hidden units, S sources.
+5. That head reads the last two layers, the others the last one: what words a text is made of is plainer below the top.
+Shapes: R rows, D width of what the heads read, K heads, H hidden units, S sources.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from guard.sentences import segments
 from guard.training.card import restate
 from guard.training.corpus import corpus
 from guard.training.disguise import disguised
+from guard.training.export import READ
 from guard.training.fine_tune import source_numbers
 from guard.training.measure import is_covered
 from guard.training.rows import HEADS, VERSION, Row
@@ -67,15 +69,17 @@ MOST_LONG, PIECES = 450, 5
 """Rows per source and label that are read: of those known, enough to hold the heads where they were."""
 LONGEST, LONGEST_ATTACKED = 220, 500
 """Code points of a public row, at most: a sentence or two, as the guard shows them; of an attack, what one window reads."""
-PULL, PULL_ATTACK = 3e-2, 3e-5
-"""How strongly the heads are drawn back to where they began; the head for attacks on a model less than the others, since its rows
-are of many more patterns than those it began with. Chosen on patterns of the training rows that the fit was not shown."""
+PULL, SMALL_LINE = 3e-2, 3e-5
+"""How strongly the heads are drawn back to where they began, and how strongly the line for attacks on a model, whose rows are of
+many more patterns than those it began with, is kept small. Chosen on patterns that the fit was not shown."""
 ATTACK_WEIGHT, OWN_WEIGHT = 2.0, 4.0
 """How much more attacks count than what is none, and own rows and ordinary text than other public rows, for the head for attacks:
 chosen likewise."""
 HIDDEN, SMALL = 64, 1e-4
 """Hidden units of the head for attacks, and how strongly they are kept small: chosen likewise. On patterns not shown they raise the
 attacks found, where one in twenty harmless look-alikes is flagged, from 71 to 78 % (English), 73 to 79 (Korean), 74 to 82 (Chinese)."""
+SPREAD = 0.35
+"""How far the means that the hidden units read are spread while they are fitted: as those of the last layer are."""
 STEP = 0.5
 """Share of the way to the fitted heads that is gone, but for attacks: all of it lost Chinese disguises (0.90 of the evasion suite
 caught)."""
@@ -144,7 +148,7 @@ def write_heads(folder: Path, heads: Heads) -> None:
 
 
 def pictures(folder: Path, words: Words, rows: Sequence[Row]) -> Floats:
-    """The mean of the last layer over each text's first window, (R, D)."""
+    """What the heads read of each text's first window, (R, D): the means of the last layers, the last one first."""
     graph = onnx.load(str(folder / ENCODER_FILE))
     width = heads_of(folder).weight.shape[1]
     graph.graph.output.append(helper.make_tensor_value_info("pooled", TensorProto.FLOAT, [1, width]))
@@ -160,19 +164,13 @@ def pictures(folder: Path, words: Words, rows: Sequence[Row]) -> Floats:
     return found
 
 
-def by_head(usual: float, attack: float) -> Floats:
-    """A number for every head, shape (K,): one for attacks on a model, one for all others."""
-    return np.array([attack if head is Category.PROMPT_ATTACK else usual for head in HEADS], dtype=np.float32)
-
-
-def refitted(start: Heads, read: Floats, rows: Sequence[Row], pull: Floats) -> Heads:
-    """Heads fitted to the rows' labels, near `start`. pull: by head, (K,)."""
+def refitted(start: Heads, read: Floats, rows: Sequence[Row], pull: float) -> Heads:
+    """Heads fitted to the rows' labels, near `start`. pull: how strongly they are drawn back to it."""
     labels, known = (torch.from_numpy(a).double() for a in label_matrix(rows))
-    mass = torch.from_numpy(sampling_weights(rows) * len(rows))[:, None] * known * _emphasis(rows, labels)
+    mass = torch.from_numpy(sampling_weights(rows) * len(rows))[:, None] * known
     x = torch.from_numpy(read).double()
     numbers = source_numbers(rows)
     source = torch.tensor([numbers.get(row.source, 0) for row in rows])
-    pulls = torch.from_numpy(pull).double()[:, None]
     begin, begin_bias = torch.from_numpy(start.weight).double(), torch.from_numpy(start.bias).double()
     weight, bias = begin.clone().requires_grad_(True), begin_bias.clone().requires_grad_(True)
     offsets = torch.zeros(len(numbers) + 1, len(HEADS), dtype=torch.float64, requires_grad=True)
@@ -184,7 +182,7 @@ def refitted(start: Heads, read: Floats, rows: Sequence[Row], pull: Floats) -> H
         logits = x @ weight.T + bias + offsets[source] * belongs
         each = F.binary_cross_entropy_with_logits(logits, labels, reduction="none") * mass
         found: torch.Tensor = (
-            each.mean() + (pulls * (weight - begin).square()).sum() + 0.1 * PULL * offsets.square().mean()
+            each.mean() + pull * (weight - begin).square().sum() + 0.1 * PULL * offsets.square().mean()
         )
         found.backward()
         return found
@@ -193,17 +191,17 @@ def refitted(start: Heads, read: Floats, rows: Sequence[Row], pull: Floats) -> H
     return plain(weight.detach().float().numpy(), bias.detach().float().numpy())
 
 
-def with_hidden_units(heads: Heads, start: Heads, read: Floats, rows: Sequence[Row], seed: int) -> Heads:
-    """The heads with hidden units for attacks, fitted together with their line. start: what the line is drawn back to."""
+def with_hidden_units(heads: Heads, read: Floats, rows: Sequence[Row], seed: int) -> Heads:
+    """The heads with hidden units for attacks, fitted together with the line of that head."""
     column = HEADS.index(Category.PROMPT_ATTACK)
     labels, known = (torch.from_numpy(a[:, column]) for a in label_matrix(rows))
     mass = torch.from_numpy(sampling_weights(rows) * len(rows)).float() * known
-    mass *= _emphasis(rows, torch.from_numpy(label_matrix(rows)[0]))[:, column]
+    mass *= _emphasis(rows, labels)
     mass /= mass.sum()
-    x, begin = torch.from_numpy(read), torch.from_numpy(start.weight[column])
+    middle, scale = read.mean(axis=0), (SPREAD / (read.std(axis=0) + 1e-6)).astype(np.float32)
+    x = torch.from_numpy((read - middle) * scale)
     chance = torch.Generator().manual_seed(seed)
-    line = torch.from_numpy(heads.weight[column]).clone()
-    bias = torch.tensor(float(heads.bias[column]))
+    line, bias = torch.zeros(read.shape[1]), torch.zeros(())
     inner = torch.randn(HIDDEN, read.shape[1], generator=chance) / read.shape[1] ** 0.5
     inner_bias, outer = torch.zeros(HIDDEN), torch.randn(HIDDEN, generator=chance) * 0.05
     fitted = [p.requires_grad_(True) for p in (line, bias, inner, inner_bias, outer)]
@@ -213,26 +211,32 @@ def with_hidden_units(heads: Heads, start: Heads, read: Floats, rows: Sequence[R
         optimiser.zero_grad()
         logits = x @ line + bias + torch.relu(x @ inner.T + inner_bias) @ outer
         each = F.binary_cross_entropy_with_logits(logits, labels, reduction="none") * mass
-        small = SMALL * (inner.square().sum() + outer.square().sum())
-        found: torch.Tensor = each.sum() + PULL_ATTACK * (line - begin).square().sum() + small
+        small = SMALL * (inner.square().sum() + outer.square().sum()) + SMALL_LINE * line.square().sum()
+        found: torch.Tensor = each.sum() + small
         found.backward()
         return found
 
     optimiser.step(loss)
+    units = Heads(*(p.detach().numpy() for p in (line[None], bias[None], inner, inner_bias, outer[None])))
+    return _joined(heads, column, units, middle, scale)
+
+
+def _joined(heads: Heads, column: int, units: Heads, middle: Floats, scale: Floats) -> Heads:
+    """The heads, one of which is taken from `units`, which was fitted to (read - middle) * scale."""
     weight, biases = heads.weight.copy(), heads.bias.copy()
-    weight[column], biases[column] = line.detach().numpy(), float(bias.detach())
-    outwards = np.zeros((len(HEADS), HIDDEN), dtype=np.float32)
-    outwards[column] = outer.detach().numpy()
-    return Heads(weight, biases, inner.detach().numpy(), inner_bias.detach().numpy(), outwards)
+    weight[column] = units.weight[0] * scale
+    biases[column] = units.bias[0] - weight[column] @ middle
+    inner: Floats = units.inner * scale
+    inner_bias: Floats = units.inner_bias - inner @ middle
+    outwards = np.zeros((len(heads.bias), len(units.inner)), dtype=np.float32)
+    outwards[column] = units.outer[0]
+    return Heads(weight, biases, inner, inner_bias, outwards)
 
 
-def _emphasis(rows: Sequence[Row], labels: torch.Tensor) -> torch.Tensor:
-    """What the rows count for each head beside their balance, (R, K)."""
-    column = HEADS.index(Category.PROMPT_ATTACK)
+def _emphasis(rows: Sequence[Row], attacks: torch.Tensor) -> torch.Tensor:
+    """What the rows count for the head for attacks beside their balance, (R,). attacks: 1 for each attack, (R,)."""
     own = torch.tensor([row.source.startswith("own_") or _is_calm(row) for row in rows])
-    weight = torch.ones_like(labels)
-    weight[:, column] = torch.where(own, OWN_WEIGHT, 1.0) * torch.where(labels[:, column] > 0, ATTACK_WEIGHT, 1.0)
-    return weight
+    return torch.where(own, OWN_WEIGHT, 1.0) * torch.where(attacks > 0, ATTACK_WEIGHT, 1.0)
 
 
 def refit(out: Path, words: Words, rows: Sequence[Row], seed: int) -> None:
@@ -241,10 +245,13 @@ def refit(out: Path, words: Words, rows: Sequence[Row], seed: int) -> None:
     log.info("the heads of stage 2 are fitted to %d rows", len(some))
     start = heads_of(out)
     read = pictures(out, words, some)
-    found = refitted(start, read, some, by_head(PULL, PULL_ATTACK))
-    weight = start.weight + STEP * (found.weight - start.weight)
+    last = read.shape[1] // READ
+    begin = plain(start.weight[:, :last], start.bias)
+    found = refitted(begin, read[:, :last], some, PULL)
+    weight = start.weight.copy()
+    weight[:, :last] += STEP * (found.weight - begin.weight)
     bias = start.bias + STEP * (found.bias - start.bias)
-    write_heads(out, with_hidden_units(plain(weight, bias), start, read, some, seed))
+    write_heads(out, with_hidden_units(plain(weight, bias), read, some, seed))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from guard.classifier import load
-from guard.classifier.encoder import Heads
+from guard.classifier.encoder import Heads, read_words
 from guard.classifier.errors import WeightsAltered, WeightsUnreadable
 from guard.classifier.model import FOLDER
 from guard.classifier.package import HEADS_FILE, read_manifest, write_manifest
-from guard.training.heads import by_head, heads_of, plain, refitted, with_hidden_units, write_heads
+from guard.training.heads import heads_of, pictures, plain, refitted, with_hidden_units, write_heads
 from guard.training.rows import HEADS, Row
 from guard.verdict import Category
 from haechi.base.text import Language
@@ -34,7 +34,7 @@ def test_the_labels_move_the_heads_they_know_and_no_other() -> None:
     """A head that no row says anything about stays where it was."""
     rows, read = rows_and_pictures()
     start = plain(np.full((len(HEADS), WIDTH), 0.1, np.float32), np.zeros(len(HEADS), np.float32))
-    found = refitted(start, read, rows, by_head(1e-3, 1e-3))
+    found = refitted(start, read, rows, 1e-3)
     right = (read @ found.weight[0] + found.bias[0] > 0) == (read[:, 0] > 0)
     assert right.mean() > 0.95
     assert np.allclose(found.weight[1:], start.weight[1:])
@@ -45,7 +45,7 @@ def test_a_strong_pull_leaves_the_weights_where_they_were() -> None:
     """Few rows correct; they do not replace."""
     rows, read = rows_and_pictures()
     start = plain(np.full((len(HEADS), WIDTH), 0.1, np.float32), np.zeros(len(HEADS), np.float32))
-    assert np.abs(refitted(start, read, rows, by_head(1e6, 1e6)).weight - start.weight).max() < 1e-4
+    assert np.abs(refitted(start, read, rows, 1e6).weight - start.weight).max() < 1e-4
 
 
 def test_hidden_units_tell_attacks_that_no_line_tells() -> None:
@@ -58,8 +58,8 @@ def test_hidden_units_tell_attacks_that_no_line_tells() -> None:
         for i, a in enumerate(attacks)
     ]
     start = plain(np.full((len(HEADS), WIDTH), 0.1, np.float32), np.zeros(len(HEADS), np.float32))
-    line = refitted(start, read, rows, by_head(1e-3, 1e-3))
-    found = with_hidden_units(line, start, read, rows, seed=7)
+    line = refitted(start, read, rows, 1e-3)
+    found = with_hidden_units(line, read, rows, seed=7)
     column = HEADS.index(Category.PROMPT_ATTACK)
     right_by_line = ((line.logits(read)[:, column] > 0) == attacks).mean()
     assert right_by_line < 0.7 < 0.95 < ((found.logits(read)[:, column] > 0) == attacks).mean()
@@ -127,3 +127,21 @@ def test_heads_that_were_altered_or_are_damaged_are_refused(folder: Path) -> Non
     with pytest.raises(WeightsUnreadable):
         load(folder)
     assert HEADS_FILE in json.loads((folder / "manifest.json").read_text("utf-8"))["files"]
+
+
+def test_heads_can_read_the_layer_before_the_last(folder: Path) -> None:
+    """What the training read there is what the head sees; the heads that came with the layers read the last one alone."""
+    count, read = heads_of(FOLDER).weight.shape
+    assert heads_of(FOLDER).weight[:, : read // 2].any()
+    assert not heads_of(FOLDER).weight[:, read // 2 :].any()
+    weight = np.zeros((count, read), dtype=np.float32)
+    weight[0, read // 2] = 1.0
+    write_heads(folder, plain(weight, np.zeros(count, np.float32)))
+    write_manifest(folder, read_manifest(folder))
+    encoder = load(folder).encoder
+    assert encoder is not None
+    seen = pictures(
+        folder, read_words(folder, read_manifest(folder)), [Row("any text", Language.ENGLISH, {}, "own", False)]
+    )
+    assert encoder.logits("any text")[0] == pytest.approx(seen[0, read // 2], abs=1e-5)
+    assert seen[0, read // 2] != 0.0
