@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from guard.classifier.against import is_against_discrimination
 from guard.classifier.aimless import is_aimless, is_exaggeration
 from guard.classifier.encoder import SmallEncoder, read_encoder
 from guard.classifier.errors import LanguageNotCovered
@@ -44,6 +45,8 @@ CURSES = frozenset({Category.TOXICITY, Category.HARASSMENT})
 """Heads that a curse raises, wherever it stands."""
 DEATHS = CURSES | {Category.HATE, Category.SEXUAL}
 """Heads that talk of death raises where nobody means it; whether somebody means it, other heads say."""
+SPOKEN_AGAINST = CURSES | {Category.HATE}
+"""Heads that speech against discrimination raises."""
 NEVER = 1.1
 """A threshold that no probability reaches."""
 ODDS_AMONG = 1 / math.e
@@ -161,7 +164,7 @@ class EmbeddedClassifier:
     def own_limits(self, category: Category, text: str) -> tuple[float, float] | None:
         """The suggested thresholds for a text's language; None where the head does not answer, or nobody can.
 
-        What is wrapped counts in the language of what it says. Curses that are aimed at nobody (`what the fuck`), and feelings that
+        What is wrapped counts in the language of what it says. Speech against discrimination is no hate; curses that are aimed at nobody (`what the fuck`), and feelings that
         kill nobody (`배고파 죽겠다`), are never unsafe.
         """
         found = [limits for reading in readings(text) if (limits := self._limits_of(category, reading)) is not None]
@@ -176,6 +179,8 @@ class EmbeddedClassifier:
             return None
         if found is None:
             return None
+        if category in SPOKEN_AGAINST and is_against_discrimination(reading):
+            return Limits(NEVER, NEVER)
         harmless = (category in CURSES and is_aimless(reading)) or (category in DEATHS and is_exaggeration(reading))
         return Limits(found.controversial, NEVER) if harmless else found
 
