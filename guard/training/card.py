@@ -42,13 +42,13 @@ _SINCE = (
 )
 
 
-def restate(out: Path, manifest: Manifest) -> None:
-    """Say in the card in `out` how the weights work now, that the heads changed after its figures were taken, and which thresholds hold."""
+def restate(out: Path, manifest: Manifest, *, new_heads: bool) -> None:
+    """Say in the card in `out` how the weights work now, which thresholds hold, and of new heads that its figures are older."""
     if not (out / CARD).is_file():
         return
     said = re.sub(r"(?m)^Version \S+\. ", f"Version {manifest.version}. ", (out / CARD).read_text("utf-8"))
     said = re.sub(r"(?s)\*\*How\*\*:.*?(?=\n\n)", _HOW, said, count=1)
-    if _SINCE not in said:
+    if new_heads and _SINCE not in said:
         said = said.replace(
             "\n\n## Heads", f"\n{_SINCE}\ndev figures below were taken; thresholds are those that hold.\n\n## Heads"
         )

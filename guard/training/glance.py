@@ -209,7 +209,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows, _ = corpus(args.data, args.seed)
     write_manifest(args.out, replace(read_manifest(args.out), version=VERSION))
     (write_bounds if args.bounds else give_glance)(args.out, args.data, rows, args.seed)
-    restate(args.out, read_manifest(args.out))
+    restate(args.out, read_manifest(args.out), new_heads=False)
     return 0
 
 

@@ -266,7 +266,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     manifest = read_manifest(args.out)
     refit(args.out, read_words(args.out, manifest), corpus(args.data, args.seed)[0], args.seed)
     write_manifest(args.out, replace(manifest, version=VERSION))
-    restate(args.out, read_manifest(args.out))
+    restate(args.out, read_manifest(args.out), new_heads=True)
     return 0
 
 
