@@ -35,6 +35,7 @@ from guard.classifier.package import (
     read_manifest,
     verified,
 )
+from guard.classifier.scant import is_scant
 from guard.classifier.scripts import judged_language
 from guard.classifier.wrapped import readings
 from guard.verdict import Category
@@ -45,7 +46,7 @@ CURSES = frozenset({Category.TOXICITY, Category.HARASSMENT})
 """Heads that a curse raises, wherever it stands."""
 DEATHS = CURSES | {Category.HATE, Category.SEXUAL}
 """Heads that talk of death raises where nobody means it; whether somebody means it, other heads say."""
-SPOKEN_AGAINST = CURSES | {Category.HATE}
+ABUSE = CURSES | {Category.HATE}
 """Heads that speech against discrimination raises."""
 NEVER = 1.1
 """A threshold that no probability reaches."""
@@ -164,8 +165,9 @@ class EmbeddedClassifier:
     def own_limits(self, category: Category, text: str) -> tuple[float, float] | None:
         """The suggested thresholds for a text's language; None where the head does not answer, or nobody can.
 
-        What is wrapped counts in the language of what it says. Speech against discrimination is no hate; curses that are aimed at nobody (`what the fuck`), and feelings that
-        kill nobody (`배고파 죽겠다`), are never unsafe.
+        What is wrapped counts in the language of what it says. A text of a word reaches no threshold (`scant.py`), nor does speech against
+        discrimination (`against.py`). Curses that are aimed at nobody (`what the fuck`), and feelings that kill nobody
+        (`배고파 죽겠다`), are never unsafe.
         """
         found = [limits for reading in readings(text) if (limits := self._limits_of(category, reading)) is not None]
         if not found:
@@ -174,12 +176,13 @@ class EmbeddedClassifier:
 
     def _limits_of(self, category: Category, reading: str) -> Limits | None:
         try:
-            found = self.limits(category, judged_language(reading))
+            language = judged_language(reading)
         except LanguageNotCovered:
             return None
+        found = self.limits(category, language)
         if found is None:
             return None
-        if category in SPOKEN_AGAINST and is_against_discrimination(reading):
+        if is_scant(reading, language) or (category in ABUSE and is_against_discrimination(reading)):
             return Limits(NEVER, NEVER)
         harmless = (category in CURSES and is_aimless(reading)) or (category in DEATHS and is_exaggeration(reading))
         return Limits(found.controversial, NEVER) if harmless else found

@@ -45,7 +45,7 @@ MEANT = (
     "너 때문에 짜증나 죽겠다 이 새끼야",
     "气死我了，你这个废物",
     "饿死你活该",
-    "去死吧",
+    "你还是去死吧",
     "He is killing her",
     "The neighbours are killing me, those pigs",
 )
