@@ -4,6 +4,7 @@ Rules of this file
 1. Of single words of ordinary text the heads would block 2 % in English, 3 in Korean, and a third of Chinese pieces of two and three
    characters. Words that are harmful by themselves are on the word lists, which read everything.
 2. Whether a text is scant depends on how much it says, not on what.
+3. A sentence written without blanks is no word: what is longer than words are is judged.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ import re
 from guard.classifier.folding import fold
 from haechi.base.text import Language
 
-FEW_CHARACTERS = 4
-"""Chinese characters up to which a text is scant."""
+LONGEST = {Language.ENGLISH: 14, Language.KOREAN: 5, Language.CHINESE: 4}
+"""Letters and digits up to which a text can be scant."""
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _LETTER = re.compile(r"[^\W_]")
 
 
 def is_scant(text: str, language: Language) -> bool:
-    """Whether a text is one word, or at most FEW_CHARACTERS of Chinese."""
+    """Whether a text is one word and no longer than words are; in Chinese, whether it is as short as that."""
     folded = fold(text)
-    if language is Language.CHINESE:
-        return len(_LETTER.findall(folded)) <= FEW_CHARACTERS
-    return len(_WORD.findall(folded)) <= 1
+    if len(_LETTER.findall(folded)) > LONGEST[language]:
+        return False
+    return language is Language.CHINESE or len(_WORD.findall(folded)) <= 1

@@ -31,6 +31,12 @@ def test_words_set_apart_by_full_stops_are_still_read_together() -> None:
     assert CHECKER.check("You. Are. Worthless. Vermin. Die. Already.", direction="input").action != "allow"
 
 
+@pytest.mark.parametrize("text", ["너같은쓰레기는죽어야해", "흑인은전부벌레만도못하다"])
+def test_a_sentence_without_blanks_is_no_word(text: str) -> None:
+    """Many write Korean so."""
+    assert CHECKER.check(text, direction="input").action != "allow"
+
+
 @pytest.mark.parametrize(
     ("text", "language", "scant"),
     [
@@ -39,6 +45,8 @@ def test_words_set_apart_by_full_stops_are_still_read_together() -> None:
         ("go away", Language.ENGLISH, False),
         ("꺼져라!!", Language.KOREAN, True),
         ("너 꺼져", Language.KOREAN, False),
+        ("너같은쓰레기는죽어야해", Language.KOREAN, False),
+        ("youareworthlessanddie", Language.ENGLISH, False),
         ("滚出去!", Language.CHINESE, True),
         ("你们滚出去", Language.CHINESE, False),
     ],
