@@ -13,17 +13,16 @@ Four ways of counting
 
 from __future__ import annotations
 
-import gzip
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from guard.pii.errors import BadRow
 from guard.scrub import Scrubber
-from haechi.base.errors import UnreadableInput
+from haechi.base import jsonl
 
 SAME_KIND: dict[str, str] = {
     "PS": "PERSON", "LC": "LOCATION", "OG": "ORGANIZATION", "PER.NAM": "PERSON", "LOC.NAM": "LOCATION", "GPE.NAM": "LOCATION",
@@ -32,6 +31,7 @@ SAME_KIND: dict[str, str] = {
 }  # fmt: skip
 """Other data sets' words for our kinds."""
 ANY_NUMBER = "ALL"
+_SHAPE = '{"text": "...", "spans": [[start, end, "KIND"]]}'
 _PLACES = frozenset(("ADDRESS", "LOCATION"))
 _TOKEN = re.compile("[^\\W_]+|[^\\w\\s]|_")
 
@@ -87,32 +87,31 @@ class Report:
 def read(path: Path, split: str = "") -> Iterator[Labelled]:
     """Rows of a JSONL file, plain or gzip: `text`, `spans` or `entities`, perhaps `lang` and `split`.
 
+    split: only rows that name it; "" is all rows.
+
     Raises:
         UnreadableInput: when the file cannot be read.
-        BadRow: with the number of a line that has no labels.
+        BadRow: with the place of a line that has no labels, or labels outside its text.
     """
-    try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, start=1):
-                row = _labelled(line, number, split)
-                if row is not None:
-                    yield row
-    except (OSError, UnicodeDecodeError, EOFError) as error:
-        raise UnreadableInput(f"{path}: {error}", hint="JSONL in UTF-8, plain or .gz") from error
+    for place, row in jsonl.rows(path, _SHAPE):
+        if not split or row.get("split") == split:
+            yield _labelled(row, place)
 
 
-def _labelled(line: str, number: int, split: str) -> Labelled | None:
+def _labelled(row: Mapping[str, Any], place: str) -> Labelled:
     try:
-        row = json.loads(line)
-        if split and row.get("split", split) != split:
-            return None
         stored = row["spans"] if "spans" in row else [(e["start"], e["end"], e["type"]) for e in row["entities"]]
         spans = frozenset((int(s), int(e), SAME_KIND.get(k, k)) for s, e, k in stored)
-        return Labelled(str(row["text"]), str(row.get("lang", "")), spans)
-    except (json.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        text = row["text"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadRow(f"{place}: no text with labels", hint=f"a line is {_SHAPE}") from error
+    if not isinstance(text, str):
+        raise BadRow(f"{place}: no text with labels", hint=f"a line is {_SHAPE}")
+    if not all(0 <= start < end <= len(text) for start, end, _ in spans):
         raise BadRow(
-            f"line {number}: no text with labels", hint='{"text": "...", "spans": [[start, end, "KIND"]]}'
-        ) from error
+            f"{place}: a label lies outside the text", hint="count code points of the text, from 0, start before end"
+        )
+    return Labelled(text, str(row.get("lang", "")), spans)
 
 
 def evaluate(rows: Iterable[Labelled], scrubber: Scrubber) -> Report:

@@ -32,6 +32,13 @@ def add_settings(parser: argparse.ArgumentParser, names: Collection[str] | None 
             _add(group, setting)
 
 
+def positive(written: str) -> int:
+    """A whole number of at least 1, for options that say how many."""
+    if not written.isdecimal() or int(written) < 1:
+        raise argparse.ArgumentTypeError(f"{written!r} is not a whole number of at least 1")
+    return int(written)
+
+
 def settings_of(args: argparse.Namespace) -> GatewaySettings:
     """The settings for this run.
 

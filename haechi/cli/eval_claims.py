@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -11,8 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from haechi.base import jsonl
 from haechi.base.errors import ExitCode, UnreadableInput
-from haechi.cli._options import KNOWLEDGE_OPTIONS, add_settings, settings_of, shelf_of
+from haechi.cli._options import KNOWLEDGE_OPTIONS, add_settings, positive, settings_of, shelf_of
 
 if TYPE_CHECKING:
     from guard.claims.evaluation import ClaimFigures, Label
@@ -32,7 +32,7 @@ def add_parser(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument("data", nargs="+", type=Path, metavar="DATA", help="labelled JSONL files")
     parser.add_argument("--policy", default="default", metavar="NAME|FILE", help="policy to measure (default: default)")
     parser.add_argument("--split", default="", metavar="NAME", help="only rows of this split (default: all)")
-    parser.add_argument("--limit", type=int, default=0, metavar="N", help="rows of each file at most (default: all)")
+    parser.add_argument("--limit", type=positive, metavar="N", help="rows of each file at most (default: all)")
     parser.add_argument("--json", action="store_true", help="answer in JSON")
     add_settings(parser, KNOWLEDGE_OPTIONS)
     parser.set_defaults(run=run)
@@ -89,7 +89,7 @@ def _evidence(row: Mapping[str, object]) -> list[str]:
 
 
 def _pairs(
-    path: Path, split: str, limit: int, left_out: Counter[str]
+    path: Path, split: str, limit: int | None, left_out: Counter[str]
 ) -> Iterator[tuple[Mapping[str, object], Label, Language]]:
     """The labelled pairs of a file.
 
@@ -102,7 +102,9 @@ def _pairs(
 
     known, languages = {label.value for label in Label}, {language.value for language in Language}
     taken = 0
-    for row in _rows(path):
+    for place, row in jsonl.rows(path, _HINT):
+        if not _is_pair(row):
+            raise UnreadableInput(f"{place}: no labelled pair", hint=f"a line is {_HINT}")
         if split and row.get("split") != split:
             continue
         if row["label"] not in known or not row["evidence"]:
@@ -115,18 +117,7 @@ def _pairs(
         yield row, Label(str(row["label"])), Language(lang) if lang in languages else language_of(str(row["claim"]))
 
 
-def _rows(path: Path) -> Iterator[Mapping[str, object]]:
-    try:
-        opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")  # noqa: SIM115  # closed by the `with` below
-        with opened as lines:
-            for number, line in enumerate(lines, start=1):
-                row = json.loads(line)
-                if not isinstance(row, dict) or not (
-                    isinstance(row.get("claim"), str)
-                    and isinstance(row.get("evidence"), str | list)
-                    and isinstance(row.get("label"), str)
-                ):
-                    raise UnreadableInput(f"{path}:{number}: no labelled pair", hint=f"a line is {_HINT}")
-                yield row
-    except (OSError, ValueError, EOFError) as error:
-        raise UnreadableInput(f"{path}: {error}", hint="give JSONL in UTF-8, plain or .gz") from error
+def _is_pair(row: Mapping[str, object]) -> bool:
+    evidence = row.get("evidence")
+    texts = evidence if isinstance(evidence, list) else [evidence]
+    return all(isinstance(text, str) for text in [row.get("claim"), row.get("label"), *texts])

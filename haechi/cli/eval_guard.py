@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import gzip
 import importlib.util
+import itertools
 import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from haechi.base import jsonl
 from haechi.base.errors import ExitCode, MissingExtra, UnreadableInput, UnwritableOutput
+from haechi.cli._options import positive
 
 if TYPE_CHECKING:
     from guard.evaluation import Result
     from guard.verdict import Category
     from haechi.base.text import Language
+
+_SHAPE: Final = '{"text": "...", "labels": {"toxicity": 1}}'
 
 
 def add_parser(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -33,7 +37,7 @@ def add_parser(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument("data", nargs="+", metavar="DATA", help="labelled JSONL files")
     parser.add_argument("--policy", default="default", metavar="NAME|FILE", help="policy to measure (default: default)")
     parser.add_argument("--direction", choices=["input", "output"], default="input", help="which way the text travels")
-    parser.add_argument("--limit", type=int, default=0, metavar="N", help="rows of each file at most (default: all)")
+    parser.add_argument("--limit", type=positive, metavar="N", help="rows of each file at most (default: all)")
     parser.add_argument(
         "--plots",
         metavar="F",
@@ -53,10 +57,10 @@ def run(args: argparse.Namespace) -> int:
     if args.plots:
         _check_drawing(Path(args.plots))
     checker = SafetyChecker.load(args.policy)
-    rows = ((_truth(row), str(row["text"])) for name in args.data for row in _rows(Path(name), args.limit))
+    labelled = (row for name in args.data for row in _rows(Path(name), args.limit))
     judged = []
     with Progress("rows judged") as progress:
-        for (language, truth), verdict in in_order(checker, args.direction, rows):
+        for (language, truth), verdict in in_order(checker, args.direction, labelled):
             judged.append(Judged(language, truth, verdict.scores, available=not verdict.unavailable))
             progress.step()
     results = evaluate(judged)
@@ -87,53 +91,44 @@ def _check_drawing(target: Path) -> None:
         found = None
     if found is None:
         raise MissingExtra("drawing", "plots")
-    if target.suffix not in KINDS or not target.parent.is_dir():
+    if not target.parent.is_dir():
+        raise UnwritableOutput(f"{target}: there is no folder {target.parent}", hint="make the folder first")
+    if target.suffix not in KINDS:
         raise UnwritableOutput(f"{target}: no picture can be drawn there", hint=f"name a file in {', '.join(KINDS)}")
 
 
-def _rows(path: Path, limit: int) -> Iterator[Mapping[str, object]]:
-    """The labelled rows of a file.
+def _rows(path: Path, limit: int) -> Iterator[tuple[tuple[Language, dict[Category, bool]], str]]:
+    """The labelled rows of a file: the language of the text with what is known of it, and the text.
 
     Raises:
-        UnreadableInput: when it cannot be read or a line is not an object with a text and a label.
-    """
-    try:
-        opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")  # noqa: SIM115  # closed by the `with` below
-        with opened as lines:
-            for number, line in enumerate(lines, start=1):
-                if limit and number > limit:
-                    return
-                row = json.loads(line)
-                if (
-                    not isinstance(row, dict)
-                    or not isinstance(row.get("text"), str)
-                    or not {"labels", "toxic"} & row.keys()
-                ):
-                    raise UnreadableInput(
-                        f"{path}:{number}: not a labelled text",
-                        hint='a line is {"text": "...", "labels": {"toxicity": 1}}',
-                    )
-                yield row
-    except (OSError, ValueError) as error:
-        raise UnreadableInput(f"{path}: {error}", hint="give JSONL in UTF-8, plain or .gz") from error
-
-
-def _truth(row: Mapping[str, object]) -> tuple[Language, dict[Category, bool]]:
-    """The language of a row's text, and what is known of it.
-
-    Raises:
-        UnreadableInput: it names a category that does not exist.
+        UnreadableInput: when it cannot be read or a line is not an object with a text and labels.
     """
     from guard.language import language_of
+
+    for place, row in itertools.islice(jsonl.rows(path, _SHAPE), limit):
+        text, labels = row.get("text"), row.get("labels", {"toxicity": row.get("toxic")})
+        if not isinstance(text, str) or not isinstance(labels, dict) or not {"labels", "toxic"} & row.keys():
+            raise UnreadableInput(f"{place}: not a labelled text", hint=f"a line is {_SHAPE}")
+        yield (language_of(text), _truth(labels, place)), text
+
+
+def _truth(labels: Mapping[str, object], place: str) -> dict[Category, bool]:
+    """What is known of a row's text; null is unknown.
+
+    Raises:
+        UnreadableInput: it names a category that does not exist, or says neither 0 nor 1 of one.
+    """
     from guard.verdict import Category
 
-    labels = row.get("labels")
-    said = labels if isinstance(labels, Mapping) else {"toxicity": row["toxic"]}
-    try:
-        truth = {Category(name): bool(value) for name, value in said.items() if value is not None}
-    except ValueError as error:
-        raise UnreadableInput(f"a row names an unknown category: {error}", hint=", ".join(Category)) from error
-    return language_of(str(row["text"])), truth
+    known = {category.value for category in Category}
+    for name, value in labels.items():
+        if name not in known:
+            raise UnreadableInput(f"{place}: no category is named {name!r}", hint=", ".join(Category))
+        if value not in (0, 1, None):
+            raise UnreadableInput(
+                f"{place}: the label of {name} is neither 0 nor 1", hint="write 0, 1, true or false; null is unknown"
+            )
+    return {Category(name): bool(value) for name, value in labels.items() if value is not None}
 
 
 def _entry(result: Result) -> dict[str, object]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from haechi.base.errors import ExitCode, HaechiError
-from haechi.cli._options import KNOWLEDGE_OPTIONS, add_settings, settings_of, shelf_of
+from haechi.cli._options import KNOWLEDGE_OPTIONS, add_settings, positive, settings_of, shelf_of
 
 if TYPE_CHECKING:
     from guard.knowledge import About, KnowledgeWriter, Shelf
@@ -38,7 +38,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     remove.set_defaults(run=run_remove)
     search = verbs.add_parser("search", help="the passages that fit a claim best")
     search.add_argument("claim")
-    search.add_argument("--limit", type=int, default=5, help="passages to show [5]")
+    search.add_argument("--limit", type=positive, default=5, help="passages to show [5]")
     search.add_argument("--at", default="", metavar="DATE", help="leave out what is not valid on this day")
     search.set_defaults(run=run_search)
     for verb in (add, sync):
@@ -116,7 +116,7 @@ def run_search(args: argparse.Namespace) -> int:
     """Show the passages that fit a claim best."""
     base = _shelf(args).open(args.base)
     try:
-        found = base.search(args.claim, limit=max(1, args.limit), at=_day(args.at))
+        found = base.search(args.claim, limit=args.limit, at=_day(args.at))
     finally:
         base.close()
     if args.json:
