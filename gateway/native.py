@@ -12,7 +12,7 @@ from gateway.errors import GuardUnavailable, InvalidRequest, UnusableModelName
 from gateway.keys import Caller
 from gateway.openai.chat import parse_object
 from gateway.openai.grounding import evidence_in, finding_evidence
-from gateway.openai.moderation import moderation_json, moderation_texts
+from gateway.openai.moderation import moderation_json, moderation_texts, unanswered
 from gateway.parts import GatewayParts
 from gateway.pipeline import Pipeline
 from gateway.reception import DEFAULT_MODEL, Reception, conversation_of
@@ -160,6 +160,9 @@ def verdict_json(verdict: Verdict, identity: str) -> Json:
         "severity": verdict.severity.value,
         "findings": [_finding_json(finding) for finding in verdict.findings],
         "scores": {category.value: score for category, score in verdict.scores.items()},
+        **unanswered(verdict),
+        "checked": verdict.coverage.checked,
+        "total": verdict.coverage.total,
     }
 
 

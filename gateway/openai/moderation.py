@@ -119,8 +119,17 @@ def moderation_texts(body: Json) -> list[str]:
 
 
 def moderation_json(verdicts: Sequence[Verdict], identity: str) -> Json:
-    """OpenAI's answer for these verdicts, in order."""
-    return {"id": "modr-" + identity, "model": MODEL, "results": [_result(verdict) for verdict in verdicts]}
+    """OpenAI's answer for these verdicts, in order. A result that lacks a detector's word says so in a field of ours."""
+    results = [
+        {**_result(verdict), **({"haechi": silent} if (silent := unanswered(verdict)) else {})} for verdict in verdicts
+    ]
+    return {"id": "modr-" + identity, "model": MODEL, "results": results}
+
+
+def unanswered(verdict: Verdict) -> Json:
+    """The field `unavailable`: detectors that could not answer, under a policy that goes on without them; {} when all did."""
+    silent = [{"detector": one.detector, "reason": one.reason} for one in verdict.unavailable]
+    return {"unavailable": silent} if silent else {}
 
 
 def _result(verdict: Verdict) -> Json:

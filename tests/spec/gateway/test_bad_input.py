@@ -79,3 +79,17 @@ def test_a_language_that_nobody_knows_is_not_called_safe(gateway: Running) -> No
         if alone:
             assert answer.json()["error"]["code"] == "guard_unavailable"
     assert len(gateway.stub.bodies) == before + (0 if alone else 2)
+
+
+def test_what_the_default_policy_could_not_judge_is_said() -> None:
+    """It goes on without the classifier in a language that the classifier does not know; the zeros are then no "safe"."""
+    silent = [{"detector": "classifier", "reason": "not covered"}]
+    with running("default") as gateway:
+        checked = gateway.post({"text": FOREIGN}, "/v1/guard/check").json()
+        assert (checked["action"], checked["unavailable"]) == ("flag", silent)
+        assert (checked["checked"], checked["total"]) == (0, len(FOREIGN))
+        known = gateway.post({"text": "All is well."}, "/v1/guard/check").json()
+        assert (known.get("unavailable"), known["checked"], known["total"]) == (None, 12, 12)
+        foreign, plain = gateway.post({"input": [FOREIGN, "All is well."]}, "/v1/moderations").json()["results"]
+        assert foreign["haechi"] == {"unavailable": silent}
+        assert "haechi" not in plain
