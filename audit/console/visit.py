@@ -115,7 +115,7 @@ class Visit:
         t = texts.words(self.language)
         language_links = [(code, texts.words(code)["language"]) for code in texts.LANGUAGES]
         html = _templates().get_template(template).render(
-            t=t, visit=self, here=self.request.url.path, languages=language_links, Role=Role,
+            t=t, visit=self, told=self.told, here=self.request.url.path, languages=language_links, Role=Role,
             token=self.session.form_token if self.session else "", now=datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S"),
             **values,
         )  # fmt: skip
@@ -123,6 +123,10 @@ class Visit:
         if self.query.get("lang") in texts.LANGUAGES:
             answer.set_cookie(LANGUAGE_COOKIE, self.language, samesite="strict", httponly=True, max_age=365 * 86_400)
         return answer
+
+    def told(self, text: str) -> str:
+        """What an error or its hint says, in the visitor's language."""
+        return texts.told(text, self.language)
 
     def go(self, path: str) -> Response:
         """After a form: show a page, so that reloading does not send the form again."""

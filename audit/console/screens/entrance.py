@@ -19,7 +19,7 @@ async def sign_in(visit: Visit) -> Response:
     try:
         account = await run_in_threadpool(visit.parts.accounts.sign_in, visit.field("name"), visit.secret("password"))
     except SignInRefused as refused:
-        answer = visit.page("sign_in.html", status=429 if refused.wait_s else 401, error=refused.message)
+        answer = visit.page("sign_in.html", status=429 if refused.wait_s else 401, error=visit.told(refused.message))
         if refused.wait_s:
             answer.headers["retry-after"] = str(int(refused.wait_s) + 1)
         return answer
@@ -54,6 +54,8 @@ async def change_password(visit: Visit) -> Response:
             visit.parts.accounts.change_password, visit.name, visit.secret("old"), visit.secret("new")
         )
     except (SignInRefused, ConsoleAccounts) as refused:
-        return visit.page("settings.html", status=400, error=f"{refused.message}; {refused.hint}", done="")
+        return visit.page(
+            "settings.html", status=400, error=f"{visit.told(refused.message)}; {visit.told(refused.hint)}", done=""
+        )
     visit.parts.sessions.end_all_of(visit.name)
     return visit.go("/sign-in")
