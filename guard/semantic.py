@@ -2,7 +2,7 @@
 
 Rules of this file
 1. A sentence is judged as a whole and never as a truncated tail; one that is too long is judged in overlapping windows.
-   A look at an unfinished sentence may only make the lane hold, never judge.
+   A look at an unfinished sentence, or a listed word in it, may only make the lane hold, never judge.
 2. Every character is judged once; the cost is linear in the text.
 3. `strict` holds a sentence until it was judged, `balanced` only after something looked suspicious, `async` never.
 4. A classifier that did not answer in time, or failed, has not said "safe". One that says that the language is not its own
@@ -170,6 +170,11 @@ class SemanticLane:
                 return _NO_LIMIT
             case _ as unreachable:
                 assert_never(unreachable)
+
+    def doubt(self, category: Category, start: int) -> None:
+        """Something was seen at that position without a classifier: the sentence there is held until it was judged."""
+        if start >= self._scored and any(category in seat.seat.classifier.categories for seat in self._judges):
+            self._suspicious = True
 
     def _undecided(self) -> int:
         """Where the first thing begins that waits for its neighbours."""

@@ -27,7 +27,7 @@ from guard.scanner import Look, Scanner
 from guard.scoring import NOT_COVERED
 from guard.semantic import SemanticLane
 from guard.sentences import last_end, segments
-from guard.verdict import Action, Category, ClaimOutcome, Coverage, Finding, Unavailable, Verdict
+from guard.verdict import Action, Category, ClaimOutcome, Coverage, Finding, Severity, Unavailable, Verdict
 from guard.views import TextViews
 
 MAX_HOLD = 4096  # code points; a stream never keeps back more, so that hidden characters cannot stop it for ever
@@ -181,7 +181,7 @@ class GuardStream:
             seen, hold = self._look(views, final=final)
             cut = len(window) - min(hold, MAX_HOLD)
         floor = self._released - self._base
-        cut = self._semantic_limit(delta, final=final, cut=cut)
+        cut = self._semantic_limit(delta, seen, final=final, cut=cut)
         cut = self._claims_limit(delta, final=final, cut=cut)
         if self._plan.by_sentence and not final:
             cut = min(cut, self._sentence_limit(window, floor))
@@ -221,8 +221,8 @@ class GuardStream:
                 ]
         return seen, hold
 
-    def _semantic_limit(self, delta: str, *, final: bool, cut: int) -> int:
-        """Let the classifiers judge what is complete; how far they allow to release."""
+    def _semantic_limit(self, delta: str, seen: list[tuple[str, Observation]], *, final: bool, cut: int) -> int:
+        """Let the classifiers judge what is complete; how far they allow to release. seen: by the scanners."""
         lane = self._semantic
         if lane is None:
             return cut
@@ -233,6 +233,9 @@ class GuardStream:
         for category, score in lane.scores.items():
             if score > self._scores.get(category, 1.0):
                 self._scores[category] = score
+        for _, match in seen:
+            if match.at_most is not Severity.SAFE:
+                lane.doubt(match.category, match.start)
         return min(cut, lane.limit() - self._base)
 
     def _claims_limit(self, delta: str, *, final: bool, cut: int) -> int:

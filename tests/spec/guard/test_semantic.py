@@ -15,7 +15,7 @@ from guard.checker import SafetyChecker
 from guard.classify import Classifier, Role, Stretch, Turn
 from guard.conversation import Conversation, ScoreMemory
 from guard.policy import FailMode, Policy, PolicyDocument, RuleDocument, SemanticDocument, StreamMode
-from guard.registry import Detector
+from guard.registry import Detector, load_detector
 from guard.reload import ReloadingChecker
 from guard.verdict import Action, Category, Direction, Severity
 from haechi.base.clock import FixedClock
@@ -205,6 +205,28 @@ def test_balanced_leaks_little_of_a_sentence_that_does_not_end() -> None:
         assert verdict.action is Action.BLOCK
         assert verdict.released == max(0, len(out) - 18)
         assert 0 < verdict.released <= 200
+
+
+@pytest.mark.parametrize("size", [1, 4, 17])
+def test_balanced_holds_the_sentence_in_which_a_listed_word_stands(size: int) -> None:
+    """Flagged by itself and not blocked, it waits for what the sentence turns out to say; the next one is free again."""
+    judge = Judge()
+    document = PolicyDocument(
+        1, "listed", "2026-11", ("lexicon", "judge"), streaming=StreamMode.BALANCED,
+        semantic=SemanticDocument(window_ms=60_000), both={Category.TOXICITY: RuleDocument()},
+    )  # fmt: skip
+    listed = {"lexicon": load_detector("lexicon"), "judge": Detector("judge", (), (judge,))}
+    guard = SafetyChecker(Policy(document), listed)
+    out, verdict = streamed(guard, "Well now. This is fucking venom of a day. Bye.", size)
+    assert verdict.action is Action.BLOCK
+    assert "fuck" not in out
+    stream = guard.stream(Direction.OUTPUT)
+    text, mild = "What the fuck, it is jammed. It is back now, and so on", "What the fuck, it is jammed."
+    held = [stream.feed(text[i : i + size]) for i in range(0, len(text), size)]
+    before = "".join(held[: len(mild) // size - 1])
+    assert "fuck" not in before
+    assert "back" in "".join(held)
+    assert "".join(held) + stream.finish().text == text
 
 
 def test_strict_leaks_nothing_and_async_says_how_much() -> None:
