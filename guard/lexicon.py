@@ -28,6 +28,8 @@ from guard.verdict import Category, Severity
 from guard.views import MappedText, TextViews
 from haechi.base.resources import policies_dir
 
+SHIPPED = ("en", "ko", "zh")
+"""Languages that have a file of words."""
 _LOOKBEHIND = BEFORE  # code points before a match that are read; an unfinished carrier is held from its own start
 _SCORES = {Severity.CONTROVERSIAL: 0.6, Severity.UNSAFE: 0.95}
 _CONJOINING_TAIL = re.compile("[\u1100-\u11ff]+$")
@@ -355,5 +357,13 @@ def load(folder: Path) -> Lexicon:
 
 
 def scanners() -> tuple[Lexicon, ...]:
-    """The shipped lexicon, as the registry wants it."""
-    return (load(policies_dir() / "lexicons"),)
+    """The shipped lexicon, as the registry wants it.
+
+    Raises:
+        InvalidLexicon: a language has no file: its words would pass as if nothing were listed.
+    """
+    folder = policies_dir() / "lexicons"
+    absent = [f"{name}.tsv" for name in SHIPPED if not (folder / f"{name}.tsv").is_file()]
+    if absent:
+        raise InvalidLexicon(f"{folder} has no {', '.join(absent)}", hint="reinstall haechi")
+    return (load(folder),)

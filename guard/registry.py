@@ -74,6 +74,13 @@ STANCES: dict[str, Factory] = {
 }
 
 
+def _mend(error: Exception, extra: str) -> str:
+    """What to do about a part that could not be loaded: what its error says, where it says something."""
+    if isinstance(error, HaechiError) and error.hint:
+        return error.hint
+    return f'pip install "haechi[{extra}]"' if isinstance(error, ImportError) else "run: haechi doctor"
+
+
 @cache
 def load_detector(name: str) -> Detector:
     """The detector of that name; made once per process.
@@ -87,7 +94,7 @@ def load_detector(name: str) -> Detector:
     try:
         made = getattr(import_module(factory.module), factory.function)()
     except (ImportError, AttributeError, OSError, ValueError, HaechiError) as error:
-        hint = f'pip install "haechi[{factory.extra}]"' if isinstance(error, ImportError) else "run: haechi doctor"
+        hint = _mend(error, factory.extra)
         raise DetectorNotLoaded(f"detector {name!r} could not be loaded: {error}", hint=hint) from error
     parts: Sequence[object] = made if isinstance(made, Sequence) else (made,)
     scanners = tuple(p for p in parts if hasattr(p, "scan"))
@@ -177,7 +184,7 @@ def _load_own_stance(name: str) -> StanceModel:
     try:
         stance: StanceModel = getattr(import_module(factory.module), factory.function)()
     except (ImportError, AttributeError, OSError, ValueError, HaechiError) as error:
-        hint = f'pip install "haechi[{factory.extra}]"' if isinstance(error, ImportError) else "run: haechi doctor"
+        hint = _mend(error, factory.extra)
         raise DetectorNotLoaded(f"the stance model {name!r} could not be loaded: {error}", hint=hint) from error
     return stance
 

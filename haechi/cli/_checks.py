@@ -26,8 +26,9 @@ from gateway.upstream.demo_model import demo_gguf
 from haechi import __version__
 from haechi.base.errors import HaechiError
 from haechi.base.settings import DEFAULT_SOURCE
+from haechi.cli._extras import EXTRAS, missing_modules
 from haechi.cli._options import shelf_of
-from haechi.cli._preflight import EXTRAS, LITTLE_ROOM_BYTES, bind, missing_modules, probe_upstream
+from haechi.cli._preflight import LITTLE_ROOM_BYTES, bind, probe_upstream
 from haechi.installation import Form, verify_installation
 
 HEALTH_TIMEOUT_S = 2.0

@@ -10,8 +10,6 @@ import errno
 import os
 import shutil
 import socket
-from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 
 from gateway.keys import KeyStore
@@ -20,25 +18,13 @@ from gateway.upstream.demo_model import demo_gguf
 from gateway.upstream.errors import ModelNotFound
 from gateway.upstream.ports import Json, UpstreamError
 from haechi.base.errors import MissingExtra, PortTaken, UnwritableOutput, WeakKey
-
-EXTRAS: Mapping[str, tuple[str, ...]] = {
-    "guard": ("ahocorasick", "regex", "numpy"),
-    "gateway": ("fastapi", "uvicorn", "httptools", "aiohttp", "prometheus_client"),
-    "local": ("torch", "transformers", "accelerate", "gguf", "safetensors"),
-    "train": ("peft", "trl", "datasets", "matplotlib"),
-}
-"""Top-level modules that each extra brings; found, never imported."""
+from haechi.cli._extras import missing_modules
 
 PROBE_BYTES = 65_536
 """Written and synced to the data folder before start; a few audit batches."""
 PROBE_TIMEOUT_S = 3.0
 LITTLE_ROOM_BYTES = 256 * 1024 * 1024
 """Below this much free disk the operator is warned: about 100,000 recorded requests, or half a converted demo model."""
-
-
-def missing_modules(extra: str) -> tuple[str, ...]:
-    """The modules of an extra that are not installed."""
-    return tuple(name for name in EXTRAS[extra] if find_spec(name) is None)
 
 
 def check_extras(settings: GatewaySettings) -> None:

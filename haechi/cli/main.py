@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from haechi import __version__
-from haechi.base.errors import ExitCode, HaechiError
+from haechi.base.errors import ExitCode, HaechiError, MissingExtra
+from haechi.cli._extras import OURS, extra_with
 from haechi.cli.eval import spelled_out
 
 Run = Callable[[argparse.Namespace], int]
@@ -72,6 +73,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except HaechiError as error:
         report(error, as_json=bool(getattr(args, "json", False)))
         return int(error.exit_code)
+    except ModuleNotFoundError as error:
+        absent = (error.name or "").split(".")[0]
+        if not absent or absent in OURS:
+            raise
+        report(MissingExtra(f"this command ({absent})", extra_with(absent)), as_json=bool(getattr(args, "json", False)))
+        return int(ExitCode.CANNOT_TELL)
     except BrokenPipeError:
         # The reader of our output went away (`haechi ... | head`): not an error, and Python must not print one at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

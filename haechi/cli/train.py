@@ -52,7 +52,7 @@ def run_train(args: argparse.Namespace) -> int:
     """Train."""
     from alignment.offline import forbid_telemetry
     from alignment.recipe import load_recipe
-    from haechi.cli._preflight import missing_modules
+    from haechi.cli._extras import missing_modules
 
     recipe = load_recipe(args.kind, args.recipe, args.set)
     missing = (*missing_modules("local"), *missing_modules("train"))
