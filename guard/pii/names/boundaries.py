@@ -1,14 +1,15 @@
 """Where a name that the tagger saw begins and ends, and whether it is written like one.
 
 Rules of this file
-1. Signs and spaces at its ends, a title before it and what is appended to it (`'s`, a Korean particle) are no part of a
-   name.
+1. Signs and spaces at its ends, Korean letters that are no syllable (ㅋㅋ), a title before it and what is appended to it
+   (`'s`, a Korean particle) are no part of a name; nor is an ordinary word before or behind a Korean person (`그리고 루터`).
 2. What is only ordinary words, a lone letter, or a user's handle is none.
 3. What looks like any word is a person's name only when the tagger is surer than it must be elsewhere: small letters, two
    Chinese characters, and, unless a title or a relation follows, one or two Korean syllables.
 4. A person in brackets behind another is one more.
 5. A Korean family name and one more syllable take in a third one that is neither a particle nor a title: the tagger sees some
-   names by half (`황교` of 황교안).
+   names by half (`황교` of 황교안). So does an organisation, or a person of four syllables or more, that ends inside of a word:
+   it takes in the rest without its particles (`맥도날` of 맥도날드에서).
 """
 
 from __future__ import annotations
@@ -40,6 +41,15 @@ _GOES_ON = re.compile(
     "씨|님|군|양|의원|교수|대표|사장|회장|부장|과장|감독|선수|기자|대통령|총리|장관|총장|후보|선생|박사|변호사|배우|가수|대장|장군|팀|정권|정부|"
     "일가|부부|형|언니|오빠|누나|이모|모|할머니)"
 )
+_REST = re.compile(
+    "(?![은는을를의과와])[가-힣]{1,5}?(?=(?:(?:은|는|이|가|을|를|의|에|에서|에게|에겐|에는|에선|도|와|과|로|으로|만|부터|까지|보다|처럼|나|이나|랑|이랑|라|이라|라는|이라는)?(?![가-힣])))"
+)
+_FEATURE = re.compile(
+    "(?:산(?=에|으로|까지)|(?:강|섬|공항)(?=(?:은|는|이|가|을|를|의|에|에서|으로|과|도|까지|부터)?(?![가-힣])))"
+)
+_MOST_REST = 3  # syllables, of an organisation; what is longer is a word of its own
+_LONG = 4  # syllables of a person that is no family name with a given name
+_HANDLE = re.compile("@[A-Za-z0-9_]*$")
 _SHORT = 2  # syllables
 _NEARLY_CERTAIN = 0.9
 _SHORT_CHINESE = 0.75
@@ -99,9 +109,10 @@ def _fitted(text: str, name: Name) -> Iterator[Name]:
     if name.kind == "PERSON":
         start, end = _in_one_script(text, start, end)
         end = _without_title(text, start, end)
+        start, end = _without_ordinary_words(text, start, end)
     start, end = _trimmed(text, start, end)
     if start < end and _is_name(text, start, end, name.kind) and _is_borne_out(text, start, end, name):
-        yield Name(name.kind, name.score, start, _with_third_syllable(text, start, end, name.kind), name.rule)
+        yield Name(name.kind, name.score, start, _whole(text, start, end, name.kind), name.rule)
 
 
 def _of_one_kind_of_line(text: str, name: Name) -> tuple[int, int]:
@@ -116,11 +127,15 @@ def _of_one_kind_of_line(text: str, name: Name) -> tuple[int, int]:
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     """Without spaces and signs at the ends; a full stop stays behind an initial, a closing bracket with its opening."""
-    while start < end and not text[start].isalnum():
+    while start < end and not _is_letter(text[start]):
         start += 1
-    while end > start and not (text[end - 1].isalnum() or _belongs(text, start, end)):
+    while end > start and not (_is_letter(text[end - 1]) or _belongs(text, start, end)):
         end -= 1
     return start, end
+
+
+def _is_letter(char: str) -> bool:
+    return char.isalnum() and not "\u3131" <= char <= "\u318e"
 
 
 def _belongs(text: str, start: int, end: int) -> bool:
@@ -164,6 +179,17 @@ def _without_title(text: str, start: int, end: int) -> int:
     return end
 
 
+def _without_ordinary_words(text: str, start: int, end: int) -> tuple[int, int]:
+    """A Korean person of several words without those at the ends that are nobody's name."""
+    if script_of(text[start : start + 1] or " ") is not Language.KOREAN or is_ordinary(text, start, end):
+        return start, end
+    while (space := text.find(" ", start, end)) > start and is_ordinary(text, start, space):
+        start = space + 1
+    while (space := text.rfind(" ", start, end)) > start and is_ordinary(text, space + 1, end):
+        end = space
+    return start, end
+
+
 def _is_borne_out(text: str, start: int, end: int, name: Name) -> bool:
     """Whether a person's name that looks like any word is one by more than its looks."""
     if name.kind != "PERSON":
@@ -178,22 +204,27 @@ def _is_borne_out(text: str, start: int, end: int, name: Name) -> bool:
     return name.score >= _SHORT_CHINESE or script_of(value[0]) is not Language.CHINESE
 
 
-def _with_third_syllable(text: str, start: int, end: int, kind: str) -> int:
-    halved = (
-        kind == "PERSON"
-        and end - start == _SHORT
-        and text[start] in lists.KOREAN_FAMILY
-        and script_of(text[end - 1]) is Language.KOREAN
-        and "가" <= text[end : end + 1] <= "힣"
-        and _GOES_ON.match(text, end) is None
-    )
-    return end + 1 if halved else end
+def _whole(text: str, start: int, end: int, kind: str) -> int:
+    """The end of a Korean name of which the tagger saw the beginning."""
+    if script_of(text[end - 1]) is not Language.KOREAN or _GOES_ON.match(text, end) is not None:
+        return end
+    if kind == "PERSON" and end - start == _SHORT and text[start] in lists.KOREAN_FAMILY:
+        return end + 1
+    if kind == "LOCATION":
+        feature = _FEATURE.match(text, end)
+        return end if feature is None else feature.end()
+    rest = _REST.match(text, end)
+    if kind == "ORGANIZATION":
+        wanting = rest is not None and len(rest[0]) <= _MOST_REST
+    else:
+        wanting = kind == "PERSON" and end - start - text.count(" ", start, end) >= _LONG
+    return rest.end() if rest is not None and wanting else end
 
 
 def _is_name(text: str, start: int, end: int, kind: str) -> bool:
     value = text[start:end]
     latin = script_of(value[0]) is Language.ENGLISH
-    if text[end : end + 1] == "@" or (latin and text[start - 1 : start] == "@"):
+    if text[end : end + 1] == "@" or (latin and _HANDLE.search(text, max(0, start - 30), start) is not None):
         return False  # the beginning of a mail address, or a user's handle; in Han that is often a name
     if kind != "ADDRESS" and is_ordinary(text, start, end):
         return False

@@ -2,7 +2,7 @@
 
     python -m guard.training.names.fine_tune --data DATA --start ENCODER --out RUN [--earlier FOLDER]
 
-With an earlier tagger's weights a short run goes on from them; without, a long one begins afresh.
+With an earlier tagger's weights a run goes on from them; without, it begins afresh.
 
 Rules of this file
 1. A step is a function of seed and step number, so that a run stopped and resumed gives the same weights.
@@ -253,7 +253,7 @@ def finished(start: Path, run: Path) -> Encoder:
 def _recipe(samples: int | None, earlier: Path | None) -> Recipe:
     if earlier is None:
         return Recipe(samples or 44_000)
-    return Recipe(samples or 5_500, rate=8e-5, cooldown=2_400, earlier=digest(earlier))
+    return Recipe(samples or 48_000, rate=1e-4, cooldown=16_000, earlier=digest(earlier))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -263,7 +263,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--start", type=Path, required=True, help="folder with the packed encoder and its tokenizer")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--earlier", type=Path, help="folder with the weights of a tagger to go on from")
-    parser.add_argument("--samples", type=int, help="texts to see (default 44000, with --earlier 5500)")
+    parser.add_argument("--samples", type=int, help="texts to see (default 44000, with --earlier 48000)")
     args = parser.parse_args(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     torch.set_num_threads(1)

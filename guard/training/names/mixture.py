@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from guard.training.names.ordinary import nameless, taught
+from guard.training.names.ordinary import nameless, posts, taught
 from guard.training.names.people import person
 from guard.training.names.rows import Row, Span, read
 from guard.training.names.sentences import sentence
@@ -28,13 +28,16 @@ _SHARE: Mapping[str, float] = {
     "ordinary-ko": 0.07,
     "ordinary-zh": 0.05,
     "taught-en": 0.03,
-    "taught-ko": 0.2,
+    "taught-ko": 0.22,
     "taught-zh": 0.03,
+    "posts-en": 0.1,
+    "posts-ko": 0.07,
+    "posts-zh": 0.12,
 }
 _LANGUAGES = (Language.KOREAN, Language.CHINESE, Language.ENGLISH, Language.ENGLISH)
 _NAMED = 2.5  # how much more often than others a row with names is drawn
 _OTHER_NAMES = 0.4
-_LOWER, _UPPER = 0.14, 0.03
+_LOWER, _UPPER = 0.2, 0.03
 _RUN_TOGETHER = 0.2  # of Chinese rows: many a post is kept without its spaces
 
 
@@ -44,7 +47,7 @@ def every_row(data: Path) -> list[Row]:
     Raises:
         TrainingDataMissing: when a file is not there.
     """
-    return [*read(data / "pii"), *written(), *nameless(data), *taught(data)]
+    return [*read(data / "pii"), *written(), *nameless(data), *taught(data), *posts(data)]
 
 
 class Mixture:

@@ -208,3 +208,39 @@ def test_ordinary_words_are_no_names(text: str, found: str, kind: str, is_one: b
 def test_a_korean_name_seen_by_half_is_made_whole(text: str, seen: str, whole: str) -> None:
     """Particles, titles and relations stay outside."""
     assert [text[n.start : n.end] for n in fitted(text, Name("PERSON", 0.95, 0, len(seen)))] == [whole]
+
+
+@pytest.mark.parametrize(
+    ("text", "seen", "kind", "whole"),
+    [
+        ("맥도날드에서 먹었다", "맥도날", "ORGANIZATION", "맥도날드"),
+        ("맥도날드 알려줘", "맥도날", "ORGANIZATION", "맥도날드"),
+        ("검찰청으로 갔다", "검찰", "ORGANIZATION", "검찰청"),
+        ("삼성전자가 밝혔다", "삼성전자", "ORGANIZATION", "삼성전자"),
+        ("공군참모총장이 왔다", "공군", "ORGANIZATION", "공군"),
+        ("제이크질렌할은 젊다", "제이크질", "PERSON", "제이크질렌할"),
+        ("웨스앤더슨의영화", "웨스앤더슨", "PERSON", "웨스앤더슨"),
+        ("류덕환완전멋있어요", "류덕환", "PERSON", "류덕환"),
+        ("백두산에 갔다", "백두", "LOCATION", "백두산"),
+        ("미국산 쇠고기", "미국", "LOCATION", "미국"),
+        ("일본아가씨들의", "일본", "LOCATION", "일본"),
+    ],
+)
+def test_a_korean_name_does_not_end_inside_of_its_word(text: str, seen: str, kind: str, whole: str) -> None:
+    """An organisation or a long name of a person takes in the rest of the word, a place what kind of place it is."""
+    assert [text[n.start : n.end] for n in fitted(text, Name(kind, 0.95, 0, len(seen)))] == [whole]
+
+
+@pytest.mark.parametrize(
+    ("text", "seen", "person"),
+    [("그리고 루터의 책", "그리고 루터", "루터"), ("전현무 ㅋ", "전현무 ㅋ", "전현무"), ("ㅋ형준이", "ㅋ형준", "형준")],
+)
+def test_a_korean_person_stands_apart_from_what_is_around_it(text: str, seen: str, person: str) -> None:
+    """Ordinary words before and behind, and letters that are no syllable."""
+    assert [text[n.start : n.end] for n in fitted(text, Name("PERSON", 0.95, 0, len(seen)))] == [person]
+
+
+def test_part_of_a_user_name_is_no_name() -> None:
+    """Also behind an underscore, where a word of its own seems to begin."""
+    text = "RT @Vidal_Lucia called"
+    assert list(fitted(text, Name("PERSON", 0.9, text.index("Lucia"), text.index(" called")))) == []

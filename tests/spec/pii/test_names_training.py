@@ -22,7 +22,7 @@ from guard.training.names.earlier import digest, load_earlier
 from guard.training.names.export import average, write_graph
 from guard.training.names.mixture import Mixture, in_other_case, renamed, run_together
 from guard.training.names.ordinary import FOLDER as ORDINARY_FOLDER
-from guard.training.names.ordinary import ORDINARY, TAUGHT, marked, nameless, taught
+from guard.training.names.ordinary import ORDINARY, POSTS, TAUGHT, marked, nameless, posts, taught
 from guard.training.names.rows import FILES, KINDS, Part, Row, read
 from guard.training.names.sentences import sentence
 from guard.training.names.written import FOLDER as WRITTEN_FOLDER
@@ -128,7 +128,7 @@ def asked_for() -> Iterator[tuple[str, int, str]]:
         source, _, *numbers = line.split(" ")
         yield from ((source, int(number), "") for number in numbers if source != "#")
     source = ""
-    for name in ("measured.txt", "taught.txt"):
+    for name in ("measured.txt", "taught.txt", "posts.txt"):
         for line in (ORDINARY_FOLDER / name).read_text("utf-8").splitlines():
             mark, _, rest = line.partition(" ")
             if mark == "=":
@@ -169,7 +169,11 @@ def test_ordinary_rows_teach_or_measure_but_never_both(tmp_path: Path) -> None:
     assert {row.part for row in judged_rows} == {Part.TRAIN, Part.CHOOSE}
     assert 0.15 < sum(bool(row.spans) for row in judged_rows) / len(judged_rows) < 0.4
     assert not measured & {row.text for row in judged_rows}
-    for row in (*judged_rows, *(row for part in parts for row in part.rows)):
+    judged_posts = posts(tmp_path)
+    assert {row.source for row in judged_posts} == {f"{POSTS}-{language.value}" for language in LANGUAGES}
+    assert {row.part for row in judged_posts} == {Part.TRAIN, Part.CHOOSE}
+    assert not measured & {row.text for row in judged_posts}
+    for row in (*judged_rows, *judged_posts, *(row for part in parts for row in part.rows)):
         assert all(first[1] <= second[0] for first, second in zip(row.spans, row.spans[1:], strict=False))
     (row,) = (row for part in parts for row in part.rows if "김건희" in row.text)
     assert [row.text[s:e] for s, e, k in row.spans if k == "PERSON"] == ["윤석열", "김건희", "김"]
@@ -202,6 +206,15 @@ def test_a_limit_that_finds_names_where_none_are_is_not_chosen() -> None:
     assert chosen([LABELLED, DOUBTFUL, ordinary, *[PLAIN] * 3])[Language.CHINESE]["PERSON"] < 0.3
     beside = judged_row("李娜娜", f"{TAUGHT}-zh", 0.4, ((0, 1, "PERSON"),))
     assert chosen([LABELLED] * 19 + [DOUBTFUL, beside])[Language.CHINESE]["PERSON"] < 0.4
+
+
+def test_posts_are_no_ordinary_text() -> None:
+    """They were drawn because something looks like a name there: what is falsely found in them forbids no limit."""
+    post = judged_row("木头雕", f"{POSTS}-zh", 0.4, ())
+    ordinary = judged_row("木头雕", f"{TAUGHT}-zh", 0.4, ())
+    rows = [LABELLED, DOUBTFUL, PLAIN]
+    assert chosen([*rows, post])[Language.CHINESE]["PERSON"] < 0.3
+    assert chosen([*rows, ordinary])[Language.CHINESE]["PERSON"] > 0.4
 
 
 def test_the_kinds_of_a_language_share_what_may_be_false() -> None:

@@ -1,8 +1,8 @@
 """Ordinary texts of the shared data: some with the names in them marked by hand, others that have none.
 
 `measured.txt` tells rows, and the names in them: to measure on and for nothing else. They were marked before a tagger had
-read the rows. `nameless.txt` and `taught.txt` tell other rows, that teach and choose limits. The texts are in the shared
-data alone.
+read the rows. `nameless.txt`, `taught.txt` and `posts.txt` tell other rows, that teach and choose limits. The texts are in
+the shared data alone.
 """
 
 from __future__ import annotations
@@ -24,8 +24,11 @@ ORDINARY: Final = "ordinary"
 """Begins the name of the source of rows without a name: `ordinary-zh`."""
 TAUGHT: Final = "taught"
 """Begins the name of the source of rows in which every name is marked: `taught-ko`."""
+POSTS: Final = "posts"
+"""Begins the name of the source of posts that were chosen because a tagger saw a person there: `posts-zh`."""
 _CHOOSE = 10  # one of so many is kept for choosing limits
 _CHOOSE_TAUGHT = 4
+_CHOOSE_POSTS = 5
 _KINDS = {"[": "ORGANIZATION", "<": "LOCATION"}
 _MARKS = "[]<>"
 _COLUMNS = ("text", "claim", "prompt")
@@ -81,22 +84,32 @@ def taught(data: Path) -> list[Row]:
     Raises:
         TrainingDataMissing: when a file is not there, or a name not in its row.
     """
-    made: list[Row] = []
+    return list(_judged(data, TAUGHT, _CHOOSE_TAUGHT))
+
+
+def posts(data: Path) -> list[Row]:
+    """Posts with every name marked. Where no name is, something looks like one: they do not stand for ordinary text.
+
+    data: the folder of the shared data.
+
+    Raises:
+        TrainingDataMissing: when a file is not there, or a name not in its row.
+    """
+    return list(_judged(data, POSTS, _CHOOSE_POSTS))
+
+
+def _judged(data: Path, name: str, choose: int) -> Iterator[Row]:
     texts: list[str] = []
     language, source = Language.OTHER, ""
-    for line in (FOLDER / "taught.txt").read_text("utf-8").splitlines():
+    for line in (FOLDER / f"{name}.txt").read_text("utf-8").splitlines():
         number, _, names = line.partition(" ")
         if number == "=":
             file, _, said = names.partition(" ")
-            texts, language, source = _texts(data / f"{file}.jsonl.gz"), Language(said), f"{TAUGHT}-{said}"
+            texts, language, source = _texts(data / f"{file}.jsonl.gz"), Language(said), f"{name}-{said}"
         elif number != "#":
             numbers, names = (names.split(" "), "") if number == "-" else ([number], names)
-            made.extend(_taught(texts[int(at)], names, language, source) for at in numbers)
-    return made
-
-
-def _taught(text: str, names: str, language: Language, source: str) -> Row:
-    return Row(text, tuple(sorted(_spans(text, names))), language, source, part_by_hash(text, _CHOOSE_TAUGHT))
+            for text in (texts[int(at)] for at in numbers):
+                yield Row(text, tuple(sorted(_spans(text, names))), language, source, part_by_hash(text, choose))
 
 
 def _texts(path: Path) -> list[str]:
