@@ -3,8 +3,9 @@
 Rules of this file
 1. A word in Latin letters is judged as a whole; in Hangul and Han each piece by itself.
 2. A unit speaks for a kind as far as its log-odds lie above those of the limit for that kind in the language of its
-   script. Names are what gains most in sum, where each beginning and end costs something; so one doubtful unit does not
-   divide a name. Neighbours of one kind are one name, unless the second begins a new one.
+   script, and of the language that most units are in when that is higher (`UFC` in a Korean sentence). Names are what gains
+   most in sum, where each beginning and end costs something; so one doubtful unit does not divide a name. Neighbours of one
+   kind are one name, unless the second begins a new one.
 3. In a Korean word a name stands at the beginning; particles follow it.
 4. What stands before the @ of a mail address is no part of a name: `홍길동 hong@example.com` is a name and an address. Nor is
    a Korean word that the address is glued to: `메일kim@example.com`.
@@ -14,6 +15,7 @@ Shapes: T pieces, K tags: outside, then begin and inside of each kind.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -69,7 +71,7 @@ def names(
     units = list(_units(text, window, tags))
     if not units:
         return
-    least = np.array([[limits[unit.language][kind] for kind in kinds] for unit in units])
+    least = _least(units, kinds, limits)
     chance = np.array([unit.tags[1::2] + unit.tags[2::2] for unit in units])
     gains = _logit(chance) - _logit(least)
     gains[[_before_at(text, unit) for unit in units]] = -_MOST_GAIN
@@ -84,6 +86,14 @@ def names(
                 end += 1
             yield Name(kinds[kind], float(chance[at:end, kind].mean()), units[at].start, units[end - 1].end)
         at = end
+
+
+def _least(units: Sequence[_Unit], kinds: Sequence[str], limits: Mapping[Language, Limits]) -> NDArray[np.float64]:
+    """The limit of each unit and kind. Shape (units, kinds)."""
+    counts = Counter(unit.language for unit in units)
+    rows = {language: np.array([limits[language][kind] for kind in kinds]) for language in counts}
+    mostly = rows[counts.most_common(1)[0][0]]
+    return np.array([np.maximum(rows[unit.language], mostly) for unit in units])
 
 
 def _before_at(text: str, unit: _Unit) -> bool:

@@ -54,6 +54,17 @@ def test_a_korean_name_stands_at_the_beginning_of_its_word() -> None:
     assert decoded("앤더슨은", [("앤", 0.4, 0.0), ("더슨", 0.1, 0.8), ("은", 0.0, 0.01)]) == [("PERSON", "앤더슨")]
 
 
+def test_a_latin_word_in_a_korean_text_needs_what_korean_names_need() -> None:
+    """The higher of both limits counts; in an English text the word's own does."""
+    limits = {language: dict.fromkeys(KINDS, 0.25) for language in Language} | {
+        Language.KOREAN: dict.fromkeys(KINDS, 0.8)
+    }
+    made = Pieces([9, 9, 9], [0, 4, 6], [3, 6, 8])
+    tags = np.array([[0.5, 0.5, 0, 0, 0], [1, 0, 0, 0, 0], [1, 0, 0, 0, 0]], dtype=np.float32)
+    assert list(names("UFC 경기장에", made, tags, KINDS, limits)) == []
+    assert [n.kind for n in names("UFC is on", made, tags, KINDS, limits)] == ["PERSON"]
+
+
 def test_a_name_ends_before_a_mail_address() -> None:
     """What stands before the @ looks like a name and is none; the name before it is whole."""
     name = [("홍", 0.9, 0.0), ("길", 0.0, 0.9), ("동", 0.0, 0.9)]

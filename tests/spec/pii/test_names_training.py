@@ -203,7 +203,7 @@ def test_a_limit_that_finds_names_where_none_are_is_not_chosen() -> None:
     ordinary = judged_row("木头雕", f"{ORDINARY}-zh", 0.4, ())
     assert chosen([LABELLED, DOUBTFUL])[Language.CHINESE]["PERSON"] < 0.3
     assert 0.4 < chosen([LABELLED, DOUBTFUL, ordinary, PLAIN])[Language.CHINESE]["PERSON"] < 0.7
-    assert chosen([LABELLED, DOUBTFUL, ordinary, *[PLAIN] * 3])[Language.CHINESE]["PERSON"] < 0.3
+    assert chosen([LABELLED, DOUBTFUL, ordinary, *[PLAIN] * 10])[Language.CHINESE]["PERSON"] < 0.3
     beside = judged_row("李娜娜", f"{TAUGHT}-zh", 0.4, ((0, 1, "PERSON"),))
     assert chosen([LABELLED] * 19 + [DOUBTFUL, beside])[Language.CHINESE]["PERSON"] < 0.4
 
@@ -225,10 +225,10 @@ def test_the_kinds_of_a_language_share_what_may_be_false() -> None:
         judged_row("南雄", "labelled", 0.3, ((0, 2, "LOCATION"),), place),
     ]
     wrong = judged_row("木头雕", f"{ORDINARY}-zh", 0.4, ()), judged_row("木头", f"{ORDINARY}-zh", 0.4, (), place)
-    limits = chosen([LABELLED, DOUBTFUL, *places, *wrong, *[PLAIN] * 4])[Language.CHINESE]
+    limits = chosen([LABELLED, DOUBTFUL, *places, *wrong, *[PLAIN] * 12])[Language.CHINESE]
     assert limits["PERSON"] < 0.3
     assert 0.4 < limits["LOCATION"] < 0.7
-    limits = chosen([LABELLED, DOUBTFUL, *places, *wrong, *[PLAIN] * 9])[Language.CHINESE]
+    limits = chosen([LABELLED, DOUBTFUL, *places, *wrong, *[PLAIN] * 24])[Language.CHINESE]
     assert max(limits["PERSON"], limits["LOCATION"]) < 0.3
 
 
