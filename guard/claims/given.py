@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from guard.claims.ports import Evidence, Found
 from guard.knowledge.across import is_weak
-from guard.knowledge.errors import InvalidDate
+from guard.knowledge.errors import InvalidDate, InvalidEvidence
 from guard.knowledge.meaning import meanings, nearness
 from guard.knowledge.passages import LONG, Section, passages
 from guard.knowledge.terms import terms
@@ -138,17 +138,22 @@ def evidence_of(items: Iterable[str | Evidence | Mapping[str, str]], prefix: str
     What has no source of its own is cited as `evidence[N]`.
 
     Raises:
+        InvalidEvidence: it is one text, or holds something that is neither a text nor an object with one.
         InvalidDate: a document whose last day cannot be read would count for ever.
     """
+    if isinstance(items, str | bytes | Mapping):
+        raise InvalidEvidence(f"{prefix} is one text and no list of texts", hint=f'write {prefix}=["..."]')
     return tuple(_evidence(items, prefix))
 
 
-def _evidence(items: Iterable[str | Evidence | Mapping[str, str]], prefix: str) -> Iterator[Evidence]:
+def _evidence(items: Iterable[Any], prefix: str) -> Iterator[Evidence]:
     for number, item in enumerate(items):
         if isinstance(item, Evidence):
             yield item
         elif isinstance(item, str):
             yield Evidence(item, f"{prefix}[{number}]")
+        elif not (isinstance(item, Mapping) and isinstance(item.get("text"), str)):
+            raise InvalidEvidence(f"{prefix}[{number}] is not evidence", hint=f"give a text, or {OBJECT}")
         else:
             title, dated, valid_to = (item.get(key) or "" for key in ("title", "dated", "valid_to"))
             for day in (dated, valid_to):

@@ -70,6 +70,12 @@ class InvalidDate(HaechiError):
     code = "HAE-S607"
 
 
+class InvalidEvidence(HaechiError):
+    """What came as evidence is no list of texts or of objects with a text."""
+
+    code = "HAE-S608"
+
+
 def check_name(name: str) -> str:
     """The name of a knowledge base, if it is one.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from guard.claims.judge import LONGEST_QUOTE, ClaimJudge
 from guard.claims.ports import Claim, Evidence, Found, Judgement, Stance
 from guard.claims.rules import RuleStance
 from guard.claims.split import claims_of
-from guard.knowledge.errors import KnowledgeMissing
+from guard.knowledge.errors import InvalidEvidence, KnowledgeMissing
 from guard.language import language_of
 from guard.verdict import ClaimOutcome
 from haechi.base.text import Language
@@ -282,3 +283,12 @@ def test_the_model_is_not_asked_about_a_passage_that_could_decide_nothing() -> N
     found = ClaimJudge(model).judge(claim(exact), given(exact, far))
     assert model.seen == [exact]
     assert found.outcome is ClaimOutcome.NOT_ENOUGH
+
+
+@pytest.mark.parametrize(
+    "given", ["The tower is tall.", {"text": "The tower is tall."}, b"tall", [5], [{"source": "a"}], [None]]
+)
+def test_evidence_that_is_no_list_of_texts_is_refused(given: Any) -> None:
+    """One text was read letter by letter, and refuted nothing."""
+    with pytest.raises(InvalidEvidence):
+        evidence_of(given)
