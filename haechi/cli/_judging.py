@@ -9,6 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from haechi.base.errors import UnreadableInput
+
 if TYPE_CHECKING:
     from guard.checker import SafetyChecker
     from guard.verdict import Verdict
@@ -30,7 +32,10 @@ class Grounded:
 def in_order(
     checker: SafetyChecker, direction: str, texts: Iterable[tuple[Tag, str | Grounded]]
 ) -> Iterator[tuple[Tag, Verdict]]:
-    """The verdict on each text with what came beside it, in the order of the texts."""
+    """The verdict on each text with what came beside it, in the order of the texts.
+
+    Where `texts` breaks off with an error, what came before it is answered first.
+    """
 
     def judge(asked: str | Grounded) -> Verdict:
         if isinstance(asked, str):
@@ -49,7 +54,10 @@ def in_order(
                 while len(under_way) > _AHEAD or (under_way and under_way[0][1].done()):
                     first, verdict = under_way.popleft()
                     yield first, verdict.result()
-            for first, verdict in under_way:
-                yield first, verdict.result()
+        except UnreadableInput:
+            yield from ((first, verdict.result()) for first, verdict in under_way)
+            raise
+        else:
+            yield from ((first, verdict.result()) for first, verdict in under_way)
         finally:
             pool.shutdown(cancel_futures=True)

@@ -79,6 +79,15 @@ def test_check_names_what_is_wrong_with_its_input(args: list[str], stdin: bytes,
     assert "Traceback" not in done.stderr
 
 
+def test_what_stood_before_a_line_that_cannot_be_read_is_answered() -> None:
+    """Texts are judged some ahead of the answers; a bad line loses none of them."""
+    lines = [json.dumps({"id": number, "text": "hello"}) for number in range(5)]
+    done = haechi("check", "--jsonl", "-", stdin="\n".join([*lines, "not json", lines[0]]) + "\n")
+    assert done.returncode == 2
+    assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == list(range(5))
+    assert "-:6: not JSON" in done.stderr
+
+
 def test_check_takes_surrogates_and_nul_in_json() -> None:
     """JSON may hold what UTF-8 cannot; the answer is ASCII JSON all the same."""
     done = haechi("check", "--jsonl", stdin='{"id": "\\ud800", "text": "a\\ud800\\u0000b"}\n')
