@@ -77,8 +77,7 @@ class Graph:
 
     def linear(self, x: str, name: str, weight: npt.NDArray[np.float32], bias: npt.NDArray[np.float32]) -> str:
         """X @ weight.T + bias with int8 weights; weight: (out, in)."""
-        scale = (np.abs(weight).max(axis=1) / _SEVEN_BITS + 1e-12).astype(np.float32)
-        whole = np.clip(np.rint(weight / scale[:, None]), -_SEVEN_BITS, _SEVEN_BITS).astype(np.int8)
+        whole, scale = quantised(weight)
         self.node("DynamicQuantizeLinear", [x], f"{name}.q", outputs=3)
         inputs = [f"{name}.q", self.constant(f"{name}.w", whole.T), f"{name}.q.2"]
         sums = self.node("MatMulInteger", inputs, f"{name}.sums")
@@ -93,6 +92,12 @@ class Graph:
         """Layer norm over the last axis."""
         inputs = [x, self.constant(f"{name}.w", weight), self.constant(f"{name}.b", bias)]
         return self.node("LayerNormalization", inputs, f"{name}.out", axis=-1, epsilon=eps)
+
+
+def quantised(weight: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
+    """Weights (out, in) as whole numbers of seven bits, and the scale of each output (out,)."""
+    scale = (np.abs(weight).max(axis=1) / _SEVEN_BITS + 1e-12).astype(np.float32)
+    return np.clip(np.rint(weight / scale[:, None]), -_SEVEN_BITS, _SEVEN_BITS).astype(np.int8), scale
 
 
 def write_encoder(folder: Path, encoder: Encoder) -> None:

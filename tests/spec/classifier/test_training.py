@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from guard.classifier.folding import fold
 from guard.training import fine_tune
@@ -16,7 +17,7 @@ from guard.training.corpus import NEVER_TRAINED, corpus
 from guard.training.disguise import DISGUISES
 from guard.training.encoder import Encoder, EncoderShape
 from guard.training.errors import TrainingCheckpointUnusable, TrainingDataMissing
-from guard.training.generated import generated_rows, identity_swaps, wordless_rows
+from guard.training.generated import FOLDER, generated_rows, identity_swaps, wordless_rows
 from guard.training.linear import LinearRecipe, LinearTraining
 from guard.training.metrics import auroc
 from guard.training.rows import HELD_BACK, LICENCES, Row, read_rows
@@ -252,3 +253,14 @@ def test_a_pupil_that_judges_like_its_teacher_has_less_to_learn() -> None:
     apart.backward()
     assert other.grad is not None
     assert all(p.grad is None for p in teacher.encoder.parameters())
+
+
+def test_a_slot_is_filled_by_one_list_of_its_language() -> None:
+    """A name used twice would give the sentences of one file the words of another."""
+    for language in ("en", "ko", "zh"):
+        names = [
+            name
+            for path in sorted(FOLDER.glob(f"{language}[-.]*yaml"))
+            for name in yaml.safe_load(path.read_text("utf-8"))["slots"]
+        ]
+        assert sorted(names) == sorted(set(names))
