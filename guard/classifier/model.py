@@ -11,7 +11,7 @@ Rules of this file
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -105,30 +105,24 @@ class EmbeddedClassifier:
         linear = self.linear.logits(folded)
         if self.encoder is None:
             return self.answer(language, linear, None)
-        windows = [
-            self.encoder.session.logits(window)[0] if seen is None else seen
-            for window, seen in self._seen(self.encoder, language, folded, linear)
+        seen = [
+            self.encoder.session.logits(window)[0]
+            if (settled := self._glanced(language, window, linear)) is None
+            else settled
+            for window in self.encoder.words.windows(folded)
         ]
-        return self.answer(language, linear, np.max(windows, axis=0))
+        return self.answer(language, linear, np.max(seen, axis=0))
 
-    def _seen(
-        self, encoder: SmallEncoder, language: Language, folded: str, linear: Scores
-    ) -> Iterator[tuple[Floats, Scores | None]]:
-        """What the layers would read, window by window, with the logits that a glance settles it by; None where it does not."""
-        bound = self.manifest.settled.get(language, 0.0)
-        for window in encoder.words.windows(folded):
-            doubt, logits = self._look(language, window, linear) if bound else (1.0, linear)
-            yield window, logits if doubt < bound else None
-
-    def _look(self, language: Language, window: Floats, linear: Scores) -> tuple[float, Scores]:
-        """How much doubt a glance leaves about a window: 1 without a glance, or where its own logits would be flagged."""
-        if self.glance is None:
-            return 1.0, linear
+    def _glanced(self, language: Language, window: Floats, linear: Scores) -> Scores | None:
+        """The logits of stage 2, about, where a glance settles a window; None where the layers are to be asked."""
+        leaves = self.manifest.settled.get(language)
+        if self.glance is None or leaves is None:
+            return None
         doubt, logits = self.glance.look(window, linear)
-        limits = self.manifest.limits[language]
+        if doubt >= leaves.doubt:
+            return None
         scores = self.answer(language, linear, logits)
-        flagged = any(score >= limits[head].controversial for head, score in scores.items())
-        return (1.0 if flagged else doubt), logits
+        return logits if all(score < leaves.heads[head] for head, score in scores.items()) else None
 
     def settles(self, text: str) -> bool:
         """Whether a glance answers for all of this text, and the layers are not asked.
@@ -136,19 +130,27 @@ class EmbeddedClassifier:
         Raises:
             LanguageNotCovered: when the text is mostly in a script that the classifier does not know.
         """
-        return self.doubt(text) < self.manifest.settled.get(judged_language(text), 0.0)
+        leaves = self.manifest.settled.get(judged_language(text))
+        if leaves is None or self.glance is None:
+            return False
+        doubt, scores = self.glimpse(text)
+        return doubt < leaves.doubt and all(score < leaves.heads[head] for head, score in scores.items())
 
-    def doubt(self, text: str) -> float:
-        """The highest probability, of any window, that both stages would flag it, as far as a glance can tell.
+    def glimpse(self, text: str) -> tuple[float, Mapping[Category, float]]:
+        """What a glance leaves open of a text, the most that any of its windows does; 1 everywhere without a glance.
+
+        Returns: the probability that both stages would flag it, as far as a glance can tell, and the scores that it expects.
 
         Raises:
             LanguageNotCovered: when the text is mostly in a script that the classifier does not know.
         """
         language, folded = judged_language(text), fold(text) or " "
-        if self.encoder is None:
-            return 1.0
+        if self.encoder is None or self.glance is None:
+            return 1.0, dict.fromkeys(self.manifest.curves[language], 1.0)
         linear = self.linear.logits(folded)
-        return max(self._look(language, window, linear)[0] for window in self.encoder.words.windows(folded))
+        looks = [self.glance.look(window, linear) for window in self.encoder.words.windows(folded)]
+        scores = [self.answer(language, linear, logits) for _, logits in looks]
+        return max(doubt for doubt, _ in looks), {head: max(s[head] for s in scores) for head in scores[0]}
 
     def without_exit(self, text: str) -> Mapping[Category, float]:
         """The scores with both stages, whatever a glance says: what the early exit is measured against."""

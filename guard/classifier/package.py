@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -55,12 +55,23 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Exit:
+    """What a glance settles by itself in one language: less doubt than `doubt`, and of each head less than `heads` says.
+
+    heads: probabilities that the head's curve makes of the logits that the glance expects of stage 2.
+    """
+
+    doubt: float
+    heads: Mapping[Category, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """What the files mean.
 
     heads: order of the columns. curves: which heads answer in which language, and how; a head without data in a
-    language is absent there. alone: the curves for stage 1 without stage 2. settled: probability of being
-    flagged, by a glance, below which the layers are not asked about a window; a language that is absent always asks.
+    language is absent there. alone: the curves for stage 1 without stage 2. settled: what a glance
+    settles without asking the layers; a language that is absent always asks.
     limits: suggested severity thresholds. own_data_only: heads whose positives in a language are our own sentences.
     """
 
@@ -68,7 +79,7 @@ class Manifest:
     heads: tuple[Category, ...]
     curves: Mapping[Language, Mapping[Category, Curve]]
     alone: Mapping[Language, Mapping[Category, Curve]]
-    settled: Mapping[Language, float]
+    settled: Mapping[Language, Exit]
     limits: Mapping[Language, Mapping[Category, Limits]]
     own_data_only: Mapping[Language, tuple[Category, ...]]
     files: Mapping[str, str]
@@ -106,7 +117,7 @@ def read_manifest(folder: Path) -> Manifest:
             heads=tuple(Category(h) for h in said["heads"]),
             curves=_by_head(said["curves"], Curve),
             alone=_by_head(said["alone"], Curve),
-            settled={Language(k): float(v) for k, v in said["settled"].items()},
+            settled={Language(k): _exit(v) for k, v in said["settled"].items()},
             limits=_by_head(said["limits"], Limits),
             own_data_only={Language(k): tuple(Category(c) for c in v) for k, v in said["own_data_only"].items()},
             files={str(k): str(v) for k, v in said["files"].items()},
@@ -172,6 +183,10 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
         "files": {n: hashlib.sha256((folder / n).read_bytes()).hexdigest() for n in present},
     }
     (folder / MANIFEST).write_text(json.dumps(said, indent=1, sort_keys=True) + "\n", "utf-8")
+
+
+def _exit(said: Mapping[str, Any]) -> Exit:
+    return Exit(float(said["doubt"]), {Category(head): float(bound) for head, bound in said["heads"].items()})
 
 
 def _by_head(

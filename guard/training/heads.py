@@ -56,12 +56,20 @@ DAILY = frozenset({"own_daily_order", "own_daily_talk", "own_attack_ways", "own_
 """Own sentences of many patterns, of which nearly all are read."""
 PEOPLE = frozenset({"own_daily_people", "own_daily_hate"})
 """Harmless and hateful sentences, each with every identity term."""
+HARM = frozenset(
+    {
+        f"own_{kind}"
+        for kind in ("crime_request", "deceit_request", "grooming", "self_harm_request", "menace", "incitement")
+    }
+    | {"own_explicit_request", "own_cruelty", "own_harm_talk", "own_look_alike", "own_hyperbole"}
+)
+"""What is asked and said by those who mean harm, and in the same words by others."""
 ATTACKED = frozenset(
     {"cyberseceval", "en_bipia", "en_inthewild_jailbreaks", "en_jailbreak_templates", "multi_prompt_injections"}
     | {"en_wildchat_benign", "zh_benign_roleplay"}
 )
 """Public attacks and their harmless counterparts, longer than posts are."""
-MOST_PUBLIC, MOST_OWN, MOST_NEW, MOST_DAILY, MOST_PEOPLE, MOST_ATTACKED = 16, 12, 80, 900, 700, 120
+MOST_PUBLIC, MOST_OWN, MOST_NEW, MOST_DAILY, MOST_PEOPLE, MOST_HARM, MOST_ATTACKED = 16, 12, 80, 900, 700, 400, 120
 MOST_DISGUISED = 40
 """Harmless own rows per kind that are read in disguise."""
 MOST_LONG, PIECES = 450, 5
@@ -95,8 +103,9 @@ def chosen(rows: Sequence[Row], seed: int) -> list[Row]:
     attacked = thinned([r for r in public if r.source in ATTACKED], MOST_ATTACKED, seed)
     some = [
         *thinned([r for r in public if len(r.text) <= LONGEST], MOST_PUBLIC, seed),
-        *thinned([r for r in own if r.source not in NEW | DAILY], MOST_OWN, seed),
-        *thinned([r for r in own if r.source in NEW], MOST_NEW, seed),
+        *thinned([r for r in own if r.source not in NEW | DAILY | HARM], MOST_OWN, seed),
+        *thinned([r for r in own if r.source in NEW - HARM], MOST_NEW, seed),
+        *thinned([r for r in own if r.source in HARM], MOST_HARM, seed),
         *thinned([r for r in own if r.source in DAILY], MOST_DAILY, seed),
         *thinned([r for r in own if r.source in PEOPLE], MOST_PEOPLE, seed),
         *(r for r in attacked if len(r.text) <= LONGEST_ATTACKED),

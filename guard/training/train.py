@@ -139,11 +139,14 @@ def write_stage_two(out: Path, run: Path, start: Path) -> None:
 
 
 def refit_heads(out: Path, manifest: Manifest, rows: Sequence[Row], seed: int) -> None:
-    """Draw the heads of stage 2 anew over its layers."""
+    """Go on with the last layers of stage 2, and draw its heads anew over them."""
     from guard.training.heads import refit
+    from guard.training.last_layers import go_on
 
     write_manifest(out, manifest)
-    refit(out, read_words(out, read_manifest(out)), rows, seed)
+    words = read_words(out, read_manifest(out))
+    go_on(out, words, rows, seed)
+    refit(out, words, rows, seed)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
