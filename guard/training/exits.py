@@ -33,8 +33,8 @@ from haechi.base.text import Language
 
 LOST_AIM = 0.01
 """Share of the rows of a kind of harm that the early exit may lose: half of what is allowed at most."""
-MOST_DOUBT = 0.5
-"""What is as likely flagged as not is never settled."""
+HIGHEST = 0.2
+"""No bound is higher: what is settled keeps the scores that the glance expects, and they are rough."""
 APART = frozenset({"zh_swsr"})
 """Sources that the glance has not seen, though both stages have: what is lost of them is lost without practice."""
 ENOUGH_UNSEEN = 150
@@ -142,7 +142,8 @@ def bounds(
             continue
         mine = [[r for r in some if r.language is language] for some in (dev, hidden)]
         heads = tuple(classifier.manifest.curves[language])
-        most = np.array([MOST_DOUBT, *(classifier.manifest.limits[language][head].controversial for head in heads)])
+        limits = classifier.manifest.limits[language]
+        most = np.array([HIGHEST, *(min(HIGHEST, limits[head].controversial) for head in heads)])
         shown = [by_head for some in mine for by_head in _by_head(some)]
         unshown = [head not in {head for head, _ in shown} for head in heads]
         most[1:] = np.where(unshown, np.minimum(most[1:], MOST_UNSHOWN), most[1:])

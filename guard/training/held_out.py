@@ -1,4 +1,6 @@
-"""Sentences of our own that only measure: everyday ones that sound like attacks and abuse, and attacks on a model.
+"""Sentences of our own that only measure.
+
+Everyday ones that sound like attacks and abuse, attacks on a model, what people say all day about everything, and harm in plain words.
 
 Rules of this file
 1. No training reads them, no curve and no threshold is drawn on them, and none is a sentence that training fills in.
@@ -16,11 +18,11 @@ import yaml
 from haechi.base.text import Language
 
 FOLDER = Path(__file__).parent / "held_out"
-EVERYDAY, ATTACKS = "everyday", "attacks"
+EVERYDAY, ATTACKS, TALK, HARM = "everyday", "attacks", "talk", "harm"
 
 
 def held_out(language: Language, kind: str) -> Sequence[str]:
-    """The sentences of a kind, EVERYDAY or ATTACKS, in a language."""
+    """The sentences of a kind, EVERYDAY, ATTACKS, TALK or HARM, in a language."""
     return _read(language)[kind]
 
 

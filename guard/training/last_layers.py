@@ -9,7 +9,7 @@ anew afterwards: `guard.training.train --recalibrate`.
 Rules of this file
 1. The lower layers are those of the shipped graph, quantisation included; what they make of a text is computed once.
 2. The last layers begin as shipped, read back from eight bits, and are drawn towards what they said of public rows before, so that
-   they learn what is new and keep what travels to platforms never seen. Half of the way is gone: `WAY`.
+   they learn what is new and keep what travels to platforms never seen.
 3. As in fine-tuning, each toxicity source has an offset of its own, which is dropped afterwards.
 Shapes: B texts, T tokens, D width, K heads, R rows.
 """
@@ -55,7 +55,6 @@ TOKENS_PER_STEP = 3072
 RATE, DROPOUT = 1e-4, 0.1
 JUDGEMENT_SHARE, PICTURE_SHARE = 0.5, 1.0
 """Weights of the distance from what was said of a public row before, and from how it was pictured, beside its labels."""
-WAY = 0.5
 log = logging.getLogger("haechi.guard.training")
 Floats = npt.NDArray[np.float32]
 
@@ -275,29 +274,13 @@ def _memory_loss(
     return found
 
 
-def between(shipped: Top, trained: Top, way: float) -> Top:
-    """The layers and heads at a share of the way from one to the other (Wortsman et al. 2022, arXiv:2109.01903)."""
-    found = read_copy(shipped)
-    with torch.no_grad():
-        for mine, other in zip(found.parameters(), trained.parameters(), strict=True):
-            mine.lerp_(other, way)
-    return found
-
-
-def read_copy(top: Top) -> Top:
-    """The same again."""
-    import copy
-
-    return copy.deepcopy(top)
-
-
 def go_on(out: Path, words: Words, rows: Sequence[Row], seed: int, count: int = ROWS, epochs: int = EPOCHS) -> None:
     """Train the last layers of the encoder in `out` and write them there."""
     some = drawn([row for row in rows if not row.dev], count, seed)
-    shipped, top = read_top(out), read_top(out)
+    top = read_top(out)
     with tempfile.TemporaryDirectory() as folder:
         train(top, lessons(out, words, some, Path(folder) / "states"), seed, epochs)
-    write_top(out, between(shipped, top, WAY))
+    write_top(out, top)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -21,7 +21,7 @@ import numpy as np
 from guard.checker import SafetyChecker
 from guard.training.evasion import evasions
 from guard.training.generated import generated_rows, identity_swaps
-from guard.training.held_out import ATTACKS, EVERYDAY, held_out
+from guard.training.held_out import ATTACKS, EVERYDAY, HARM, TALK, held_out
 from guard.training.measure import LANGUAGES, Figure, is_covered
 from guard.training.rows import HEADS, Row, read_rows
 from guard.training.train import LOOK_ALIKES
@@ -70,9 +70,9 @@ class PolicyMeasurement:
         ]
 
     def held_out(self) -> Iterator[Figure]:
-        """Own sentences that only measure: everyday ones that sound like attacks, and attacks."""
+        """Own sentences that only measure: everyday ones that sound like attacks, attacks, everyday talk, and harm."""
         for language in LANGUAGES:
-            for kind in (EVERYDAY, ATTACKS):
+            for kind in (EVERYDAY, ATTACKS, TALK, HARM):
                 yield from self.shares(f"held-out {kind}", language, held_out(language, kind))
 
     def ordinary(self) -> Iterator[Figure]:

@@ -16,7 +16,7 @@ from guard.classifier.model import FOLDER
 from guard.classifier.package import ENCODER_FILE, read_manifest
 from guard.training import last_layers
 from guard.training.encoder import EncoderShape
-from guard.training.last_layers import LAST, Lessons, Top, between, drawn, lessons, read_top, train, write_top
+from guard.training.last_layers import LAST, Lessons, Top, drawn, lessons, read_top, train, write_top
 from guard.training.rows import HEADS, Row
 from guard.verdict import Category
 from haechi.base.text import Language
@@ -107,17 +107,6 @@ def test_it_learns_what_the_labels_say_and_the_same_from_the_same_seed(monkeypat
     assert (toxic_of(top, read) == (read.labels[:, 0] > 0)).mean() > 0.9
     for mine, other in zip(top.parameters(), again.parameters(), strict=True):
         assert torch.equal(mine, other)
-
-
-def test_half_way_is_between_where_it_began_and_where_it_went() -> None:
-    """Neither of both is changed."""
-    began, went = small_top(), small_top()
-    with torch.no_grad():
-        for parameter in went.parameters():
-            parameter.add_(1.0)
-    for way in (0.0, 0.5, 1.0):
-        for mine, start in zip(between(began, went, way).parameters(), began.parameters(), strict=True):
-            torch.testing.assert_close(mine, start + way)
 
 
 def test_the_same_rows_are_drawn_from_the_same_seed_and_some_are_in_disguise() -> None:
