@@ -46,7 +46,7 @@ CURSES = frozenset({Category.TOXICITY, Category.HARASSMENT})
 """Heads that a curse raises, wherever it stands."""
 DEATHS = CURSES | {Category.HATE, Category.SEXUAL}
 """Heads that talk of death raises where nobody means it; whether somebody means it, other heads say."""
-ABUSE = CURSES | {Category.HATE}
+ABUSE = CURSES | {Category.HATE, Category.VIOLENCE}
 """Heads that speech against discrimination raises."""
 NEVER = 1.1
 """A threshold that no probability reaches."""

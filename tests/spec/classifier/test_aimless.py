@@ -6,6 +6,8 @@ import pytest
 
 from guard.classifier import EmbeddedClassifier, load
 from guard.classifier.aimless import is_aimless, is_exaggeration
+from guard.classifier.scant import is_scant
+from guard.classifier.scripts import judged_language
 from guard.verdict import Category
 
 AT_NOBODY = (
@@ -87,7 +89,7 @@ def test_a_feeling_that_kills_nobody_is_never_unsafe(classifier: EmbeddedClassif
     }
     for head in (Category.TOXICITY, Category.HATE):
         assert (limits[head] or (1, 0))[1] > 1.0
-    assert (limits[Category.SELF_HARM] or (0, 0.9))[1] <= 1.0
+    assert is_scant(text, judged_language(text)) or (limits[Category.SELF_HARM] or (0, 0.9))[1] <= 1.0
 
 
 @pytest.mark.parametrize("text", MEANT)

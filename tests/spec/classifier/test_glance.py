@@ -88,18 +88,16 @@ def test_harm_reaches_the_layers_and_keeps_its_score(classifier: EmbeddedClassif
     assert is_flagged(watched.score(text), classifier, judged_language(text))
 
 
-def test_of_a_long_text_only_the_doubtful_windows_reach_the_layers(classifier: EmbeddedClassifier) -> None:
-    """One insult among pages of timetables makes others doubtful, not all of them."""
+def test_an_insult_among_pages_of_timetables_keeps_its_score(classifier: EmbeddedClassifier) -> None:
+    """Of the pages by themselves no window reaches the layers."""
     calm = " ".join(ORDINARY[:2] * 40)
     watched, layers = counting(classifier)
-    watched.score(calm)
-    before = layers.asked
+    before = watched.score(calm)
+    assert layers.asked == 0
     text = f"{calm} {HARMFUL[0]} {calm}"
-    score = watched.score(text)
-    bare, all_layers = counting(replace(classifier, glance=None))
-    whole = bare.score(text)
-    assert 0 < layers.asked - before <= all_layers.asked * 2 / 3
-    assert score[Category.TOXICITY] == whole[Category.TOXICITY] > 10 * watched.score(calm)[Category.TOXICITY]
+    score, whole = watched.score(text), replace(classifier, glance=None).score(text)
+    assert layers.asked > 0
+    assert score[Category.TOXICITY] == whole[Category.TOXICITY] > 10 * before[Category.TOXICITY]
 
 
 def test_without_a_glance_every_window_is_asked_about(classifier: EmbeddedClassifier) -> None:

@@ -28,7 +28,7 @@ def test_a_word_that_harms_by_itself_is_blocked(word: str) -> None:
 
 def test_words_set_apart_by_full_stops_are_still_read_together() -> None:
     """Each is scant, the text is not."""
-    assert CHECKER.check("You. Are. Worthless. Vermin. Die. Already.", direction="input").action != "allow"
+    assert CHECKER.check("Worthless. Stupid. Vermin. Go. Die. Already.", direction="input").action != "allow"
 
 
 @pytest.mark.parametrize("text", ["너같은쓰레기는죽어야해", "흑인은전부벌레만도못하다"])
