@@ -5,7 +5,8 @@ Rules of this file
 2. Lower layers read each text alone, and what they made of the last few is kept: the passages of one answer are read
    once for all its claims. Upper layers read both.
 3. A language that the measure did not prove is refused, not guessed.
-4. A claim is read as its passage would write it (guard/claims/style.py), by the graphs and by the comparison.
+4. A claim is read as its passage would write it (guard/claims/style.py, guard/claims/amounts.py), by the graphs and by the
+   comparison.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
+from guard.claims.amounts import as_counted
 from guard.claims.compare import compare
 from guard.claims.ports import Stance
 from guard.claims.stance_package import (
@@ -63,7 +65,9 @@ class PairReader:
 
     def read(self, claim: str, passage: str, language: Language) -> tuple[Floats, tuple[float, ...]]:
         """What the graphs and the comparison make of a pair: three logits (supported, refuted, unsure), FEATURES."""
-        shown = as_written(claim, passage) if language is Language.KOREAN else claim
+        shown = as_counted(claim, passage)
+        if language is Language.KOREAN:
+            shown = as_written(shown, passage)
         return self._logits(shown, passage), compare(shown, passage, language).vector()
 
     def _logits(self, claim: str, passage: str) -> Floats:
