@@ -92,7 +92,7 @@ class ClaimSplitter:
         if end > LONGEST or (not end and len(text) > LONGEST + _AHEAD):
             return LONGEST
         if end and (end < len(text) or last):
-            return end
+            return _before_indent(text, end)
         return min(len(text), LONGEST) if last else 0
 
     def _skip_code(self, *, last: bool) -> bool:
@@ -136,6 +136,12 @@ class ClaimSplitter:
             yield Claim(text, start, start + len(text), asked, f"{self._question.rstrip('?？ ')}: {text}")
         if kind in (Kind.CLAIM, Kind.HEDGE, Kind.OPINION):
             self._context.note(meaning, language)
+
+
+def _before_indent(text: str, end: int) -> int:
+    """The end of a sentence without the blanks that begin the next line: a fence may stand behind them."""
+    line = text.rfind("\n", 0, end) + 1
+    return line if line and text[line:end].isspace() else end
 
 
 def _answers(text: str, question: str, language: Language) -> bool:

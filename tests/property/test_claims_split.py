@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from guard.claims.ports import Claim
@@ -30,6 +30,7 @@ def _streamed(text: str, cuts: list[int]) -> list[Claim]:
 
 
 @given(answers, st.lists(st.integers(0, 5_000), max_size=30))
+@example("She won two prizes.\n   ```python\nx = 1. The code is long.\n\ny = 2\n```\n", [])
 @settings(max_examples=250, deadline=None)
 def test_an_answer_makes_the_same_claims_however_it_is_cut(text: str, cuts: list[int]) -> None:
     """Cut anywhere, or letter by letter: the same claims at the same places."""
