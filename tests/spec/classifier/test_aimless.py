@@ -18,6 +18,11 @@ AT_NOBODY = (
     "아 시발 깜짝이야",
     "ㅅㅣㅂㅏㄹ 또 졌네",
     "他妈的，打印机又坏了",
+    "this stupid code",
+    "What a stupid bug",
+    "This stupid old laptop froze again.",
+    "이 빌어먹을 프린터 또 걸렸네",
+    "这破电脑又死机了",
 )
 AT_SOMEBODY = (
     "What the fuck is wrong with you",
@@ -28,6 +33,14 @@ AT_SOMEBODY = (
     "씨발 새끼야 꺼져",
     "아 씨발 네가 왜 여기 있어",
     "他妈的，你是个傻逼",
+    "stupid immigrants",
+    "Your stupid code shows what an idiot you are",
+    "She is as useless as this stupid printer",
+    "네 멍청한 코드 보니까 너도 멍청하네",
+    "这破电脑配你这种废物",
+    "빌어먹을 문재인",
+    "망할 차별주의자",
+    "这破网友真恶心",
 )
 
 EXAGGERATED = (
