@@ -15,6 +15,9 @@ from guard.verdict import Category
 
 _EDGE = "(?![0-9A-Za-z_-])"
 _BREAK = r"(?:\s|\\n|\\r){0,4}+"
+_NEAR = r"(?=(?:\s|\\n|\\r){0,4}"
+"""Opens a look ahead over a break. Python before 3.11.5 keeps what a possessive group has taken when what follows fails
+(github.com/python/cpython/issues/106052), so that none may be entered in vain."""
 
 
 def entropy(value: str) -> float:
@@ -116,9 +119,10 @@ SPECS = [
     PatternSpec(
         "PRIVATE_KEY", "pem",
         f"-----BEGIN (?:[0-9A-Z]{{1,12}} ){{0,3}}PRIVATE KEY(?: BLOCK)?-----"
-        f"(?:{_BREAK}(?:Proc-Type|DEK-Info|Version|Comment): ?[0-9A-Za-z,./() -]{{1,60}}){{0,3}}+"
-        f"(?:{_BREAK}[0-9A-Za-z+/=]{{16,76}}+){{0,46}}+(?:(?:\\r?\\n|\\\\n)[0-9A-Za-z+/=]{{1,76}}+)?+"
-        f"(?:{_BREAK}-----END (?:[0-9A-Z]{{1,12}} ){{0,3}}PRIVATE KEY(?: BLOCK)?-----)?",
+        f"(?:{_NEAR}(?:Proc|DEK|Vers|Comm)){_BREAK}(?:Proc-Type|DEK-Info|Version|Comment): ?[0-9A-Za-z,./() -]{{1,60}}){{0,3}}+"
+        f"(?:{_NEAR}[0-9A-Za-z+/=]{{16}}){_BREAK}[0-9A-Za-z+/=]{{16,76}}+){{0,46}}+"
+        f"(?:(?=(?:\\r?\\n|\\\\n)[0-9A-Za-z+/=])(?:\\r?\\n|\\\\n)[0-9A-Za-z+/=]{{1,76}}+)?"
+        f"(?:{_NEAR}-----END ){_BREAK}-----END (?:[0-9A-Z]{{1,12}} ){{0,3}}PRIVATE KEY(?: BLOCK)?-----)?",
         Lane.LITERAL, 4000, score=0.99, literals=("-----begin ",), left="", right="", category=Category.SECRETS,
     ),
     PatternSpec(
