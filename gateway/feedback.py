@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from audit.events import EventType
 from gateway.errors import GuardUnavailable, InvalidRequest
-from gateway.openai.chat import parse_object
+from gateway.openai.request import parse_object
 from gateway.parts import GatewayParts
 from gateway.pipeline import Pipeline
 from gateway.reception import Reception, conversation_of

@@ -10,9 +10,9 @@ from typing import Any
 from audit.events import EventType
 from gateway.errors import GuardUnavailable, InvalidRequest, UnusableModelName
 from gateway.keys import Caller
-from gateway.openai.chat import parse_object
 from gateway.openai.grounding import evidence_in, finding_evidence
 from gateway.openai.moderation import moderation_json, moderation_texts, unanswered
+from gateway.openai.request import parse_object
 from gateway.parts import GatewayParts
 from gateway.pipeline import Pipeline
 from gateway.reception import DEFAULT_MODEL, Reception, conversation_of

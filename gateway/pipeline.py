@@ -19,12 +19,14 @@ import logging
 import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import cast
 
 from audit.events import EventType
+from audit.log import Ack
+from gateway.added import Added, is_usage
 from gateway.answer import AnswerGuard, AnswerTerms
 from gateway.errors import (
     DeadlineExceeded,
@@ -38,23 +40,17 @@ from gateway.errors import (
 )
 from gateway.exchange import EVENTS, NO_BUFFER, NO_STORE, ClientGone, Exchange
 from gateway.in_force import PolicySource
+from gateway.keys import Caller
 from gateway.lane import GuardLane
 from gateway.metrics import Metrics
-from gateway.openai.chat import ChatRequest, declared_names, parse_chat
+from gateway.openai.chat import declared_names
 from gateway.openai.errors import error_body, error_headers, error_status
-from gateway.openai.grounding import (
-    FIELD,
-    Grounding,
-    asked_grounding,
-    citations_json,
-    question_in,
-    spoken_evidence,
-    without_ours,
-)
+from gateway.openai.form import Form
+from gateway.openai.grounding import Grounding, asked_grounding, question_in, spoken_evidence, without, without_ours
 from gateway.openai.merge import merged
-from gateway.openai.moderation import AskedModeration, ModerationMode, asked_moderation, is_flagged, moderated
+from gateway.openai.moderation import asked_moderation
 from gateway.openai.refusal import refusal_text, refused_completion, refused_stream
-from gateway.openai.sse import DONE_FRAME, frame, frames
+from gateway.openai.request import ModelRequest
 from gateway.parts import BlockedPrompt, GatewayParts
 from gateway.prompt import Screened, screen, screen_hiding
 from gateway.reception import Reception, conversation_of, made_up_conversation
@@ -72,14 +68,6 @@ logger = logging.getLogger("haechi.gateway")
 _LAST_WORDS_S = 5.0
 """For requests that were cut off to record their end; a guard's thread that is under way is not interrupted."""
 Handler = Callable[[Visit], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Added:
-    """What a client asked to be added to its answer."""
-
-    moderation: AskedModeration | None
-    citations: bool
 
 
 class Pipeline:
@@ -140,34 +128,42 @@ class Pipeline:
         self._parts.maps.close()
         self._parts.log.close()  # may wait for the disk; nothing else is left to do on this loop
 
-    async def chat(self, visit: Visit) -> None:
-        """`POST /v1/chat/completions`."""
+    async def answer(self, form: Form, visit: Visit) -> None:
+        """`POST /v1/chat/completions`, and every other form in which a model is asked for an answer."""
         exchange = visit.exchange
         caller = self._reception.authenticate(exchange)
-        request = parse_chat(await exchange.body(self._limits), self._limits)
+        request = form.parse(await exchange.body(self._limits), self._limits)
         asked, grounding = asked_moderation(request.body), asked_grounding(request.body)
+        added = Added(asked, grounding.citations)
         request = replace(request, body=without_ours(request.body))
         if asked is not None:  # ours to answer, so the model does not see it
-            request = replace(request, body={k: v for k, v in request.body.items() if k != "moderation"})
+            request = replace(request, body=without(request.body, {"moderation"}))
         request = await self._reception.resolve_model(request, visit.policy)
         async with exchange:
-            screened = await self._guard_input(visit, request, caller.tenant)
-            about = self._reception.about(visit.request, caller, request, exchange)
-            visit.record = RequestRecord(self._parts.log, about)
-            changed = screened.forwarded if screened.forwarded is not request.body else None
-            received = visit.record.receive(screened.verdict, request.raw, changed)
-            wanted = asked is not None and asked.input is ModerationMode.BLOCK and is_flagged(screened.verdict)
-            if screened.blocked or wanted:
-                await self._refuse(visit, request, screened)
+            screened = await self.guard_input(visit, request, caller.tenant)
+            visit.teller = form.teller(request, screened.forwarded, visit.request)
+            received = self.receive(visit, request, caller, screened, form.act)
+            screened = replace(screened, forwarded=without(screened.forwarded, request.kept))
+            if screened.blocked or added.refuses(screened):
+                place = request.place(screened.place) if screened.blocked else form.field
+                await self._refuse(visit, request, screened, place)
                 return
             await durable(received, self._limits.audit_s)
-            added = Added(asked, grounding.citations)
             async with self._sampled(visit, screened, _grounded(visit, screened, grounding)) as conversation:
                 visit.answer = self._answer_guard(visit, request, screened, conversation)
                 if request.stream:
                     await self._stream(visit, request, screened, added)
                 else:
                     await self._complete(visit, screened, added)
+
+    def receive(self, visit: Visit, request: ModelRequest, caller: Caller, screened: Screened, act: str) -> Ack:
+        """Record the request. From here on it has an end that has to be recorded, too."""
+        about = self._reception.about(visit.request, caller, request, visit.exchange, act)
+        visit.record = RequestRecord(self._parts.log, about)
+        changed = screened.forwarded is not request.body
+        return visit.record.receive(
+            screened.verdict, request.raw, without(screened.forwarded, request.kept) if changed else None
+        )
 
     @asynccontextmanager
     async def _sampled(
@@ -181,7 +177,8 @@ class Pipeline:
         async with sampled(self._parts.upstream, screened.forwarded, count, visit.samples) as samples:
             yield replace(conversation, samples=samples)
 
-    async def _guard_input(self, visit: Visit, request: ChatRequest, tenant: str) -> Screened:
+    async def guard_input(self, visit: Visit, request: ModelRequest, tenant: str) -> Screened:
+        """Read every string of a request, and count that in the visit."""
         checker, waits = visit.policy.checker, visit.policy.checker.waits(Direction.INPUT)
         work = partial(screen, checker, request.body, tenant)
         if visit.policy.hides:
@@ -199,7 +196,7 @@ class Pipeline:
         return screened
 
     def _answer_guard(
-        self, visit: Visit, request: ChatRequest, screened: Screened, conversation: Conversation
+        self, visit: Visit, request: ModelRequest, screened: Screened, conversation: Conversation
     ) -> AnswerGuard:
         terms = AnswerTerms(
             names=declared_names(screened.forwarded),
@@ -213,23 +210,28 @@ class Pipeline:
         )
         return AnswerGuard(visit.policy, terms)
 
-    async def _refuse(self, visit: Visit, request: ChatRequest, screened: Screened) -> None:
-        """The prompt does not go to the model. Both records become durable in one commit."""
+    async def block(self, visit: Visit, screened: Screened, place: str | None) -> PromptBlocked:
+        """End a request that does not go to the model, and say how the client is told. Both records become durable in one commit."""
         if screened.silent:
             raise GuardUnavailable("the guard cannot answer now, so nothing is let through", hint="try again later")
         ended = visit.end(EventType.RESPONSE_BLOCKED)
         if ended is not None:
             await durable(ended, self._limits.audit_s)
-        exchange = visit.exchange
-        exchange.headers.append((b"x-haechi-action", b"block"))
+        visit.exchange.headers.append((b"x-haechi-action", b"block"))
+        return PromptBlocked("this request was stopped by the gateway's policy", param=place)
+
+    async def _refuse(self, visit: Visit, request: ModelRequest, screened: Screened, place: str | None) -> None:
+        """Refuse a prompt: with an error, or with an answer that says nothing else."""
+        refusal = await self.block(visit, screened, place)
         if self._parts.blocked_prompt is BlockedPrompt.ERROR:
-            raise PromptBlocked("this request was stopped by the gateway's policy", param="messages")
+            raise refusal
         visit.outcome = "blocked"
+        exchange, teller = visit.exchange, visit.teller
         if request.stream:
             await exchange.start(200, [EVENTS, NO_STORE, NO_BUFFER])
-            await exchange.end(frames(refused_stream(request, visit.request)) + DONE_FRAME)
+            await exchange.end(teller.pieces(refused_stream(request, visit.request)) + teller.closing())
         else:
-            await exchange.answer_json(200, refused_completion(request, visit.request))
+            await exchange.answer_json(200, teller.whole(refused_completion(request, visit.request)))
 
     async def _complete(self, visit: Visit, screened: Screened, added: Added) -> None:
         """A whole answer."""
@@ -237,17 +239,17 @@ class Pipeline:
         completion = await self._parts.upstream.complete(screened.forwarded)
         waits = visit.policy.checker.waits(Direction.OUTPUT)
         released = await self.lane.run(answer.work([completion]), partial(answer.whole, completion), waits=waits)
-        released = _with_added(released, screened, answer, added)
+        released = added.to_whole(released, screened, answer)
         if "usage" in released:
             released = {**released, "usage": with_samples(released["usage"], visit.samples)}
         action = max(screened.verdict.action, answer.tally().action, key=lambda a: a.rank)
         await self._record_end(visit, answer)
         visit.exchange.headers.append((b"x-haechi-action", action.value.encode()))
-        await visit.exchange.answer_json(200, released)
+        await visit.exchange.answer_json(200, visit.teller.whole(released))
 
-    async def _stream(self, visit: Visit, request: ChatRequest, screened: Screened, added: Added) -> None:
+    async def _stream(self, visit: Visit, request: ModelRequest, screened: Screened, added: Added) -> None:
         """A streamed answer: release what the guard lets go, keep the end until its record is on disk."""
-        answer, exchange = _guard_of(visit), visit.exchange
+        answer, exchange, teller = _guard_of(visit), visit.exchange, visit.teller
         body = screened.forwarded if request.wants_usage else _asking_usage(screened.forwarded)
         exchange.headers.append((b"x-haechi-action", screened.verdict.action.value.encode()))
         waits = visit.policy.checker.waits(Direction.OUTPUT)
@@ -262,21 +264,21 @@ class Pipeline:
                     last += out
                     if answer.blocked:
                         break
-                elif out:
+                elif out and (told := teller.pieces(out)):
                     if not exchange.started:
                         self._metrics.first_token(visit.seconds())
                         await exchange.start(200, [EVENTS, NO_STORE, NO_BUFFER])
-                    await exchange.write(frames(out))
+                    await exchange.write(told)
         if not answer.complete:
             raise UpstreamGarbled("the model server ended its stream before its answer")
         if answer.any_blocked and request.wants_usage and answer.usage is None:
             last.append(answer.usage_chunk(visit.prompt_chars // 4))
-        last = _end_with_added(last, screened, answer, added)
-        last = [{**c, "usage": with_samples(c["usage"], visit.samples)} if _is_usage(c) else c for c in last]
+        last = added.to_end(last, screened, answer)
+        last = [{**c, "usage": with_samples(c["usage"], visit.samples)} if is_usage(c) else c for c in last]
         await self._record_end(visit, answer)
         if not exchange.started:
             await exchange.start(200, [EVENTS, NO_STORE, NO_BUFFER])
-        await exchange.end(frames(last) + DONE_FRAME)
+        await exchange.end(teller.pieces(last) + teller.closing())
 
     async def _record_end(self, visit: Visit, answer: AnswerGuard) -> None:
         """The end record, durable. From here on only the last piece of the answer is missing."""
@@ -316,50 +318,9 @@ class Pipeline:
         body = error_body(await self.lane.run(0, clean, waits=waits), incident=incident)
         exchange = visit.exchange
         if exchange.started:
-            await exchange.end(frame(body))
+            await exchange.end(visit.teller.closing(body["error"]))
         else:
             await exchange.answer_json(error_status(error), body, error_headers(error))
-
-
-def _with_added(released: Json, screened: Screened, answer: AnswerGuard, added: Added) -> Json:
-    """A completion with what its client asked to be added."""
-    if added.moderation is not None:
-        released = _moderated(released, screened, answer, added.moderation)
-    return {**released, FIELD: citations_json(answer.tally().verdict())} if added.citations else released
-
-
-def _end_with_added(last: list[Json], screened: Screened, answer: AnswerGuard, added: Added) -> list[Json]:
-    """The last chunks of a stream with what its client asked to be added."""
-    if added.moderation is not None:
-        last = _moderated_end(last, screened, answer, added.moderation)
-    if added.citations:
-        last = _before_usage(last, answer.empty_chunk({FIELD: citations_json(answer.tally().verdict())}))
-    return last
-
-
-def _moderated(released: Json, screened: Screened, answer: AnswerGuard, asked: AskedModeration) -> Json:
-    """A completion with the field `moderation`; refused where the client asked for that and the policy did not."""
-    verdict = answer.tally().verdict()
-    if asked.output is ModerationMode.BLOCK and is_flagged(verdict):
-        released = answer.refuse_whole(released)
-    return {**released, "moderation": moderated(screened.verdict, verdict)}
-
-
-def _moderated_end(last: list[Json], screened: Screened, answer: AnswerGuard, asked: AskedModeration) -> list[Json]:
-    """The last chunks of a stream with the chunk that carries `moderation`, before that of the usage."""
-    verdict = answer.tally().verdict()
-    if asked.output is ModerationMode.BLOCK and is_flagged(verdict) and not answer.blocked:
-        last = [*answer.refuse_rest(), *filter(_is_usage, last)]
-    return _before_usage(last, answer.empty_chunk({"moderation": moderated(screened.verdict, verdict)}))
-
-
-def _before_usage(last: list[Json], chunk: Json) -> list[Json]:
-    """The last chunks with one more, before that of the usage."""
-    return [*(c for c in last if not _is_usage(c)), chunk, *filter(_is_usage, last)]
-
-
-def _is_usage(chunk: Json) -> bool:
-    return not chunk["choices"] and "usage" in chunk
 
 
 def _grounded(visit: Visit, screened: Screened, grounding: Grounding) -> Conversation:

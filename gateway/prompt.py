@@ -19,7 +19,7 @@ from gateway.openai.walk import PROTOCOL_WORDS, Path, rename_keys, rewrite, unkn
 from gateway.substitution import MASKS, Hiding, Substitution
 from gateway.tally import Tally
 from gateway.text_check import EMPTY_OBJECT, Checked, TextCheck
-from gateway.upstream.ports import Json
+from gateway.upstream.ports import Json, prompts_in
 from guard.checker import SafetyChecker
 from guard.classify import Role, Turn
 from guard.conversation import ALONE, Conversation
@@ -51,6 +51,7 @@ class Screened:
 
     forwarded: the body for the upstream; the same object as was given when nothing changed.
     blocked: nothing may be forwarded. silent: it is blocked only because a detector could not answer.
+    place: path of the first text that blocked it, () where that was a key.
     conversation: the turns as they are forwarded, for classifiers that read them; empty where the policy has none.
     substitution: what stands in the place of data, for the answer.
     """
@@ -59,12 +60,16 @@ class Screened:
     verdict: Verdict
     blocked: bool
     silent: bool
+    place: Path = ()
     conversation: Conversation = ALONE
     substitution: Substitution = MASKS
 
 
 def screen(checker: SafetyChecker, body: Json, tenant: str = "", substitution: Substitution = MASKS) -> Screened:
-    """Read a (well-shaped) chat request and say what may be forwarded. tenant: whose it is."""
+    """Read a (well-shaped) request and say what may be forwarded. tenant: whose it is.
+
+    What has no `messages` (a prompt to go on with, texts to embed) has no history: every text of it can block.
+    """
     return _Screening(checker, tenant, substitution).run(body)
 
 
@@ -85,7 +90,18 @@ def screen_hiding(checker: SafetyChecker, body: Json, hiding: Hiding) -> Screene
 class _Screening:
     """One request being read."""
 
-    __slots__ = ("_check", "_drops", "_keeps_turns", "_substitution", "_tally", "_tenant", "_turns", "_until")
+    __slots__ = (
+        "_at",
+        "_check",
+        "_drops",
+        "_keeps_turns",
+        "_place",
+        "_substitution",
+        "_tally",
+        "_tenant",
+        "_turns",
+        "_until",
+    )
 
     def __init__(self, checker: SafetyChecker, tenant: str, substitution: Substitution) -> None:
         self._substitution = substitution
@@ -96,14 +112,20 @@ class _Screening:
         self._until = time.monotonic() + checker.policy.document.semantic.text_ms / 1000
         self._check = TextCheck(checker, Direction.INPUT, self._so_far(), substitution.input)
         self._tally = Tally(checker.policy.name, checker.policy.digest)
+        self._at: Path = ()
+        self._place: Path | None = None
 
     def run(self, body: Json) -> Screened:
         rest = {key: value for key, value in body.items() if key not in _READ_APART and not _plain_value(value)}
         changed: Json = rewrite(rest, self._binding) if rest else rest
         forwarded = body if changed is rest else {**body, **changed}
-        messages = self._messages(body["messages"])
-        if messages is not body["messages"]:
-            forwarded = {**forwarded, "messages": messages}
+        given = body.get("messages")
+        if given is not None:
+            messages = self._messages(given)
+            if messages is not given:
+                forwarded = {**forwarded, "messages": messages}
+        for prompt in prompts_in(forwarded):
+            self._remember({"role": "user", "content": prompt})
         forwarded = self._keys(forwarded)
         tally = self._tally
         return Screened(
@@ -111,6 +133,7 @@ class _Screening:
             verdict=tally.verdict(),
             blocked=tally.action is Action.BLOCK,
             silent=tally.blocked_by_silence(),
+            place=self._place or (),
             conversation=Conversation(tuple(self._turns), self._tenant),
             substitution=self._substitution,
         )
@@ -119,6 +142,7 @@ class _Screening:
         newest = max((i for i, message in enumerate(messages) if message["role"] == "user"), default=-1)
         screened: list[Json] = []
         for index, message in enumerate(messages):
+            self._at = ("messages", index)
             earlier = message["role"] in _HISTORY_ROLES and index != newest
             new = self._history(message) if earlier else self._newest(message)
             if new is not None:
@@ -147,7 +171,7 @@ class _Screening:
         if joint is None:
             return new
         checked = self._check.plain(joint)
-        self._tally.add_all(checked.verdicts)
+        self._count(checked, ())
         return _spread(new, checked.text) if _crosses(checked, _joint_text(new)) else new
 
     def _history(self, message: Json) -> Json | None:
@@ -169,8 +193,14 @@ class _Screening:
         checked = self._read(path, text)
         if checked is None:
             return text
-        self._tally.add_all(checked.verdicts)
+        self._count(checked, path)
         return checked.text
+
+    def _count(self, checked: Checked, path: Path) -> None:
+        """Count what can block the request, and remember where it first did."""
+        self._tally.add_all(checked.verdicts)
+        if self._place is None and checked.blocked:
+            self._place = (*self._at, *path)
 
     def _lenient(self, path: Path, text: str) -> str:
         checked = self._read(path, text)
@@ -194,9 +224,10 @@ class _Screening:
         keys = [key for key in unknown_keys(body) if not (key.isdigit() and len(key) <= _TOKEN_ID_DIGITS)]
         if not keys:
             return body
+        self._at = ()
         self._check.conversation = Conversation(tenant=self._tenant, until=self._until)  # keys are not said by anybody
         together = self._check.plain("\n".join(keys))
-        self._tally.add_all(together.verdicts)
+        self._count(together, ())
         if together.text == "\n".join(keys):
             return body
         names = {key: self._check.plain(key).text for key in keys}

@@ -11,7 +11,7 @@ from gateway.errors import KeysUnavailable, Unauthenticated, UnusableModelName
 from gateway.exchange import Exchange
 from gateway.in_force import InForce
 from gateway.keys import Caller
-from gateway.openai.chat import ChatRequest
+from gateway.openai.request import ModelRequest
 from gateway.openai.walk import rewrite
 from gateway.parts import GatewayParts
 from gateway.records import About
@@ -54,7 +54,7 @@ class Reception:
             )
         return caller
 
-    async def resolve_model(self, request: ChatRequest, policy: InForce) -> ChatRequest:
+    async def resolve_model(self, request: ModelRequest, policy: InForce) -> ModelRequest:
         """The request with `default` replaced by the model it stands for.
 
         Raises:
@@ -85,16 +85,16 @@ class Reception:
         self._default = first
         return first
 
-    def about(self, request: RequestId, caller: Caller, chat: ChatRequest, exchange: Exchange) -> About:
+    def about(self, request: RequestId, caller: Caller, asked: ModelRequest, exchange: Exchange, act: str) -> About:
         """The ids that go with the request from here on."""
         return About(
             request=request,
             tenant=caller.tenant,
             key_id=caller.key_id,
-            user=UserId(chat.user[:_LONGEST_ID]),
-            conversation=conversation_of(exchange, chat.conversation, request),
-            act="chat.completion",
-            model=chat.model,
+            user=UserId(asked.user[:_LONGEST_ID]),
+            conversation=conversation_of(exchange, asked.conversation, request),
+            act=act,
+            model=asked.model,
         )
 
     def clean(self, error: HaechiError, policy: InForce) -> HaechiError:

@@ -6,11 +6,13 @@ A route that is not in the table does not exist; the conformance test drives eac
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.errors import UnknownRoute, WrongMethod
 from gateway.exchange import Exchange, Receive, Scope, Send
 from gateway.feedback import Feedback
 from gateway.native import Native
+from gateway.openai.chat import CHAT
 from gateway.pipeline import Handler, Pipeline
 from gateway.visit import Visit
 
@@ -35,7 +37,7 @@ class HotPath:
     def __init__(self, pipeline: Pipeline, native: Native, feedback: Feedback) -> None:
         self._pipeline = pipeline
         self.routes: tuple[Route, ...] = (
-            Route("POST", "/chat/completions", pipeline.chat),
+            Route("POST", "/chat/completions", partial(pipeline.answer, CHAT)),
             Route("GET", "/models", native.models),
             Route("GET", "/models/{id}", native.model),
             Route("POST", "/guard/check", native.check),

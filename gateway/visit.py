@@ -12,6 +12,7 @@ from gateway.answer import AnswerGuard
 from gateway.exchange import Exchange
 from gateway.in_force import InForce
 from gateway.metrics import Metrics
+from gateway.openai.form import AS_CHAT, Teller
 from gateway.openai.usage import estimate
 from gateway.records import RequestRecord, Used
 from gateway.sampling import Sampled
@@ -28,6 +29,7 @@ class Visit:
 
     argument: what of the path was left open (the id of a model).
     outcome: how it ended, for /metrics; a closed word.
+    teller: how the client is told its answer.
     samples: what further answers took that the policy asked for beside the one the client gets; they count as used by it.
     """
 
@@ -43,6 +45,7 @@ class Visit:
     verdict: Verdict | None = None
     answer: AnswerGuard | None = None
     prompt_chars: int = 0
+    teller: Teller = AS_CHAT
     samples: Sampled = field(default_factory=Sampled)
 
     def seconds(self) -> float:

@@ -7,105 +7,35 @@ Rules of this file
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
-
-from gateway.errors import InvalidRequest, MalformedBody, UnusableModelName
+from gateway.errors import InvalidRequest
 from gateway.limits import Limits
+from gateway.openai.form import AS_CHAT, Form
+from gateway.openai.request import ModelRequest, choices_asked, optional, parse_object, shared_fields
 from gateway.upstream.ports import Json
 
 ROLES: Final = frozenset({"developer", "system", "user", "assistant", "tool", "function"})
-_MODEL_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
-
-_decode = msgspec.json.Decoder().decode
 
 
-@dataclass(frozen=True, slots=True)
-class ChatRequest:
-    """A request whose shape is sound.
-
-    body: as parsed; never changed in place.
-    raw: the bytes it came in.
-    wants_usage: the client asked for the usage chunk at the end of a stream.
-    choices: how many answers are asked for (`n`).
-    structured: the answer is to be JSON (`response_format`), and has to stay JSON when it is redacted.
-    """
-
-    body: Json
-    raw: bytes
-    model: str
-    stream: bool
-    wants_usage: bool
-    choices: int
-    structured: bool
-    user: str
-    conversation: str
-
-
-def parse_object(raw: bytes) -> Json:
-    """A request body as a JSON object.
-
-    Raises:
-        MalformedBody: not UTF-8, not JSON, nested too deeply, or holding half a surrogate pair.
-        InvalidRequest: JSON, but not an object.
-    """
-    try:
-        body = _decode(raw)
-    except UnicodeDecodeError as error:
-        raise MalformedBody("the body is not valid UTF-8", hint="send the JSON as UTF-8") from error
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise MalformedBody(
-            "the body is not valid JSON", hint="check quotes, commas, escapes and that nothing was cut off"
-        ) from error
-    if not isinstance(body, dict):
-        raise InvalidRequest("the body has to be a JSON object")
-    return body
-
-
-def parse_chat(raw: bytes, limits: Limits) -> ChatRequest:
+def parse_chat(raw: bytes, limits: Limits) -> ModelRequest:
     """A chat-completion request.
 
     Raises:
         MalformedBody, InvalidRequest, UnusableModelName: see each.
     """
     body = parse_object(raw)
-    model = _model(body)
+    shared = shared_fields(body)
     _messages(body.get("messages"), limits)
     _tools(body)
-    stream = _flag(body, "stream")
-    choices = _choices(body, limits)
-    options = _optional(body, "stream_options", dict, "an object") or {}
-    metadata = _optional(body, "metadata", dict, "an object") or {}
-    user = _optional(body, "safety_identifier", str, "a string") or _optional(body, "user", str, "a string") or ""
-    conversation = metadata.get("conversation_id")
-    answer_format = _optional(body, "response_format", dict, "an object") or {}
-    return ChatRequest(
+    answer_format = optional(body, "response_format", dict, "an object") or {}
+    return ModelRequest(
         body=body,
         raw=raw,
-        model=model,
-        stream=stream,
-        wants_usage=bool(options.get("include_usage")),
-        choices=choices,
+        choices=choices_asked(body, limits),
         structured=answer_format.get("type") in {"json_object", "json_schema"},
-        user=user,
-        conversation=conversation if isinstance(conversation, str) else "",
+        **shared,
     )
-
-
-def _model(body: Json) -> str:
-    model = body.get("model")
-    if model is None:
-        raise InvalidRequest(
-            "the field model is missing", hint='use "default" for the model of this gateway', param="model"
-        )
-    if not isinstance(model, str):
-        raise InvalidRequest("model has to be a string", param="model")
-    if not _MODEL_NAME.fullmatch(model):
-        raise UnusableModelName("no model has such a name", hint="GET /v1/models lists the models", param="model")
-    return model
 
 
 def _messages(messages: Any, limits: Limits) -> None:
@@ -156,33 +86,10 @@ def _calls(calls: Any, at: str) -> None:
 
 
 def _tools(body: Json) -> None:
-    tools = _optional(body, "tools", list, "an array") or []
+    tools = optional(body, "tools", list, "an array") or []
     for index, tool in enumerate(tools):
         if not isinstance(tool, dict):
             raise InvalidRequest("a tool has to be an object", param=f"tools[{index}]")
-
-
-def _choices(body: Json, limits: Limits) -> int:
-    n = body.get("n")
-    if n is None:
-        return 1
-    if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= limits.choices:
-        raise InvalidRequest(f"n has to be a whole number from 1 to {limits.choices}", param="n")
-    return n
-
-
-def _flag(body: Json, name: str) -> bool:
-    value = body.get(name)
-    if value is not None and not isinstance(value, bool):
-        raise InvalidRequest(f"{name} has to be true or false", param=name)
-    return bool(value)
-
-
-def _optional(body: Json, name: str, kind: type, words: str) -> Any:
-    value = body.get(name)
-    if value is not None and not isinstance(value, kind):
-        raise InvalidRequest(f"{name} has to be {words}", param=name)
-    return value
 
 
 def declared_names(body: Json) -> frozenset[str]:
@@ -194,3 +101,6 @@ def declared_names(body: Json) -> frozenset[str]:
             if isinstance(described, dict) and isinstance(described.get("name"), str):
                 names.add(described["name"])
     return frozenset(names)
+
+
+CHAT: Final = Form("chat.completion", "messages", parse_chat, lambda request, body, incident: AS_CHAT)

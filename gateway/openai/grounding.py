@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.errors import InvalidRequest
-from gateway.upstream.ports import Json
+from gateway.upstream.ports import Json, prompts_in
 from guard.claims.given import OBJECT, evidence_of, is_evidence
 from guard.claims.ports import Evidence
 from guard.policy import EvidenceFrom
@@ -67,17 +67,23 @@ def evidence_in(body: Json) -> tuple[Evidence, ...]:
 
 def without_ours(body: Json) -> Json:
     """The request without the fields that are not the model's."""
-    if not any(name in body for name in _OURS):
+    return without(body, _OURS)
+
+
+def without(body: Json, names: Collection[str]) -> Json:
+    """The body without some fields; the same object when it has none of them."""
+    if not any(name in body for name in names):
         return body
-    return {name: value for name, value in body.items() if name not in _OURS}
+    return {name: value for name, value in body.items() if name not in names}
 
 
 def spoken_evidence(body: Json, sources: Collection[EvidenceFrom]) -> tuple[Evidence, ...]:
-    """System prompts, results of tools and user turns, as far as the policy counts them; cited as `messages[N]`."""
+    """System prompts, results of tools and user turns, as far as the policy counts them; cited as `messages[N]`, prompts as `prompt[N]`."""
     roles = {role for source in sources for role in _ROLES.get(source, ())}
+    place = "messages" if "messages" in body else "prompt"
     return tuple(
-        Evidence(text, f"messages[{number}]")
-        for number, message in enumerate(body.get("messages") or [])
+        Evidence(text, f"{place}[{number}]")
+        for number, message in enumerate(_turns(body))
         if message.get("role") in roles
         for text in _texts(message.get("content"))
     )
@@ -85,8 +91,13 @@ def spoken_evidence(body: Json, sources: Collection[EvidenceFrom]) -> tuple[Evid
 
 def question_in(body: Json) -> str:
     """What the user asked last."""
-    said = [message for message in body.get("messages") or [] if message.get("role") == "user"]
+    said = [message for message in _turns(body) if message.get("role") == "user"]
     return "\n".join(_texts(said[-1].get("content"))) if said else ""
+
+
+def _turns(body: Json) -> list[Json]:
+    """The messages; a prompt to go on with is something that a user says."""
+    return body.get("messages") or [{"role": "user", "content": prompt} for prompt in prompts_in(body)]
 
 
 def _texts(content: Any) -> Iterator[str]:

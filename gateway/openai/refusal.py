@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from gateway.openai.chat import ChatRequest
+from gateway.openai.request import ModelRequest
 from gateway.upstream.ports import Json
 from haechi.base.ids import RequestId
 
@@ -14,7 +14,7 @@ def refusal_text(request: RequestId) -> str:
     return f"This content was stopped by the gateway's policy. Incident {request}."
 
 
-def refused_completion(request: ChatRequest, incident: RequestId) -> Json:
+def refused_completion(request: ModelRequest, incident: RequestId) -> Json:
     """A whole answer that says nothing but that."""
     message = {"role": "assistant", "content": None, "refusal": refusal_text(incident)}
     return {
@@ -24,7 +24,7 @@ def refused_completion(request: ChatRequest, incident: RequestId) -> Json:
     }
 
 
-def refused_stream(request: ChatRequest, incident: RequestId) -> list[Json]:
+def refused_stream(request: ModelRequest, incident: RequestId) -> list[Json]:
     """The same as a stream."""
     envelope = _envelope(request, incident, "chat.completion.chunk")
     delta = {"role": "assistant", "content": None, "refusal": refusal_text(incident)}
@@ -39,5 +39,5 @@ def refused_stream(request: ChatRequest, incident: RequestId) -> list[Json]:
     return chunks
 
 
-def _envelope(request: ChatRequest, incident: RequestId, kind: str) -> Json:
+def _envelope(request: ModelRequest, incident: RequestId, kind: str) -> Json:
     return {"id": "chatcmpl-" + incident, "object": kind, "created": int(time.time()), "model": request.model}

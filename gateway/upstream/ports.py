@@ -1,7 +1,9 @@
 """What the pipeline needs from a model, whatever it is.
 
 Rules of this file
-1. Bodies and chunks are parsed JSON in OpenAI's chat-completion shapes; unknown fields pass through untouched.
+1. Bodies and chunks are parsed JSON in OpenAI's chat-completion shapes; unknown fields pass through untouched. A body
+   that has `prompt` in the place of `messages` is OpenAI's older kind of request, for a text to be gone on with; what
+   answers it has the shapes of a chat as well.
 2. Leaving `stream()` early (block, client gone, deadline) must stop the model: `aclose()` on the iterator
    closes the connection or ends the generation before it returns.
 3. Every failure is an `UpstreamError`; nothing else crosses this port.
@@ -15,6 +17,14 @@ from typing import Any, Protocol
 from haechi.base.errors import ExitCode, HaechiError
 
 Json = dict[str, Any]
+
+
+def prompts_in(body: Json) -> list[str]:
+    """The texts that a body without `messages` asks to be gone on with; choice `i` belongs to prompt `i // n`."""
+    prompt = body.get("prompt") if "messages" not in body else None
+    if isinstance(prompt, list):
+        return prompt
+    return [prompt] if isinstance(prompt, str) else []
 
 
 class UpstreamError(HaechiError):
