@@ -82,6 +82,7 @@ class Stub:
     def __init__(self, script: Script | None = None) -> None:
         self.script = script or Script()
         self.bodies: list[dict[str, Any]] = []
+        self.paths: list[str] = []
         self.headers: list[dict[str, str]] = []
         self.sent = 0
         self.completed = 0
@@ -110,6 +111,7 @@ class Stub:
                 break
         body = json.loads(received)
         self.bodies.append(body)
+        self.paths.append(scope["path"])
         self.headers.append({k.decode(): v.decode("latin-1") for k, v in scope["headers"]})
         script = self.script
         if script.reply is not None:
@@ -132,7 +134,7 @@ class Stub:
         message: dict[str, Any] = {"role": "assistant"}
         for delta in deltas:
             _merge(message, delta)
-        choices = [{"index": i, "message": message, "finish_reason": script.finish} for i in range(script.choices)]
+        choices = [_choice(body, "message", i, message, script.finish) for i in range(script.choices)]
         answer = {**_envelope(body, "chat.completion"), **script.extra, "choices": choices}
         if script.usage:
             answer["usage"] = _usage(len(deltas))
@@ -168,9 +170,9 @@ class Stub:
         deltas = script.all_deltas()
 
         def event(index: int, delta: dict[str, Any], finish: str | None = None) -> bytes:
-            return _event({**envelope, "choices": [{"index": index, "delta": delta, "finish_reason": finish}]})
+            return _event({**envelope, "choices": [_choice(body, "delta", index, delta, finish)]})
 
-        for index in range(script.choices):
+        for index in range(script.choices if "messages" in body else 0):
             yield event(index, {"role": "assistant", "content": ""})
         for delta in deltas:
             for index in range(script.choices):
@@ -191,6 +193,9 @@ def _merge(message: dict[str, Any], delta: dict[str, Any]) -> None:
             _merge(message.setdefault(key, {}), value)
         elif isinstance(value, list):
             items = message.setdefault(key, [])
+            if key in {"tokens", "token_logprobs", "top_logprobs", "text_offset"}:
+                items += value
+                continue
             for item in value:
                 place = item.get("index", 0)
                 while len(items) <= place:
@@ -200,8 +205,17 @@ def _merge(message: dict[str, Any], delta: dict[str, Any]) -> None:
             message[key] = value
 
 
+def _choice(body: dict[str, Any], name: str, index: int, said: dict[str, Any], finish: str | None) -> dict[str, Any]:
+    """A choice of a chat, or of a text that is gone on with."""
+    if "messages" in body:
+        return {"index": index, name: said, "finish_reason": finish}
+    text = {"text": said.get("content", ""), "logprobs": said.get("logprobs")}
+    return {"index": index, **text, "finish_reason": finish}
+
+
 def _envelope(body: dict[str, Any], kind: str) -> dict[str, Any]:
-    return {"id": "chatcmpl-1", "object": kind, "created": int(time.time()), "model": body.get("model")}
+    identity, kind = ("chatcmpl-1", kind) if "messages" in body else ("cmpl-1", "text_completion")
+    return {"id": identity, "object": kind, "created": int(time.time()), "model": body.get("model")}
 
 
 def _usage(tokens: int) -> dict[str, int]:

@@ -13,6 +13,7 @@ from gateway.exchange import Exchange, Receive, Scope, Send
 from gateway.feedback import Feedback
 from gateway.native import Native
 from gateway.openai.chat import CHAT
+from gateway.openai.text import TEXT
 from gateway.pipeline import Handler, Pipeline
 from gateway.visit import Visit
 
@@ -38,6 +39,7 @@ class HotPath:
         self._pipeline = pipeline
         self.routes: tuple[Route, ...] = (
             Route("POST", "/chat/completions", partial(pipeline.answer, CHAT)),
+            Route("POST", "/completions", partial(pipeline.answer, TEXT)),
             Route("GET", "/models", native.models),
             Route("GET", "/models/{id}", native.model),
             Route("POST", "/guard/check", native.check),

@@ -22,7 +22,7 @@ from guard.claims.samples import Samples
 
 TEMPERATURE: Final = 0.8
 """Of the samples, where the request asks for less: at 0 every answer is the same."""
-_NOT_OURS: Final = ("stream", "stream_options", "n", "logprobs", "top_logprobs", "seed")
+_NOT_OURS: Final = ("stream", "stream_options", "n", "logprobs", "top_logprobs", "seed", "echo", "best_of")
 
 
 @dataclass(slots=True)

@@ -143,10 +143,11 @@ def _given(seq: int, identity: bytes | None, body: bytes | None) -> Given | None
 def _asked(contents: Mapping[str, bytes], seqs: tuple[int, ...]) -> Asked | None:
     body, answers = _object(contents.get("prompt")), _object(contents.get("answer"))
     user = _user(contents.get("identity"))
-    if body is None or user is None:
+    turns = _turns(body.get("messages", body.get("prompt"))) if body is not None else ()
+    if user is None or not turns:
         return None
     texts = [text for name, text in sorted((answers or {}).items()) if name.endswith("/content")]
-    return Asked(user, _turns(body.get("messages", [])), tuple(map(str, texts)), seqs)
+    return Asked(user, turns, tuple(map(str, texts)), seqs)
 
 
 def _turns(prompt: Any) -> tuple[Message, ...]:

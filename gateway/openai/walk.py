@@ -35,6 +35,7 @@ _KNOWN_KEYS: Final = (
     " modalities voice reasoning_effort reasoning reasoning_content verbosity web_search_options"
     " chat_template_kwargs enable_thinking extra_body index delta message choices finish_reason created object"
     " system_fingerprint usage prompt_tokens completion_tokens total_tokens"
+    " prompt echo best_of suffix"
 )
 KNOWN_KEYS: Final = frozenset(_KNOWN_KEYS.split())
 """Keys that need no reading; any other key is text like any value."""

@@ -21,6 +21,7 @@ import msgspec
 
 from gateway.errors import UpstreamGarbled, UpstreamRefused, UpstreamTimedOut, UpstreamUnreachable
 from gateway.openai.sse import DONE, EventTooLong, SseDecoder
+from gateway.openai.text import text_as_chat
 from gateway.upstream.ports import Json, UpstreamError
 
 logger = logging.getLogger("haechi.gateway.upstream")
@@ -68,9 +69,10 @@ class HttpUpstream:
 
     async def complete(self, body: Json) -> Json:
         """One whole answer. Cancelling closes the connection."""
-        response = await self._send("POST", "/chat/completions", body)
+        response = await self._send("POST", _path(body), body)
         async with response:
-            return await self._whole(response)
+            answer = await self._whole(response)
+        return answer if "messages" in body else text_as_chat(answer, "message")
 
     def stream(self, body: Json) -> HttpStream:
         """The chunks of a streamed answer."""
@@ -189,7 +191,7 @@ class HttpUpstream:
 
     async def open_stream(self, body: Json) -> aiohttp.ClientResponse:
         """A streamed answer whose headers have arrived."""
-        response = await self._send("POST", "/chat/completions", body)
+        response = await self._send("POST", _path(body), body)
         if not response.content_type.startswith("text/event-stream"):
             response.close()
             raise self._garbled(f"asked for a stream, it answered with {response.content_type}")
@@ -212,6 +214,10 @@ class HttpUpstream:
         if isinstance(error, EventTooLong):
             return self._garbled("an event of its stream is too long")
         return self._translate(error)
+
+
+def _path(body: Json) -> str:
+    return "/chat/completions" if "messages" in body else "/completions"
 
 
 async def _pieces(data: bytes) -> AsyncIterator[bytes]:
@@ -281,7 +287,8 @@ class HttpStream:
                 if payload == DONE:
                     self._done = True
                     return
-                self._pending.append(self._upstream.parse(payload))
+                chunk = self._upstream.parse(payload)
+                self._pending.append(chunk if "messages" in self._body else text_as_chat(chunk, "delta"))
             self._done = not received
         except UpstreamError as error:
             self._failure = error

@@ -14,7 +14,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING
 from gateway.upstream.demo_model import DEMO_ID, DEMO_NOTICE
 from gateway.upstream.errors import UnknownModel
 from gateway.upstream.local_answer import Answer, Choice
+from gateway.upstream.local_continue import added_up, joined, moved, single_prompts
 from gateway.upstream.local_request import GenerationRequest
-from gateway.upstream.ports import Json
+from gateway.upstream.ports import Json, prompts_in
 from gateway.upstream.precision import Precision, parse_precision
 from haechi.base.errors import MissingExtra
 
@@ -120,14 +121,40 @@ class LocalUpstream:
 
     async def complete(self, body: Json) -> Json:
         """One whole `chat.completion`."""
+        if not prompts_in(body):
+            return await self._complete(body)
+        answers = [await self._complete(one) for one in single_prompts(body)]
+        return joined(answers, len(answers[0]["choices"]))
+
+    async def _complete(self, body: Json) -> Json:
         async with self._generation(body) as generation:
             choices = [Choice() for _ in range(generation.request.choices)]
             async for piece in generation.pieces():
                 choices[piece.index].add(piece.delta, piece.finish, piece.tokens)
             return generation.answer.whole(choices)
 
-    async def stream(self, body: Json) -> AsyncGenerator[Json, None]:
+    def stream(self, body: Json) -> AsyncGenerator[Json, None]:
         """The chunks of one answer."""
+        return self._stream_prompts(body) if prompts_in(body) else self._stream(body)
+
+    async def _stream_prompts(self, body: Json) -> AsyncGenerator[Json, None]:
+        """One prompt after the other."""
+        usages: list[Json] = []
+        last: Json = {}
+        bodies = single_prompts(body)
+        each = self._served.parse(bodies[0]).choices
+        for place, one in enumerate(bodies):
+            async with aclosing(self._stream(one)) as chunks:
+                async for chunk in chunks:
+                    if chunk["choices"]:
+                        yield {**chunk, "choices": [moved(choice, place * each) for choice in chunk["choices"]]}
+                    else:
+                        last = chunk
+                        usages.append(chunk["usage"])
+        if usages:
+            yield {**last, "usage": added_up(usages)}
+
+    async def _stream(self, body: Json) -> AsyncGenerator[Json, None]:
         async with self._generation(body) as generation:
             answer, request = generation.answer, generation.request
             tokens = [0] * request.choices
@@ -152,11 +179,16 @@ class LocalUpstream:
         self._check_name(body.get("model"))
         served, loop = self._served, asyncio.get_running_loop()
         request = served.parse(body)
-        prompt = await loop.run_in_executor(self._prompts, served.prompts.build, body.get("messages"), request)
+        if request.prompt is None:
+            build = partial(served.prompts.build, body.get("messages"), request)
+        else:
+            build = partial(served.prompts.build_plain, request.prompt)
+        prompt = await loop.run_in_executor(self._prompts, build)
         arrivals: asyncio.Queue[object] = asyncio.Queue()
         job = served.job(prompt, request, partial(_post, loop, arrivals))
         logprobs = request.sampling.top_logprobs is not None
-        answer = Answer(self.name, self._fingerprint, len(prompt.tokens), logprobs=logprobs)
+        echo = (request.prompt or "") if request.echo else ""
+        answer = Answer(self.name, self._fingerprint, len(prompt.tokens), logprobs=logprobs, echo=echo)
         generation = _Generation(request, answer, job, arrivals)
         served.engine.submit(job)
         try:

@@ -33,7 +33,8 @@ class Choice:
 class Answer:
     """Builds the objects of one answer: the same id, time, model and fingerprint in all of them."""
 
-    def __init__(self, model: str, fingerprint: str, prompt_tokens: int, *, logprobs: bool) -> None:
+    def __init__(self, model: str, fingerprint: str, prompt_tokens: int, *, logprobs: bool, echo: str = "") -> None:
+        """echo: what every answer begins with, before the model's own words."""
         self._head: Json = {
             "id": f"chatcmpl-{secrets.token_hex(16)}",
             "created": int(time.time()),
@@ -42,6 +43,7 @@ class Answer:
         }
         self._prompt_tokens = prompt_tokens
         self._logprobs = logprobs
+        self._echo = echo
 
     def whole(self, choices: Iterable[Choice]) -> Json:
         """A `chat.completion`."""
@@ -54,7 +56,7 @@ class Answer:
         }
 
     def _choice(self, index: int, choice: Choice) -> Json:
-        message: Json = {"role": "assistant", "content": choice.content, "refusal": None}
+        message: Json = {"role": "assistant", "content": self._echo + choice.content, "refusal": None}
         if choice.reasoning:
             message["reasoning_content"] = choice.reasoning
         logprobs = {"content": choice.logprobs, "refusal": None} if self._logprobs else None
@@ -71,7 +73,7 @@ class Answer:
         """The chunks for one piece: the role before all, thought before answer, the end alone."""
         made = []
         if first:
-            made.append(self.chunk(index, {"role": "assistant", "content": ""}, None))
+            made.append(self.chunk(index, {"role": "assistant", "content": self._echo}, None))
         if delta.reasoning:
             made.append(self.chunk(index, {"reasoning_content": delta.reasoning}, None))
         if delta.content:

@@ -65,7 +65,7 @@ class ServedModel:
         seeds = [(first + index) % 2**63 for index in range(request.choices)]
         return Job(
             prompt=prompt.tokens,
-            longest=self._longest(len(prompt.tokens), request.max_tokens),
+            longest=self._longest(len(prompt.tokens), request),
             ends=frozenset() if request.ignore_end else self._ends,
             choosers=[Chooser(sampling, seed, seen) for seed in seeds],
             texts=[AnswerText(self._decoder(), prompt.start, request.stop) for _ in seeds],
@@ -73,14 +73,15 @@ class ServedModel:
             describe=self._describe if sampling.top_logprobs is not None else None,
         )
 
-    def _longest(self, prompt: int, asked: int | None) -> int:
-        room = self.context - prompt
+    def _longest(self, prompt: int, request: GenerationRequest) -> int:
+        room, asked = self.context - prompt, request.max_tokens
+        where = "messages" if request.prompt is None else "prompt"
         if room < 1 or (asked or 0) > room:
-            wish = f"{prompt} in the messages" + (f" and {asked} in the answer" if asked else "")
+            wish = f"{prompt} in the {where}" + (f" and {asked} in the answer" if asked else "")
             raise ContextTooLong(
                 f"this model's context is {self.context} tokens, and the request asks for {wish}",
-                param="messages",
-                hint="shorten the messages, or ask for a shorter answer",
+                param=where,
+                hint=f"shorten the {where}, or ask for a shorter answer",
             )
         return asked or min(room, WRITTEN_UNASKED)
 

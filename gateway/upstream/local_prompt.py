@@ -54,10 +54,24 @@ class PromptBuilder:
                 model's template refuses.
         """
         rendered = self._rendered(self._checked(messages), request)
+        return Prompt(self._tokens(rendered), self._start(rendered))
+
+    def build_plain(self, text: str) -> Prompt:
+        """The token ids of a text to be gone on with, without a template.
+
+        Raises:
+            RequestRefused: there is nothing in it.
+        """
+        tokens = self._tokens(self._seamed(text))
+        if not tokens:
+            raise RequestRefused("the prompt is empty", param="prompt", hint="give the model something to go on with")
+        return Prompt(tokens, ThinkingStart.NEVER)
+
+    def _tokens(self, rendered: str) -> list[int]:
         tokens: list[int] = []
         for piece in rendered.split(_SEAM):
             tokens += self._tokenizer(piece, add_special_tokens=False)["input_ids"]
-        return Prompt(tokens, self._start(rendered))
+        return tokens
 
     def _rendered(self, messages: list[Json], request: GenerationRequest) -> str:
         try:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.upstream.errors import RequestRefused
-from gateway.upstream.ports import Json
+from gateway.upstream.ports import Json, prompts_in
 
 MOST_STOPS = 16
 """Stop strings in one request; OpenAI allows 4, vLLM has no limit."""
@@ -69,6 +69,7 @@ class GenerationRequest:
     ignore_end: go on after the model's own end of answer (vLLM's `ignore_eos`; for measuring).
     include_usage: a last chunk of a stream carries the usage.
     template: what the chat template is given besides messages and tools.
+    prompt: the text to go on with, in the place of messages. echo: the answer begins with it.
     """
 
     sampling: Sampling
@@ -79,6 +80,8 @@ class GenerationRequest:
     include_usage: bool = False
     template: tuple[tuple[str, Any], ...] = ()
     tools: tuple[Json, ...] = ()
+    prompt: str | None = None
+    echo: bool = False
 
 
 class _Fields:
@@ -136,9 +139,7 @@ class _Fields:
         return tuple(given)
 
 
-def parse_request(
-    body: Mapping[str, Any], *, defaults: Sampling, vocabulary: int, most_choices: int
-) -> GenerationRequest:
+def parse_request(body: Json, *, defaults: Sampling, vocabulary: int, most_choices: int) -> GenerationRequest:
     """Check a body and fill in what it leaves out.
 
     defaults: the model's own sampling. vocabulary: token ids are below this. most_choices: largest `n`.
@@ -151,6 +152,7 @@ def parse_request(
     if max_tokens is None:
         max_tokens = fields.integer("max_tokens", None, 1)
     streaming = fields.mapping("stream_options")
+    prompt = next(iter(prompts_in(body)), None)
     return GenerationRequest(
         sampling=_sampling(fields, defaults, vocabulary),
         choices=fields.integer("n", 1, 1, most_choices) or 1,
@@ -160,6 +162,8 @@ def parse_request(
         include_usage=streaming.get("include_usage") is True,
         template=_template(fields, body),
         tools=() if body.get("tool_choice") == "none" else fields.objects("tools"),
+        prompt=prompt,
+        echo=prompt is not None and fields.flag("echo"),
     )
 
 

@@ -101,17 +101,83 @@ INPUT_FIELDS: dict[str, Callable[[str], dict[str, Any]]] = {
 
 def chat_input(gateway: Running) -> None:
     """Nothing of a canary reaches the model, wherever it stands."""
+    nothing_is_sent(gateway, "/v1/chat/completions", INPUT_FIELDS)
+
+
+def nothing_is_sent(gateway: Running, path: str, fields: dict[str, Callable[[str], dict[str, Any]]]) -> None:
+    """Put every canary into every field, streamed and not, and look for it in what the model got."""
     gateway.says("ok")
-    for field, build in INPUT_FIELDS.items():
+    for field, build in fields.items():
         for canary, (text, secrets) in CANARIES.items():
             for stream in (False, True):
                 gateway.stub.bodies.clear()
-                answer = gateway.post({"model": "default", "stream": stream, **build(text)})
+                answer = gateway.post({"model": "default", "stream": stream, **build(text)}, path=path)
                 assert answer.status_code in {200, 400}, (field, canary, answer.text)
                 sent = json.dumps(gateway.stub.bodies, ensure_ascii=False)
                 sent += json.dumps(gateway.stub.bodies).encode().decode("unicode_escape", "replace")
                 for secret in secrets:
                     assert secret not in sent, (field, canary, stream)
+
+
+TEXT_FIELDS: dict[str, Callable[[str], dict[str, Any]]] = {
+    "prompt": lambda t: {"prompt": t},
+    "one of several prompts": lambda t: {"prompt": ["hi", t]},
+    "JSON in the prompt": lambda t: {"prompt": json.dumps({"x": t})},
+    "suffix": lambda t: {"prompt": "hi", "suffix": t},
+    "stop": lambda t: {"prompt": "hi", "stop": [t]},
+    "user": lambda t: {"prompt": "hi", "user": t},
+    "metadata": lambda t: {"prompt": "hi", "metadata": {"k": t}},
+    "metadata key": lambda t: {"prompt": "hi", "metadata": {t: "v"}},
+    "unknown field": lambda t: {"prompt": "hi", "next_year": {"a": [{"b": t}]}},
+}
+
+
+def text_input(gateway: Running) -> None:
+    """Nothing of a canary reaches the model, wherever it stands in a request to go on with a text."""
+    nothing_is_sent(gateway, "/v1/completions", TEXT_FIELDS)
+
+
+def text_output(gateway: Running) -> None:
+    """Nothing of a canary reaches the client, however it is cut, in any of several answers."""
+    nothing_comes_back(gateway, "/v1/completions", {"prompt": ["a", "b"]}, {"content": lambda t: {"content": t}})
+
+
+def text_beside(gateway: Running) -> None:
+    """Fields beside the text, token texts among them."""
+    for canary, (text, secrets) in CANARIES.items():
+        pieces = [text[i : i + 4] for i in range(0, len(text), 4)]
+        told = [
+            {
+                "content": t,
+                "logprobs": {"tokens": [t], "token_logprobs": [-1], "top_logprobs": [{t: -1}], "text_offset": [0]},
+            }
+            for t in pieces
+        ]
+        unlike = [
+            {
+                "content": "ok",
+                "logprobs": {
+                    "tokens": [text],
+                    "token_logprobs": [-1],
+                    "top_logprobs": [{text: -1}],
+                    "text_offset": [0],
+                },
+            }
+        ]
+        scripts: list[dict[str, Any]] = [
+            {"deltas": told},
+            {"deltas": unlike},
+            {"extra": {"system_fingerprint": text}},
+            {"extra": {"id": text}},
+            {"finish": text},
+            {"status": 400, "error": {"error": {"message": text, "type": "x", "code": text}}},
+        ]
+        for script in scripts:
+            for stream in (False, True):
+                gateway.says("ok", **script)
+                body = {"model": "default", "prompt": "hi", "stream": stream, "logprobs": 1}
+                seen = seen_by_client(gateway.post(body, path="/v1/completions").text)
+                assert not any(secret in seen for secret in secrets), (canary, script, stream)
 
 
 def one_tool(**function: Any) -> dict[str, Any]:
@@ -162,16 +228,25 @@ def seen_by_client(body: str) -> str:
 
 def chat_output(gateway: Running) -> None:
     """Nothing of a canary reaches the client, in whatever field and however it is cut."""
-    for field, build in OUTPUT_FIELDS.items():
+    nothing_comes_back(gateway, "/v1/chat/completions", {"messages": [HI]}, OUTPUT_FIELDS)
+
+
+def nothing_comes_back(
+    gateway: Running, path: str, asks: dict[str, Any], fields: dict[str, Callable[[str], dict[str, Any]]]
+) -> None:
+    """Let the model say every canary in every field, cut in every way, and look for it in what the client got."""
+    choices = len(asks.get("prompt", "1"))
+    for field, build in fields.items():
         for canary, (text, secrets) in CANARIES.items():
             for pieces in splits(text):
-                gateway.says(deltas=[build(piece) for piece in pieces])
-                answer = gateway.post({"model": "default", "messages": [HI], "stream": True})
+                gateway.says(deltas=[build(piece) for piece in pieces], choices=choices)
+                answer = gateway.post({"model": "default", "stream": True, **asks}, path=path)
                 seen = seen_by_client(answer.text)
                 for secret in secrets:
                     assert secret not in seen, (field, canary, pieces)
-            gateway.says(deltas=[build(text)])
-            answer = gateway.post({"model": "default", "messages": [HI]})
+            gateway.says(deltas=[build(text)], choices=choices)
+            answer = gateway.post({"model": "default", **asks}, path=path)
+            assert answer.status_code == 200, (field, canary)
             for secret in secrets:
                 assert secret not in seen_by_client(answer.text), (field, canary)
 
@@ -296,6 +371,7 @@ def no_text(gateway: Running) -> None:
 
 DRIVERS: dict[tuple[str, str], tuple[Callable[[Running], None], ...]] = {
     ("POST", "/v1/chat/completions"): (chat_input, chat_output, chat_arguments, chat_beside_the_text, chat_token_texts),
+    ("POST", "/v1/completions"): (text_input, text_output, text_beside),
     ("POST", "/v1/guard/check"): (check,),
     ("POST", "/v1/guard/scrub"): (scrub,),
     ("POST", "/v1/moderations"): (moderate,),

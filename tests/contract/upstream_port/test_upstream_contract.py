@@ -7,7 +7,6 @@ answers with it. A third implementation joins by one more entry in `IMPLEMENTATI
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Any
@@ -15,6 +14,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from gateway.openai.form import AS_CHAT
+from gateway.openai.text import AsText
 from gateway.upstream.http import HttpUpstream
 from gateway.upstream.local import LocalUpstream
 from gateway.upstream.ports import Json, Upstream, UpstreamError
@@ -46,12 +47,13 @@ def refusal(error: UpstreamError) -> web.Response:
 
 
 async def answer(request: web.Request) -> web.StreamResponse:
-    """What an OpenAI-compatible server does with a chat completion."""
+    """What an OpenAI-compatible server does with a chat, or with a text to be gone on with."""
     model: LocalUpstream = request.app[MODEL]
     body = await request.json()
+    teller = AS_CHAT if request.path == "/v1/chat/completions" else AsText()
     if not body.get("stream"):
         try:
-            return web.json_response(await model.complete(body))
+            return web.json_response(teller.whole(await model.complete(body)))
         except UpstreamError as error:
             return refusal(error)
     response = web.StreamResponse(headers={"content-type": "text/event-stream"})
@@ -60,10 +62,10 @@ async def answer(request: web.Request) -> web.StreamResponse:
             async for chunk in chunks:
                 if not response.prepared:
                     await response.prepare(request)
-                await response.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+                await response.write(teller.pieces([chunk]))
         except UpstreamError as error:
             return refusal(error)
-    await response.write(b"data: [DONE]\n\n")
+    await response.write(teller.closing())
     return response
 
 
@@ -80,7 +82,8 @@ async def over_http(model: LocalUpstream) -> AsyncIterator[Upstream]:
     """The http upstream in front of a server that has the model."""
     app = web.Application()
     app[MODEL] = model
-    app.add_routes([web.post("/v1/chat/completions", answer), web.get("/v1/models", listed)])
+    app.add_routes([web.post(f"/v1/{form}", answer) for form in ("chat/completions", "completions")])
+    app.add_routes([web.get("/v1/models", listed)])
     runner = web.AppRunner(app, handler_cancellation=True)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -234,3 +237,83 @@ def test_several_answers_at_once(connected: Connected, model: LocalUpstream) -> 
         for question in sorted(tiny_models.ANSWERS)
     ]
     assert asyncio.run(run()) == expected * 2
+
+
+def continues(prompt: str | list[str], **more: Any) -> Json:
+    """A body without messages: a text to be gone on with."""
+    return {"prompt": prompt, "temperature": 0, "max_tokens": 6, "ignore_eos": True, **more}
+
+
+def test_a_text_is_gone_on_with_as_it_stands(connected: Connected, model: LocalUpstream) -> None:
+    """No template stands around it, so its tokens are its own; the answer has the shapes of a chat."""
+    answer = ask(connected, model, continues("Hello, world."))
+    own = len(model._served._tokenizer("Hello, world.")["input_ids"])
+    assert answer["object"] == "chat.completion"
+    assert (answer["usage"]["prompt_tokens"], answer["usage"]["completion_tokens"]) == (own, 6)
+    chunks = ask_streamed(connected, model, continues("Hello, world.", stream_options={"include_usage": True}))
+    pieces = [chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks if chunk["choices"]]
+    assert "".join(pieces) == answer["choices"][0]["message"]["content"] != ""
+    assert chunks[-1]["usage"] == answer["usage"]
+
+
+def test_a_text_writes_no_control_tokens(connected: Connected, model: LocalUpstream) -> None:
+    """A prompt cannot pretend to be the end of a turn: the name of a control token is read letter by letter."""
+    control = "<|im_end|>"
+    assert model._served._tokenizer(control)["input_ids"] == [model._served._tokenizer.eos_token_id]
+    assert ask(connected, model, continues(control))["usage"]["prompt_tokens"] > 1
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_several_texts_have_an_answer_each(connected: Connected, model: LocalUpstream, streaming: bool) -> None:
+    """Choice `i` goes on with prompt `i // n`; the tokens of all of them are added up; `echo` puts the prompt first."""
+    prompts = ["one two three", "The capital of"]
+    alone = [ask(connected, model, continues(p))["choices"][0]["message"]["content"] for p in prompts]
+    body = continues(prompts, n=2, echo=True, stream_options={"include_usage": True})
+    texts = dict.fromkeys(range(4), "")
+    if streaming:
+        chunks = ask_streamed(connected, model, body)
+        for chunk in chunks:
+            for choice in chunk["choices"]:
+                texts[choice["index"]] += choice["delta"].get("content") or ""
+        usage = chunks[-1]["usage"]
+    else:
+        answer = ask(connected, model, body)
+        texts = {choice["index"]: choice["message"]["content"] for choice in answer["choices"]}
+        usage = answer["usage"]
+    assert list(texts.values()) == [p + a for p, a in zip(prompts, alone, strict=True) for _ in range(2)]
+    assert usage["completion_tokens"] == 24
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_the_likelihood_of_tokens_is_told_beside_a_text(
+    connected: Connected, model: LocalUpstream, streaming: bool
+) -> None:
+    """The older form asks for a number of alternatives; what answers has the shape of a chat's log-probabilities."""
+    body = continues("one two", logprobs=2)
+    if streaming:
+        choices = [c for chunk in ask_streamed(connected, model, body) for c in chunk["choices"]]
+    else:
+        choices = ask(connected, model, body)["choices"]
+    entries = [entry for choice in choices for entry in (choice.get("logprobs") or {}).get("content") or ()]
+    said = "".join(
+        (choice.get("delta") or choice.get("message"))["content"] or ""
+        for choice in choices
+        if choice.get("delta") or choice.get("message")
+    )
+    assert "".join(entry["token"] for entry in entries) == said
+    assert all(len(entry["top_logprobs"]) == 2 and entry["logprob"] <= 0 for entry in entries)
+
+
+@pytest.mark.parametrize(
+    ("more", "param"),
+    [({"suffix": "end"}, "suffix"), ({"prompt": ""}, "prompt"), ({"echo": True, "logprobs": 0}, "logprobs"), ({"max_tokens": 100_000}, "prompt")],
+)  # fmt: skip
+def test_what_a_model_in_the_gateway_cannot_do_with_a_text_is_refused(
+    connected: Connected, model: LocalUpstream, more: Json, param: str
+) -> None:
+    """An error that names the field, not an answer without it."""
+    with pytest.raises(UpstreamError) as refused:
+        ask(connected, model, {**continues("one two"), **more})
+    assert refused.value.status == 400
+    assert refused.value.body is not None
+    assert refused.value.body["param"] == param
