@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import json
 import socket
+import struct
 import sys
 import threading
 import time
@@ -120,6 +122,9 @@ class Stub:
             await _send_json(send, script.error, script.status, script.headers)
             return
         watcher = asyncio.create_task(_gone(receive))
+        if scope["path"].endswith("/embeddings"):
+            await _send_json(send, {**_vectors(body), **script.extra})
+            return
         try:
             await (self._stream if body.get("stream") else self._whole)(script, body, send, watcher)
         finally:
@@ -182,6 +187,19 @@ class Stub:
         if script.usage and (body.get("stream_options") or {}).get("include_usage"):
             yield _event({**envelope, "choices": [], "usage": _usage(len(deltas))})
         yield b"data: [DONE]\n\n"
+
+
+def _vectors(body: dict[str, Any]) -> dict[str, Any]:
+    """A vector of three numbers for each text: its length, and two that are always the same."""
+    texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+    data = []
+    for place, text in enumerate(texts):
+        vector: Any = [float(len(text)), 0.5, -1.0]
+        if body.get("encoding_format") == "base64":
+            vector = base64.b64encode(struct.pack("<3f", *vector)).decode()
+        data.append({"object": "embedding", "index": place, "embedding": vector})
+    usage = {"prompt_tokens": 7, "total_tokens": 7}
+    return {"object": "list", "data": data, "model": body.get("model"), "usage": usage}
 
 
 def _merge(message: dict[str, Any], delta: dict[str, Any]) -> None:

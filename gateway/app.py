@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from gateway.embeddings import Embeddings
 from gateway.errors import UnknownRoute, WrongMethod
 from gateway.exchange import Receive, Scope, Send
 from gateway.feedback import Feedback
@@ -89,6 +90,6 @@ def create_app(parts: GatewayParts) -> FastAPI:
             shape = error_body(UnknownRoute("there is nothing at this path", hint="the API is below /v1"))
         return JSONResponse(shape, status_code=error.status_code, headers=error.headers)
 
-    app.hot_path = HotPath(pipeline, Native(parts, pipeline), Feedback(parts, pipeline))
+    app.hot_path = HotPath(pipeline, Embeddings(parts, pipeline), Native(parts, pipeline), Feedback(parts, pipeline))
     app.mount(PREFIX, app.hot_path)
     return app

@@ -177,11 +177,14 @@ class Pipeline:
         async with sampled(self._parts.upstream, screened.forwarded, count, visit.samples) as samples:
             yield replace(conversation, samples=samples)
 
-    async def guard_input(self, visit: Visit, request: ModelRequest, tenant: str) -> Screened:
-        """Read every string of a request, and count that in the visit."""
+    async def guard_input(self, visit: Visit, request: ModelRequest, tenant: str, *, restores: bool = True) -> Screened:
+        """Read every string of a request, and count that in the visit.
+
+        restores: whether the answer can give back what a placeholder stands for; where it cannot, data is masked.
+        """
         checker, waits = visit.policy.checker, visit.policy.checker.waits(Direction.INPUT)
         work = partial(screen, checker, request.body, tenant)
-        if visit.policy.hides:
+        if visit.policy.hides and restores:
             name = conversation_of(visit.exchange, request.conversation, visit.request)
             lasting = name != made_up_conversation(visit.request)
             work = partial(screen_hiding, checker, request.body, Hiding(self._parts.maps, tenant, name, lasting))

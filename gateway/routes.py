@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+from gateway.embeddings import Embeddings
 from gateway.errors import UnknownRoute, WrongMethod
 from gateway.exchange import Exchange, Receive, Scope, Send
 from gateway.feedback import Feedback
@@ -35,11 +36,12 @@ class Route:
 class HotPath:
     """The ASGI app that is mounted at /v1."""
 
-    def __init__(self, pipeline: Pipeline, native: Native, feedback: Feedback) -> None:
+    def __init__(self, pipeline: Pipeline, embeddings: Embeddings, native: Native, feedback: Feedback) -> None:
         self._pipeline = pipeline
         self.routes: tuple[Route, ...] = (
             Route("POST", "/chat/completions", partial(pipeline.answer, CHAT)),
             Route("POST", "/completions", partial(pipeline.answer, TEXT)),
+            Route("POST", "/embeddings", embeddings.embed),
             Route("GET", "/models", native.models),
             Route("GET", "/models/{id}", native.model),
             Route("POST", "/guard/check", native.check),

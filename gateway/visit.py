@@ -30,6 +30,7 @@ class Visit:
     argument: what of the path was left open (the id of a model).
     outcome: how it ended, for /metrics; a closed word.
     teller: how the client is told its answer.
+    used: tokens of a request that no model answers in words.
     samples: what further answers took that the policy asked for beside the one the client gets; they count as used by it.
     """
 
@@ -46,6 +47,7 @@ class Visit:
     answer: AnswerGuard | None = None
     prompt_chars: int = 0
     teller: Teller = AS_CHAT
+    used: Used | None = None
     samples: Sampled = field(default_factory=Sampled)
 
     def seconds(self) -> float:
@@ -65,7 +67,9 @@ class Visit:
         if self.record.ended is not None:
             return self.record.ended
         texts: tuple[dict[str, str], dict[str, str]] = ({}, {})
-        verdict, used = self.verdict, None
+        verdict, used = self.verdict, self.used
+        if used is not None:
+            self.metrics.used(used.tokens_in, used.tokens_out, 0)
         if self.answer is not None:
             try:
                 tally = self.answer.tally()

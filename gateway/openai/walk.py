@@ -19,7 +19,7 @@ _PROTOCOL_WORDS: Final = (
     "assistant user system developer tool function custom text image_url input_audio file refusal auto none"
     " required json_object json_schema object string number integer boolean array null low medium high minimal"
     " default wav mp3 stop length tool_calls content_filter function_call chat.completion chat.completion.chunk"
-    " ephemeral"
+    " ephemeral float base64 text_completion list embedding"
 )
 PROTOCOL_WORDS: Final = frozenset(_PROTOCOL_WORDS.split())
 """Values that mean something to the protocol and nothing to a reader."""
@@ -35,7 +35,7 @@ _KNOWN_KEYS: Final = (
     " modalities voice reasoning_effort reasoning reasoning_content verbosity web_search_options"
     " chat_template_kwargs enable_thinking extra_body index delta message choices finish_reason created object"
     " system_fingerprint usage prompt_tokens completion_tokens total_tokens"
-    " prompt echo best_of suffix"
+    " prompt echo best_of suffix dimensions encoding_format"
 )
 KNOWN_KEYS: Final = frozenset(_KNOWN_KEYS.split())
 """Keys that need no reading; any other key is text like any value."""

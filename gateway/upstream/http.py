@@ -78,6 +78,12 @@ class HttpUpstream:
         """The chunks of a streamed answer."""
         return HttpStream(self, body)
 
+    async def embed(self, body: Json) -> Json:
+        """The upstream's own vectors."""
+        response = await self._send("POST", "/embeddings", body)
+        async with response:
+            return await self._whole(response)
+
     async def aclose(self) -> None:
         """Close every connection."""
         if self._session is not None:

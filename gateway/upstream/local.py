@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.upstream.demo_model import DEMO_ID, DEMO_NOTICE
-from gateway.upstream.errors import UnknownModel
+from gateway.upstream.errors import RequestRefused, UnknownModel
 from gateway.upstream.local_answer import Answer, Choice
 from gateway.upstream.local_continue import added_up, joined, moved, single_prompts
 from gateway.upstream.local_request import GenerationRequest
@@ -168,6 +168,14 @@ class LocalUpstream:
                 begun[piece.index] = True
             if request.include_usage:
                 yield answer.last(tokens)
+
+    async def embed(self, body: Json) -> Json:
+        """A model that writes makes no vectors worth having."""
+        raise RequestRefused(
+            "the model inside this gateway writes texts and makes no embeddings",
+            param="model",
+            hint="start the gateway with --upstream and a model server that makes them",
+        )
 
     async def aclose(self) -> None:
         """End every generation and let go of the model's thread."""

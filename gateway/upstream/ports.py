@@ -44,7 +44,7 @@ class UpstreamError(HaechiError):
 
 
 class Upstream(Protocol):
-    """A chat model."""
+    """A model."""
 
     async def models(self) -> list[Json]:
         """OpenAI model objects (`id`, `object`, `created`, `owned_by`)."""
@@ -56,6 +56,10 @@ class Upstream(Protocol):
 
     def stream(self, body: Json) -> AsyncIterator[Json]:
         """`chat.completion.chunk` objects in order, without the closing `[DONE]`."""
+        ...
+
+    async def embed(self, body: Json) -> Json:
+        """OpenAI's list of embeddings for the texts in `input`, as the server tells it."""
         ...
 
     async def aclose(self) -> None:

@@ -180,6 +180,39 @@ def text_beside(gateway: Running) -> None:
                 assert not any(secret in seen for secret in secrets), (canary, script, stream)
 
 
+EMBEDDED_FIELDS: dict[str, Callable[[str], dict[str, Any]]] = {
+    "input": lambda t: {"input": t},
+    "one of several texts": lambda t: {"input": ["hi", t]},
+    "JSON in the input": lambda t: {"input": json.dumps({"x": t})},
+    "user": lambda t: {"input": "hi", "user": t},
+    "unknown field": lambda t: {"input": "hi", "next_year": {"a": [{"b": t}]}},
+    "unknown key": lambda t: {"input": "hi", t: 1},
+}
+
+
+def embedded_input(gateway: Running) -> None:
+    """Nothing of a canary reaches the model that makes vectors."""
+    nothing_is_sent(gateway, "/v1/embeddings", EMBEDDED_FIELDS)
+
+
+def embedded_output(gateway: Running) -> None:
+    """Nothing of a canary comes back beside the vectors, or in the place of one."""
+    for canary, (text, secrets) in CANARIES.items():
+        scripts: list[dict[str, Any]] = [
+            {"extra": {"id": text}},
+            {"extra": {"warnings": [{"text": text}]}},
+            {"extra": {"data": [{"object": text, "index": 0, "embedding": [1.0]}]}},
+            {"extra": {"data": [{"object": "embedding", "index": 0, "embedding": text}]}},
+            {"extra": {"data": [{"object": "embedding", "index": 0, "embedding": [1.0, text]}]}},
+            {"extra": {"data": text}},
+            {"status": 400, "error": {"error": {"message": text, "type": "x", "code": text}}},
+        ]
+        for script in scripts:
+            gateway.says("ok", **script)
+            seen = seen_by_client(gateway.post({"model": "default", "input": "hi"}, path="/v1/embeddings").text)
+            assert not any(secret in seen for secret in secrets), (canary, script)
+
+
 def one_tool(**function: Any) -> dict[str, Any]:
     return {"tool_calls": [{"index": 0, "function": function}]}
 
@@ -372,6 +405,7 @@ def no_text(gateway: Running) -> None:
 DRIVERS: dict[tuple[str, str], tuple[Callable[[Running], None], ...]] = {
     ("POST", "/v1/chat/completions"): (chat_input, chat_output, chat_arguments, chat_beside_the_text, chat_token_texts),
     ("POST", "/v1/completions"): (text_input, text_output, text_beside),
+    ("POST", "/v1/embeddings"): (embedded_input, embedded_output),
     ("POST", "/v1/guard/check"): (check,),
     ("POST", "/v1/guard/scrub"): (scrub,),
     ("POST", "/v1/moderations"): (moderate,),
