@@ -141,15 +141,16 @@ class Pipeline:
         request = await self._reception.resolve_model(request, visit.policy)
         async with exchange:
             screened = await self.guard_input(visit, request, caller.tenant)
-            visit.teller = form.teller(request, screened.forwarded, visit.request)
+            stops = screened.blocked or added.refuses(screened)
+            visit.teller = form.teller(request, {} if stops else screened.forwarded, visit.request)
             received = self.receive(visit, request, caller, screened, form.act)
             screened = replace(screened, forwarded=without(screened.forwarded, request.kept))
-            if screened.blocked or added.refuses(screened):
+            if stops:
                 place = request.place(screened.place) if screened.blocked else form.field
                 await self._refuse(visit, request, screened, place)
                 return
             await durable(received, self._limits.audit_s)
-            async with self._sampled(visit, screened, _grounded(visit, screened, grounding)) as conversation:
+            async with self._sampled(visit, screened, _grounded(visit, request, screened, grounding)) as conversation:
                 visit.answer = self._answer_guard(visit, request, screened, conversation)
                 if request.stream:
                     await self._stream(visit, request, screened, added)
@@ -326,14 +327,14 @@ class Pipeline:
             await exchange.answer_json(error_status(error), body, error_headers(error))
 
 
-def _grounded(visit: Visit, screened: Screened, grounding: Grounding) -> Conversation:
+def _grounded(visit: Visit, request: ModelRequest, screened: Screened, grounding: Grounding) -> Conversation:
     """The conversation with what the claims of the answer are held against, as far as the policy counts it."""
     policy = visit.policy.checker.policy
     if Category.MISINFORMATION not in policy.rules[Direction.OUTPUT]:
         return screened.conversation
     sources = policy.document.claims.evidence
     given = grounding.evidence if EvidenceFrom.REQUEST in sources else ()
-    spoken = spoken_evidence(screened.forwarded, sources)
+    spoken = spoken_evidence(screened.forwarded, sources, request.places)
     return replace(screened.conversation, evidence=(*given, *spoken), question=question_in(screened.forwarded))
 
 

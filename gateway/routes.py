@@ -14,6 +14,7 @@ from gateway.exchange import Exchange, Receive, Scope, Send
 from gateway.feedback import Feedback
 from gateway.native import Native
 from gateway.openai.chat import CHAT
+from gateway.openai.responses import RESPONSES
 from gateway.openai.text import TEXT
 from gateway.pipeline import Handler, Pipeline
 from gateway.visit import Visit
@@ -41,6 +42,7 @@ class HotPath:
         self.routes: tuple[Route, ...] = (
             Route("POST", "/chat/completions", partial(pipeline.answer, CHAT)),
             Route("POST", "/completions", partial(pipeline.answer, TEXT)),
+            Route("POST", "/responses", partial(pipeline.answer, RESPONSES)),
             Route("POST", "/embeddings", embeddings.embed),
             Route("GET", "/models", native.models),
             Route("GET", "/models/{id}", native.model),

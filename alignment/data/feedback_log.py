@@ -140,14 +140,26 @@ def _given(seq: int, identity: bytes | None, body: bytes | None) -> Given | None
     return Given(seq, user, consent, "", request)
 
 
+_TEXTS: Final = frozenset({"text", "input_text", "output_text"})
+"""Kinds of parts of a message that are text, in chats and in responses."""
+
+
 def _asked(contents: Mapping[str, bytes], seqs: tuple[int, ...]) -> Asked | None:
     body, answers = _object(contents.get("prompt")), _object(contents.get("answer"))
     user = _user(contents.get("identity"))
-    turns = _turns(body.get("messages", body.get("prompt"))) if body is not None else ()
+    turns = _asked_in(body) if body is not None else ()
     if user is None or not turns:
         return None
     texts = [text for name, text in sorted((answers or {}).items()) if name.endswith("/content")]
     return Asked(user, turns, tuple(map(str, texts)), seqs)
+
+
+def _asked_in(body: Mapping[str, Any]) -> tuple[Message, ...]:
+    """What a chat, a text or a response was asked with."""
+    if "input" not in body:
+        return _turns(body.get("messages", body.get("prompt")))
+    told, turns = body.get("instructions"), _turns(body["input"])
+    return (Message("system", told), *turns) if turns and isinstance(told, str) else turns
 
 
 def _turns(prompt: Any) -> tuple[Message, ...]:
@@ -158,7 +170,7 @@ def _turns(prompt: Any) -> tuple[Message, ...]:
     for turn in prompt if isinstance(prompt, list) else []:
         content = turn.get("content") if isinstance(turn, dict) else None
         if isinstance(content, list):
-            parts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
+            parts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") in _TEXTS]
             content = "\n".join(map(str, parts)) if len(parts) == len(content) else None
         if not isinstance(content, str):
             return ()

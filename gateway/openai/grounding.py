@@ -7,7 +7,7 @@ affair (`claims.evidence`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -77,12 +77,17 @@ def without(body: Json, names: Collection[str]) -> Json:
     return {name: value for name, value in body.items() if name not in names}
 
 
-def spoken_evidence(body: Json, sources: Collection[EvidenceFrom]) -> tuple[Evidence, ...]:
-    """System prompts, results of tools and user turns, as far as the policy counts them; cited as `messages[N]`, prompts as `prompt[N]`."""
+def spoken_evidence(
+    body: Json, sources: Collection[EvidenceFrom], places: Mapping[str | int, str]
+) -> tuple[Evidence, ...]:
+    """System prompts, results of tools and user turns, as far as the policy counts them.
+
+    They are cited as `messages[N]` or `prompt[N]`, or by the place that the client knows them by.
+    """
     roles = {role for source in sources for role in _ROLES.get(source, ())}
     place = "messages" if "messages" in body else "prompt"
     return tuple(
-        Evidence(text, f"{place}[{number}]")
+        Evidence(text, places.get(number, f"{place}[{number}]"))
         for number, message in enumerate(_turns(body))
         if message.get("role") in roles
         for text in _texts(message.get("content"))

@@ -85,3 +85,8 @@ def frame(event: Any) -> bytes:
 def frames(events: Iterable[Any]) -> bytes:
     """Several events, ready to go out in one write."""
     return b"".join([b"data: " + _encode(event) + b"\n\n" for event in events])
+
+
+def named_frames(events: Iterable[Any]) -> bytes:
+    """Several events of the kind that say their `type` in the frame, too."""
+    return b"".join([b"event: " + e["type"].encode() + b"\ndata: " + _encode(e) + b"\n\n" for e in events])

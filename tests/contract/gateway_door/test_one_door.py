@@ -31,6 +31,8 @@ BLOCKED = {
     "a Chinese insult": ("你这个傻逼，去死吧", ("傻逼",)),
 }
 CANARIES = {**MASKED, **BLOCKED}
+SOME = {name: CANARIES[name] for name in ("a resident number glued to a particle", "a cloud key", "a Chinese insult")}
+"""For forms that are turned into a chat, whose guard every canary is driven through."""
 
 
 @pytest.fixture(scope="module")
@@ -101,14 +103,16 @@ INPUT_FIELDS: dict[str, Callable[[str], dict[str, Any]]] = {
 
 def chat_input(gateway: Running) -> None:
     """Nothing of a canary reaches the model, wherever it stands."""
-    nothing_is_sent(gateway, "/v1/chat/completions", INPUT_FIELDS)
+    nothing_is_sent(gateway, "/v1/chat/completions", INPUT_FIELDS, CANARIES)
 
 
-def nothing_is_sent(gateway: Running, path: str, fields: dict[str, Callable[[str], dict[str, Any]]]) -> None:
+def nothing_is_sent(
+    gateway: Running, path: str, fields: dict[str, Callable[[str], dict[str, Any]]], canaries: Any = SOME
+) -> None:
     """Put every canary into every field, streamed and not, and look for it in what the model got."""
     gateway.says("ok")
     for field, build in fields.items():
-        for canary, (text, secrets) in CANARIES.items():
+        for canary, (text, secrets) in canaries.items():
             for stream in (False, True):
                 gateway.stub.bodies.clear()
                 answer = gateway.post({"model": "default", "stream": stream, **build(text)}, path=path)
@@ -144,7 +148,7 @@ def text_output(gateway: Running) -> None:
 
 def text_beside(gateway: Running) -> None:
     """Fields beside the text, token texts among them."""
-    for canary, (text, secrets) in CANARIES.items():
+    for canary, (text, secrets) in SOME.items():
         pieces = [text[i : i + 4] for i in range(0, len(text), 4)]
         told = [
             {
@@ -180,6 +184,147 @@ def text_beside(gateway: Running) -> None:
                 assert not any(secret in seen for secret in secrets), (canary, script, stream)
 
 
+def said(text: str, role: str = "user", kind: str = "input_text") -> dict[str, Any]:
+    return {"type": "message", "role": role, "content": [{"type": kind, "text": text}]}
+
+
+def called(name: str = "f", arguments: str = "{}") -> list[dict[str, Any]]:
+    done = {"type": "function_call_output", "call_id": "c1", "output": "ok"}
+    return [{"type": "function_call", "call_id": "c1", "name": name, "arguments": arguments}, done]
+
+
+RESPONSE_FIELDS: dict[str, Callable[[str], dict[str, Any]]] = {
+    "input": lambda t: {"input": t},
+    "text of a message": lambda t: {"input": [{"role": "user", "content": t}]},
+    "text part": lambda t: {"input": [said(t)]},
+    "two text parts": lambda t: {
+        "input": [
+            {
+                "role": "user",
+                "content": [{"type": "input_text", "text": t[:12]}, {"type": "input_text", "text": t[12:]}],
+            }
+        ]
+    },
+    "address of an image": lambda t: {
+        "input": [{"role": "user", "content": [{"type": "input_image", "image_url": "https://x.example/?" + t}]}]
+    },
+    "file name": lambda t: {
+        "input": [{"role": "user", "content": [{"type": "input_file", "filename": t, "file_data": "x"}]}]
+    },
+    "unknown field of a part": lambda t: {
+        "input": [{"role": "user", "content": [{"type": "input_text", "text": "hi", "mood": t}]}]
+    },
+    "unknown field of a message": lambda t: {"input": [{**said("hi"), "mood": t}]},
+    "unknown field of audio": lambda t: {"input": [{"role": "user", "content": [{"type": "input_audio", "mood": t}]}]},
+    "instructions": lambda t: {"input": "hi", "instructions": t},
+    "system": lambda t: {"input": [said(t, "system"), said("hi")]},
+    "developer": lambda t: {"input": [said(t, "developer"), said("hi")]},
+    "earlier user turn": lambda t: {"input": [said(t), said("ok", "assistant", "output_text"), said("hi")]},
+    "earlier answer": lambda t: {"input": [said("hi"), said(t, "assistant", "output_text"), said("hi")]},
+    "earlier refusal": lambda t: {
+        "input": [said("hi"), {"role": "assistant", "content": [{"type": "refusal", "refusal": t}]}, said("hi")]
+    },
+    "earlier thought": lambda t: {
+        "input": [
+            said("hi"),
+            {"type": "reasoning", "id": "r", "summary": [], "content": [{"type": "reasoning_text", "text": t}]},
+            said("ok", "assistant", "output_text"),
+            said("hi"),
+        ]
+    },
+    "arguments of a call": lambda t: {"input": [said("hi"), *called(arguments=json.dumps({"x": t}))]},
+    "name of a called function": lambda t: {"input": [said("hi"), *called(name=t)]},
+    "result of a call": lambda t: {"input": [said("hi"), called()[0], {**called()[1], "output": t}]},
+    "result in parts": lambda t: {
+        "input": [said("hi"), called()[0], {**called()[1], "output": [{"type": "input_text", "text": t}]}]
+    },
+    "description of a function": lambda t: {
+        "input": "hi",
+        "tools": [{"type": "function", "name": "f", "description": t, "parameters": {}}],
+    },
+    "name of a parameter": lambda t: {
+        "input": "hi",
+        "tools": [{"type": "function", "name": "f", "parameters": {"properties": {t: {}}}}],
+    },
+    "chosen function": lambda t: {"input": "hi", "tool_choice": {"type": "function", "name": t}},
+    "tool choice": lambda t: {"input": "hi", "tool_choice": t},
+    "answer schema": lambda t: {
+        "input": "hi",
+        "text": {"format": {"type": "json_schema", "name": "s", "schema": {"enum": [t]}}},
+    },
+    "effort": lambda t: {"input": "hi", "reasoning": {"effort": t}},
+    "user": lambda t: {"input": "hi", "user": t},
+    "metadata": lambda t: {"input": "hi", "metadata": {"k": t}},
+    "metadata key": lambda t: {"input": "hi", "metadata": {t: "v"}},
+    "unknown field": lambda t: {"input": "hi", "next_year": {"a": [{"b": t}]}},
+}
+
+
+def response_input(gateway: Running) -> None:
+    """Nothing of a canary reaches the model, and nothing of it is repeated to the client."""
+    nothing_is_sent(gateway, "/v1/responses", RESPONSE_FIELDS)
+    for field in ("instructions", "metadata", "metadata key", "description of a function", "answer schema", "user"):
+        for text, secrets in MASKED.values():
+            answer = gateway.post({"model": "default", **RESPONSE_FIELDS[field](text)}, path="/v1/responses")
+            assert answer.status_code == 200
+            assert not any(secret in answer.text for secret in secrets), field
+
+
+def response_output(gateway: Running) -> None:
+    """Nothing of a canary comes back, in whatever item and however it is cut."""
+    nothing_comes_back(gateway, "/v1/responses", {"input": "hi"}, OUTPUT_FIELDS)
+
+
+def response_arguments(gateway: Running) -> None:
+    """Arguments of calls: nothing gets out, and what comes out parses, in every copy of it."""
+    for canary, (text, secrets) in SOME.items():
+        for arguments in (
+            json.dumps({"x": [text]}, ensure_ascii=False),
+            json.dumps({text: "x"}),
+            json.dumps({"x": text}),
+        ):
+            for stream in (False, True):
+                pieces = [one_tool(name="f", arguments=arguments[:9]), one_tool(arguments=arguments[9:])]
+                gateway.says(deltas=pieces, finish="tool_calls")
+                answer = gateway.post({"model": "default", "input": "hi", "stream": stream}, path="/v1/responses").text
+                assert not any(secret in seen_by_client(answer) for secret in secrets), (canary, arguments)
+                last = json.loads([line for line in answer.splitlines() if "{" in line][-1].removeprefix("data: "))
+                calls = [i for i in last.get("response", last)["output"] if i["type"] == "function_call"]
+                assert all(isinstance(json.loads(c["arguments"]), dict) for c in calls)
+                assert bool(calls) is (canary in MASKED)
+
+
+def response_beside(gateway: Running) -> None:
+    """Fields beside the text: of the envelope, token texts, errors before and within a stream."""
+    for canary, (text, secrets) in SOME.items():
+        entry = {"token": text, "logprob": -1, "bytes": list(text.encode()), "top_logprobs": []}
+        chunk = {
+            "id": "x",
+            "model": "m",
+            "choices": [
+                {"index": 0, "delta": {"content": "ok"}, "logprobs": {"content": [entry]}, "finish_reason": "stop"}
+            ],
+        }
+        scripts: list[dict[str, Any]] = [
+            {"extra": {"model": text}},
+            {"extra": {"moderation": {"input": {"note": text}}}},
+            {"extra": {"haechi": {"note": text}}},
+            {"finish": text},
+            {"status": 400, "error": {"error": {"message": text, "type": "x", "code": text}}},
+            {"raw": [b"data: " + json.dumps({"error": {"message": text, "code": text}}).encode() + b"\n\n"]},
+            {"raw": [b"data: " + json.dumps(chunk).encode() + b"\n\ndata: [DONE]\n\n"]},
+        ]
+        for script in scripts:
+            for stream in (False, True):
+                if "raw" in script and not stream:
+                    continue
+                gateway.says("ok", **script)
+                seen = seen_by_client(
+                    gateway.post({"model": "default", "input": "hi", "stream": stream}, path="/v1/responses").text
+                )
+                assert not any(secret in seen for secret in secrets), (canary, script, stream)
+
+
 EMBEDDED_FIELDS: dict[str, Callable[[str], dict[str, Any]]] = {
     "input": lambda t: {"input": t},
     "one of several texts": lambda t: {"input": ["hi", t]},
@@ -197,7 +342,7 @@ def embedded_input(gateway: Running) -> None:
 
 def embedded_output(gateway: Running) -> None:
     """Nothing of a canary comes back beside the vectors, or in the place of one."""
-    for canary, (text, secrets) in CANARIES.items():
+    for canary, (text, secrets) in SOME.items():
         scripts: list[dict[str, Any]] = [
             {"extra": {"id": text}},
             {"extra": {"warnings": [{"text": text}]}},
@@ -231,11 +376,11 @@ OUTPUT_FIELDS: dict[str, Callable[[str], dict[str, Any]]] = {
 }
 
 
-def splits(text: str) -> Iterator[list[str]]:
+def splits(text: str, every: int) -> Iterator[list[str]]:
     """The text whole, letter by letter, and in two at some places."""
     yield [text]
     yield list(text)
-    for cut in range(3, len(text), 4):
+    for cut in range(3, len(text), every):
         yield [text[:cut], text[cut:]]
 
 
@@ -261,17 +406,17 @@ def seen_by_client(body: str) -> str:
 
 def chat_output(gateway: Running) -> None:
     """Nothing of a canary reaches the client, in whatever field and however it is cut."""
-    nothing_comes_back(gateway, "/v1/chat/completions", {"messages": [HI]}, OUTPUT_FIELDS)
+    nothing_comes_back(gateway, "/v1/chat/completions", {"messages": [HI]}, OUTPUT_FIELDS, CANARIES, every=4)
 
 
 def nothing_comes_back(
-    gateway: Running, path: str, asks: dict[str, Any], fields: dict[str, Callable[[str], dict[str, Any]]]
+    gateway: Running, path: str, asks: dict[str, Any], fields: dict[str, Any], canaries: Any = SOME, every: int = 16
 ) -> None:
     """Let the model say every canary in every field, cut in every way, and look for it in what the client got."""
     choices = len(asks.get("prompt", "1"))
     for field, build in fields.items():
-        for canary, (text, secrets) in CANARIES.items():
-            for pieces in splits(text):
+        for canary, (text, secrets) in canaries.items():
+            for pieces in splits(text, every):
                 gateway.says(deltas=[build(piece) for piece in pieces], choices=choices)
                 answer = gateway.post({"model": "default", "stream": True, **asks}, path=path)
                 seen = seen_by_client(answer.text)
@@ -405,6 +550,7 @@ def no_text(gateway: Running) -> None:
 DRIVERS: dict[tuple[str, str], tuple[Callable[[Running], None], ...]] = {
     ("POST", "/v1/chat/completions"): (chat_input, chat_output, chat_arguments, chat_beside_the_text, chat_token_texts),
     ("POST", "/v1/completions"): (text_input, text_output, text_beside),
+    ("POST", "/v1/responses"): (response_input, response_output, response_arguments, response_beside),
     ("POST", "/v1/embeddings"): (embedded_input, embedded_output),
     ("POST", "/v1/guard/check"): (check,),
     ("POST", "/v1/guard/scrub"): (scrub,),

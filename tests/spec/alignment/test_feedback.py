@@ -90,6 +90,31 @@ def test_consented_feedback_becomes_pairs(gateway: Running, tmp_path: Path) -> N
     assert (again.root, output.read_bytes()) == (found.root, first_bytes)
 
 
+def test_every_way_to_ask_can_be_learned_from(gateway: Running, tmp_path: Path) -> None:
+    """A response, with its instructions, and a text that was gone on with; what is no conversation of texts falls out."""
+    part = {"type": "input_text", "text": "What is tea?"}
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("responses", {"input": "What is wool?", "instructions": "Be brief."}),
+        ("responses", {"input": [{"role": "user", "content": [part]}]}),
+        ("completions", {"prompt": "Rain is"}),
+        ("completions", {"prompt": ["Snow is", "Hail is"], "n": 1}),
+        ("responses", {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "https://x.example/a.png"}]}]}),
+    ]  # fmt: skip
+    for route, body in asked:
+        gateway.says("No idea.", choices=len(body["prompt"]) if isinstance(body.get("prompt"), list) else 1)
+        answer = gateway.post({"model": "default", "user": "kim", **body}, path=f"/v1/{route}")
+        assert answer.status_code == 200, answer.text
+        say(gateway, "kim", request_id=answer.headers["x-request-id"], better="Well.", consent=True)
+    output = tmp_path / "pairs.jsonl"
+    found = built(gateway, output)
+    pairs = [(question, "Well.", "No idea.") for question in ("Rain is", "What is tea?", "What is wool?")]
+    assert sorted(texts(output)) == pairs
+    assert found.left_out == {"unknown_request": 2}
+    rows: list[Any] = [row.value for row in read_rows(output)]
+    wool = next(row for row in rows if row["prompt"][-1]["content"] == "What is wool?")
+    assert wool["prompt"][0] == {"role": "system", "content": "Be brief."}
+
+
 def test_no_row_without_the_consent_of_the_person_who_asked(gateway: Running, tmp_path: Path) -> None:
     """No flag, a withdrawn flag, another person's flag, a request nobody made: each falls out and is counted."""
     silent, withdrawn, foreign = (ask(gateway, "kim", f"Question {i}?", "Bad answer.") for i in range(3))

@@ -98,6 +98,22 @@ def test_results_of_tools_and_system_prompts_count_where_the_policy_says_so(gate
     assert answer.haechi["claims"][0]["evidence"]["source"] == f"messages[{place}]"
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_responses_and_texts_are_held_against_evidence_too(gateway: Running, *, stream: bool) -> None:
+    """What was given counts, and what was said, cited by the place that it has in such a request."""
+    gateway.says(FALSE)
+    wants: dict[str, Any] = {"stream": stream, "extra_body": {"haechi": {"citations": True}}}
+    responses, completions = gateway.client().responses, gateway.client().completions
+    answer: Any = responses.create(model="default", input="When?", instructions=FACT, **wants)
+    response = list(answer)[-1].response if stream else answer
+    assert response.incomplete_details.reason == "content_filter"
+    assert [(c["outcome"], c["evidence"]["source"]) for c in response.haechi["claims"]] == [("refuted", "instructions")]
+    answer = completions.create(model="default", prompt=FACT, **wants)
+    parts = list(answer) if stream else [answer]
+    assert [choice.finish_reason for part in parts for choice in part.choices][-1] == "content_filter"
+    assert [claim["evidence"]["source"] for claim in parts[-1].haechi["claims"]] == ["prompt[0]"]
+
+
 def test_what_the_policy_does_not_count_is_no_evidence() -> None:
     """A result of a tool is nothing to hold a claim against, unless the policy says so."""
     with grounded() as gateway:
