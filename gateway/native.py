@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from audit.events import EventType
 from gateway.errors import GuardUnavailable, InvalidRequest, UnusableModelName
@@ -25,7 +25,13 @@ from guard.conversation import Conversation
 from guard.pii.operators import Mode
 from guard.scrub import Scrubber
 from guard.verdict import Action, Direction, Finding, Verdict
+from haechi.base.errors import nearest
 from haechi.base.ids import UserId
+
+CHECK_FIELDS: Final = frozenset({"text", "direction", "conversation", "evidence", "question", "id", "lang"})
+SCRUB_FIELDS: Final = frozenset({"text", "mode", "id"})
+"""What the two routes know; `id` and `lang` are those of a row of `haechi check --jsonl`, and change nothing here."""
+_LONGEST_NAMED: Final = 64
 
 
 class Native:
@@ -60,6 +66,7 @@ class Native:
     async def check(self, visit: Visit) -> None:
         """`POST /v1/guard/check`: what the policy says of a text."""
         caller, raw, body = await self._asked(visit)
+        _refuse_unknown(body, CHECK_FIELDS)
         text, direction = _string(body, "text"), _direction(body)
         question = _string(body, "question") if body.get("question") is not None else ""
         conversation = Conversation(_turns(body), caller.tenant, evidence=evidence_in(body), question=question)
@@ -74,6 +81,7 @@ class Native:
     async def scrub(self, visit: Visit) -> None:
         """`POST /v1/guard/scrub`: the text without personal data and secrets, whatever the policy says of them."""
         caller, raw, body = await self._asked(visit)
+        _refuse_unknown(body, SCRUB_FIELDS)
         text, scrubber = _string(body, "text"), self._scrubber(body)
         async with visit.exchange:
             scrubbed = await self._pipeline.lane.run(len(text), partial(scrubber.scrub, text), waits=True)
@@ -176,6 +184,14 @@ def _finding_json(finding: Finding) -> Json:
         "detector": finding.detector,
         **finding_evidence(finding),
     }
+
+
+def _refuse_unknown(body: Json, known: frozenset[str]) -> None:
+    """A misspelt field is an error: what was not held against its evidence must not look as if it had been."""
+    for name in body:
+        if name not in known:
+            short = name[:_LONGEST_NAMED]
+            raise InvalidRequest(f"there is no field {short!r} here", hint=nearest(short, known), param=short)
 
 
 def _string(body: Json, name: str) -> str:

@@ -165,7 +165,11 @@ class SafetyChecker:
         return ClaimsLane(self._judge, self._desk, given, how, question=question, at=today)
 
     def wrap(self, pipeline: object) -> GuardedPipeline:
-        """A text-generation pipeline of transformers behind this guard; called like the pipeline, or streamed."""
+        """A text-generation pipeline of transformers behind this guard; called like the pipeline, or streamed.
+
+        Raises:
+            NotAPipeline: it cannot be called.
+        """
         return GuardedPipeline(self, pipeline)
 
     def redact(

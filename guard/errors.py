@@ -83,3 +83,9 @@ class UnguardedOption(HaechiError):
     """A wrapped pipeline was asked for something that would pass around the guard."""
 
     code = "HAE-S104"
+
+
+class NotAPipeline(HaechiError):
+    """Something was wrapped that cannot be called for an answer."""
+
+    code = "HAE-S105"

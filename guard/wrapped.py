@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from guard.classify import Role, Turn
 from guard.conversation import ALONE, Conversation
-from guard.errors import UnguardedOption
+from guard.errors import NotAPipeline, UnguardedOption
 from guard.policy import HistoryMode
 from guard.verdict import Direction, Verdict
 
@@ -58,6 +58,11 @@ class GuardedPipeline:
     """What `SafetyChecker.wrap` answers. Called like the pipeline; each record also has its `verdict`."""
 
     def __init__(self, checker: SafetyChecker, pipeline: Any) -> None:
+        if not callable(pipeline):
+            raise NotAPipeline(
+                f"{type(pipeline).__name__} is no text-generation pipeline: it cannot be called",
+                hint='wrap what transformers.pipeline("text-generation", ...) gives',
+            )
         self._checker = checker
         self._pipeline = pipeline
 

@@ -337,6 +337,41 @@ def test_the_check_route(gateway: Running) -> None:
     assert gateway.post({"text": "x", "direction": 1}, path="/v1/guard/check").json()["error"]["param"] == "direction"
 
 
+@pytest.mark.parametrize(
+    ("more", "param"),
+    [
+        ({"messages": [{"role": "user", "content": BAD}]}, "messages"),
+        ({"messages": [{"role": "user", "content": [{"type": "text", "text": BAD}]}]}, "messages"),
+        ({"metadata": {"k": BAD}}, "metadata"),
+        ({"user": BAD}, "user"),
+        ({"tools": [{"type": "function", "function": {"name": "f", "description": BAD}}]}, "tools"),
+        ({"next_year": BAD}, None),
+        ({"metadata": {BAD: "v"}}, None),
+    ],
+)
+def test_a_blocked_request_names_the_field_that_was_blocked(
+    gateway: Running, more: dict[str, Any], param: str | None
+) -> None:
+    """A name of the protocol, or none: a name that only the client knows may be what was blocked."""
+    error = gateway.post({"model": "default", "messages": HELLO, **more}).json()["error"]
+    assert (error["code"], error["param"]) == ("content_filter", param)
+
+
+@pytest.mark.parametrize(("route", "field", "meant"), [("check", "evidnce", "evidence"), ("check", "txt", "text"), ("scrub", "modes", "mode"), ("scrub", "evidence", "known: id, mode, text")])  # fmt: skip
+def test_a_misspelt_field_of_a_native_route_is_refused(gateway: Running, route: str, field: str, meant: str) -> None:
+    """It is named, with the nearest that there is: a text that was not held against its evidence must not seem to have been."""
+    answer = gateway.post({"text": "x", field: []}, path=f"/v1/guard/{route}")
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["param"]) == (400, "invalid_value", field)
+    assert meant in error["message"]
+
+
+def test_a_row_of_the_command_line_can_be_sent_to_the_check_route(gateway: Running) -> None:
+    """`id` and `lang` of `haechi check --jsonl` are no mistakes."""
+    row = {"id": "1", "text": "x", "lang": "en", "evidence": ["x"], "question": "y"}
+    assert gateway.post(row, path="/v1/guard/check").status_code == 200
+
+
 def test_the_scrub_route(gateway: Running) -> None:
     """The text without personal data, and what was found, in code points of the original."""
     text = "메일은 jane.doe@example.com입니다"

@@ -9,7 +9,7 @@ import transformers
 from transformers import TextGenerationPipeline
 
 from guard import Action, Policy, SafetyChecker
-from guard.errors import UnguardedOption
+from guard.errors import NotAPipeline, UnguardedOption
 from guard.policy import HistoryMode, PolicyDocument, RuleDocument
 from guard.verdict import Category
 from guard.wrapped import MASKED, REFUSAL, GuardedPipeline
@@ -128,3 +128,11 @@ def test_an_earlier_turn_is_masked_or_left_out(history: HistoryMode, pipeline: T
     (record,) = SafetyChecker(Policy(document)).wrap(pipeline)(asks(BAD, "No.", "count"))
     before = [message["content"] for message in record["generated_text"][:-1]]
     assert before == [*([MASKED] if history is HistoryMode.MASK else []), "No.", "count"]
+
+
+@pytest.mark.parametrize("thing", [5, "Qwen/Qwen3-0.6B", None])
+def test_what_cannot_be_called_is_refused_at_once(thing: object) -> None:
+    """Where it is wrapped, not where it is used; the error says what it was and what to wrap."""
+    with pytest.raises(NotAPipeline, match=type(thing).__name__) as refused:
+        SafetyChecker.load("fast").wrap(thing)
+    assert "transformers.pipeline" in refused.value.hint
