@@ -49,12 +49,11 @@ class ModelRequest:
 
     def place(self, path: Path) -> str | None:
         """Where in the client's request the text at a path of the body stands; None for keys that only the client knows."""
-        if not path:
-            return None
-        top = path[0]
-        at = path[1] if top == "messages" and len(path) > 1 else top
-        known = str(top) if top in KNOWN_KEYS else None
-        return self.places.get(at, known)
+        top, at = path[0] if path else "", path[1] if len(path) > 1 else None
+        if top == "messages":
+            return self.places.get(at or 0, "messages")
+        known = self.places.get(top, str(top) if top in KNOWN_KEYS else None)
+        return f"{known}[{at}]" if known and isinstance(at, int) else known
 
 
 def parse_object(raw: bytes) -> Json:

@@ -33,7 +33,7 @@ class Turns:
 
     def instructions(self, given: Any) -> None:
         """The field of that name, which stands before everything else."""
-        if given is None:
+        if given is None or given == "":
             return
         if not isinstance(given, str):
             raise InvalidRequest("instructions has to be a string", param="instructions")

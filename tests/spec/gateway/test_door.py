@@ -344,7 +344,7 @@ def test_the_check_route(gateway: Running) -> None:
         ({"messages": [{"role": "user", "content": [{"type": "text", "text": BAD}]}]}, "messages"),
         ({"metadata": {"k": BAD}}, "metadata"),
         ({"user": BAD}, "user"),
-        ({"tools": [{"type": "function", "function": {"name": "f", "description": BAD}}]}, "tools"),
+        ({"tools": [{"type": "function", "function": {"name": "f", "description": BAD}}]}, "tools[0]"),
         ({"next_year": BAD}, None),
         ({"metadata": {BAD: "v"}}, None),
     ],

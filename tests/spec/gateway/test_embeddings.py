@@ -77,7 +77,7 @@ def test_a_server_that_counts_nothing_is_metered_by_estimate(gateway: Running) -
     assert gateway.last()[-1].tokens_in == 100
 
 
-@pytest.mark.parametrize(("body", "param"), [({"input": BAD}, "input"), ({"input": ["hi", BAD]}, "input"), ({"input": "hi", "user": BAD}, "user")])  # fmt: skip
+@pytest.mark.parametrize(("body", "param"), [({"input": BAD}, "input"), ({"input": ["hi", BAD]}, "input[1]"), ({"input": "hi", "user": BAD}, "user")])  # fmt: skip
 def test_what_the_policy_stops_is_not_embedded(gateway: Running, body: Any, param: str) -> None:
     """HTTP 400 `content_filter`, the field and never the word; the record says blocked."""
     gateway.stub.bodies.clear()

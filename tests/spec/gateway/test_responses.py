@@ -299,7 +299,7 @@ BLOCKED: dict[str, tuple[dict[str, Any], str | None]] = {
     "an item": ({"input": [{"role": "assistant", "content": "ok"}, {"role": "user", "content": BAD}]}, "input[1]"),
     "instructions": ({"instructions": BAD}, "instructions"),
     "metadata": ({"metadata": {"k": BAD}}, "metadata"),
-    "a function": ({"tools": [{**WEATHER, "description": BAD}]}, "tools"),
+    "a function": ({"tools": [{**WEATHER, "description": BAD}]}, "tools[0]"),
     "a schema": ({"text": {"format": {"type": "json_schema", "name": "s", "schema": {"title": BAD}}}}, "text"),
     "a key": ({"metadata": {BAD: "v"}}, None),
 }

@@ -102,7 +102,7 @@ def test_a_blocked_answer_ends_with_content_filter(gateway: Running, *, stream: 
     assert {event.act for event in events} == {"completion"}
 
 
-@pytest.mark.parametrize(("body", "param"), [({"prompt": BAD}, "prompt"), ({"prompt": ["hi", BAD]}, "prompt"), ({"prompt": "hi", "suffix": BAD}, "suffix"), ({"prompt": "hi", "metadata": {"k": BAD}}, "metadata"), ({"prompt": "hi", BAD: 1}, None)])  # fmt: skip
+@pytest.mark.parametrize(("body", "param"), [({"prompt": BAD}, "prompt"), ({"prompt": ["hi", BAD]}, "prompt[1]"), ({"prompt": "hi", "suffix": BAD}, "suffix"), ({"prompt": "hi", "metadata": {"k": BAD}}, "metadata"), ({"prompt": "hi", BAD: 1}, None)])  # fmt: skip
 def test_a_blocked_prompt_names_the_field_that_was_blocked(gateway: Running, body: Any, param: str | None) -> None:
     """HTTP 400 `content_filter`; the model is not asked; the field is named, the word is not."""
     gateway.stub.bodies.clear()
