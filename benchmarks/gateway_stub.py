@@ -86,6 +86,7 @@ class Stub:
         self.bodies: list[dict[str, Any]] = []
         self.paths: list[str] = []
         self.headers: list[dict[str, str]] = []
+        self.nonsense: dict[str, Any] | None = None  # a whole answer in the place of the script's
         self.sent = 0
         self.completed = 0
         self.cut = 0
@@ -144,7 +145,7 @@ class Stub:
         if script.usage:
             answer["usage"] = _usage(len(deltas))
         self.completed += 1
-        await _send_json(send, answer)
+        await _send_json(send, {**answer, **(self.nonsense or {})})
 
     async def _stream(self, script: Script, body: dict[str, Any], send: Any, watcher: asyncio.Task[None]) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})

@@ -53,12 +53,12 @@ def ends(records: Sequence[Event]) -> list[tuple[str, str]]:
     return [(event.type.value, event.reason) for event in records[1:]]
 
 
-def hang_up(gateway: Running, request: dict[str, Any], *, after: bytes) -> None:
+def hang_up(gateway: Running, request: dict[str, Any], *, after: bytes, path: str = "/v1/chat/completions") -> None:
     """Send a request over a bare socket and close it once these bytes have come (b"": right after sending)."""
     content = json.dumps(request).encode()
     address = urlsplit(gateway.url)
     with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
-        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gateway.key}\r\nContent-Length: {len(content)}\r\n\r\n"
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gateway.key}\r\nContent-Length: {len(content)}\r\n\r\n"
         connection.sendall(head.encode() + content)
         received = b""
         while after not in received:
@@ -186,9 +186,9 @@ class Broken:
         return 0
 
 
-def breaking_on(word: str) -> SafetyChecker:
-    """The default policy with a lexicon that fails when it sees the word."""
-    policy = Policy.load("default")
+def breaking_on(word: str, name: str = "default") -> SafetyChecker:
+    """A policy with a lexicon that fails when it sees the word."""
+    policy = Policy.load(name)
     detectors = {name: load_detector(name) for name in policy.detectors}
     lexicon = detectors["lexicon"]
     detectors["lexicon"] = Detector(lexicon.name, (*lexicon.scanners, Broken(word)), lexicon.classifiers)
