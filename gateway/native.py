@@ -146,7 +146,7 @@ class Native:
 
     def _scrubber(self, body: Json) -> Scrubber:
         mode = body.get("mode", Mode.MASK.value)
-        if mode not in {each.value for each in Mode}:
+        if mode not in [each.value for each in Mode]:
             raise InvalidRequest(f"mode has to be one of {', '.join(each.value for each in Mode)}", param="mode")
         if mode not in self._scrubbers:
             self._scrubbers[mode] = Scrubber(mode)
@@ -206,7 +206,8 @@ def _turns(body: Json) -> tuple[Turn, ...]:
     given = body.get("conversation") or []
     roles = {role.value: role for role in Role}
     if not isinstance(given, list) or not all(
-        isinstance(turn, dict) and turn.get("role") in roles and isinstance(turn.get("content"), str) for turn in given
+        isinstance(turn, dict) and turn.get("role") in list(roles) and isinstance(turn.get("content"), str)
+        for turn in given
     ):
         raise InvalidRequest(
             f"conversation has to be an array of turns with a role ({', '.join(roles)}) and a content",
@@ -217,6 +218,6 @@ def _turns(body: Json) -> tuple[Turn, ...]:
 
 def _direction(body: Json) -> Direction:
     given = body.get("direction", Direction.INPUT.value)
-    if given not in {direction.value for direction in Direction}:
+    if given not in [direction.value for direction in Direction]:
         raise InvalidRequest("direction has to be input or output", param="direction")
     return Direction(given)

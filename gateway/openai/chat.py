@@ -12,7 +12,7 @@ from typing import Any, Final
 from gateway.errors import InvalidRequest
 from gateway.limits import Limits
 from gateway.openai.form import AS_CHAT, Form
-from gateway.openai.request import ModelRequest, choices_asked, optional, parse_object, shared_fields
+from gateway.openai.request import ModelRequest, choices_asked, is_json_asked, optional, parse_object, shared_fields
 from gateway.upstream.ports import Json
 
 ROLES: Final = frozenset({"developer", "system", "user", "assistant", "tool", "function"})
@@ -28,12 +28,11 @@ def parse_chat(raw: bytes, limits: Limits) -> ModelRequest:
     shared = shared_fields(body)
     _messages(body.get("messages"), limits)
     _tools(body)
-    answer_format = optional(body, "response_format", dict, "an object") or {}
     return ModelRequest(
         body=body,
         raw=raw,
         choices=choices_asked(body, limits),
-        structured=answer_format.get("type") in {"json_object", "json_schema"},
+        structured=is_json_asked(body),
         **shared,
     )
 
@@ -86,10 +85,10 @@ def _calls(calls: Any, at: str) -> None:
 
 
 def _tools(body: Json) -> None:
-    tools = optional(body, "tools", list, "an array") or []
-    for index, tool in enumerate(tools):
-        if not isinstance(tool, dict):
-            raise InvalidRequest("a tool has to be an object", param=f"tools[{index}]")
+    for name, word in (("tools", "tool"), ("functions", "function")):
+        for index, described in enumerate(optional(body, name, list, "an array") or []):
+            if not isinstance(described, dict):
+                raise InvalidRequest(f"a {word} has to be an object", param=f"{name}[{index}]")
 
 
 def declared_names(body: Json) -> frozenset[str]:

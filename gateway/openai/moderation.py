@@ -73,7 +73,7 @@ def asked_moderation(body: Json) -> AskedModeration | None:
 
 def _mode(given: Any, side: str) -> ModerationMode:
     mode = given.get("mode") if isinstance(given, dict) else None if given is not None else ModerationMode.SCORE
-    if mode not in {each.value for each in ModerationMode}:
+    if mode not in [each.value for each in ModerationMode]:
         raise InvalidRequest("mode has to be score or block", param=f"moderation.policy.{side}.mode")
     return ModerationMode(mode)
 

@@ -118,6 +118,12 @@ def choices_asked(body: Json, limits: Limits) -> int:
     return n
 
 
+def is_json_asked(body: Json) -> bool:
+    """Whether `response_format` asks for JSON."""
+    asked = optional(body, "response_format", dict, "an object") or {}
+    return asked.get("type") in ("json_object", "json_schema")  # a tuple: what a client sends may not be hashable
+
+
 def flag(body: Json, name: str) -> bool:
     """A field that is true or false; false where it is absent or null."""
     value = body.get(name)

@@ -12,16 +12,24 @@ from typing import Any, Final
 from gateway.errors import InvalidRequest
 from gateway.limits import Limits
 from gateway.openai.form import Form
-from gateway.openai.request import ModelRequest, flag, optional, parse_object, refuse_fields, shared_fields
+from gateway.openai.request import (
+    ModelRequest,
+    flag,
+    is_json_asked,
+    optional,
+    parse_object,
+    refuse_fields,
+    shared_fields,
+)
 from gateway.openai.response_input import WHOLE, Turns
 from gateway.openai.response_told import AsResponse
 from gateway.upstream.ports import Json
 
-_KEPT_ELSEWHERE: Final = {
-    "previous_response_id": WHOLE,
-    "conversation": WHOLE,
-    "prompt": "stored prompts are not known here: send the text in instructions and input",
-    "context_management": "nothing is shortened here: send a shorter input",
+_NOT_HERE: Final = {
+    "previous_response_id": ("names an answer that was not kept", WHOLE),
+    "conversation": ("names a conversation that was not kept", WHOLE),
+    "prompt": ("names a stored prompt, and none is known here", "send its text in instructions and input"),
+    "context_management": ("is not done here", "send a shorter input"),
 }
 _SAID_OTHERWISE: Final = {
     "messages": "send input",
@@ -33,13 +41,13 @@ _SAID_OTHERWISE: Final = {
     "function_call": "send tool_choice",
 }
 _TAKEN_UP: Final = frozenset(
-    {"input", "instructions", "tools", "tool_choice", "max_output_tokens", "text", "reasoning", "include", "store", "background", "truncation", "stream_options", "max_tool_calls", *_KEPT_ELSEWHERE}
+    {"input", "instructions", "tools", "tool_choice", "max_output_tokens", "text", "reasoning", "include", "store", "background", "truncation", "stream_options", "max_tool_calls", *_NOT_HERE}
 )  # fmt: skip
 """Not passed through: put into the chat under another name, or meaningless to it (`max_tool_calls` counts calls of built-in tools)."""
 _LOGPROBS: Final = "message.output_text.logprobs"
 _INCLUDED: Final = frozenset({_LOGPROBS, "reasoning.encrypted_content"})
 """The latter gives nothing: thoughts of a model that shows them stand in the answer as they are."""
-_FORMATS: Final = frozenset({"text", "json_object", "json_schema"})
+_FORMATS: Final = ("text", "json_object", "json_schema")
 _CALLED: Final[dict[str | int, str]] = {
     "response_format": "text",
     "verbosity": "text",
@@ -64,11 +72,10 @@ def parse_response(raw: bytes, limits: Limits) -> ModelRequest:
     chat |= {"messages": turns.messages, **_tools(body), **_text(body), **_wishes(body)}
     if shared["stream"]:
         chat["stream_options"] = {"include_usage": True}
-    answer_format = chat.get("response_format") or {}
     return ModelRequest(
         body=chat,
         raw=raw,
-        structured=answer_format.get("type") in {"json_object", "json_schema"},
+        structured=is_json_asked(chat),
         kept=frozenset({"metadata"}),
         places={**_CALLED, **dict(enumerate(turns.places))},
         **{**shared, "wants_usage": True},
@@ -77,15 +84,15 @@ def parse_response(raw: bytes, limits: Limits) -> ModelRequest:
 
 def _refuse(body: Json) -> None:
     """What cannot be done here, each with what to do instead."""
-    for name, hint in _KEPT_ELSEWHERE.items():
-        refuse_fields(body, (name,), "names what is not here", hint)
+    for name, (why, hint) in _NOT_HERE.items():
+        refuse_fields(body, (name,), why, hint)
     for name, hint in _SAID_OTHERWISE.items():
         refuse_fields(body, (name,), "is a field of chats", hint)
     if flag(body, "store"):
         raise InvalidRequest("answers are not stored for later", hint=f"set store to false; {WHOLE}", param="store")
     if flag(body, "background"):
         raise InvalidRequest("nothing is answered in the background", hint="wait, or stream", param="background")
-    if body.get("truncation") not in {None, "disabled"}:
+    if body.get("truncation") not in (None, "disabled"):
         raise InvalidRequest("an input that is too long is not cut here", hint="send a shorter one", param="truncation")
 
 
@@ -118,7 +125,7 @@ def _text(body: Json) -> Json:
     if wanted is None:
         return told
     if not isinstance(wanted, dict) or wanted.get("type") not in _FORMATS:
-        raise InvalidRequest(f"type has to be one of {', '.join(sorted(_FORMATS))}", param="text.format")
+        raise InvalidRequest(f"type has to be one of {', '.join(_FORMATS)}", param="text.format")
     kind = wanted["type"]
     if kind == "text":
         return told

@@ -17,6 +17,7 @@ from gateway.openai.request import (
     ModelRequest,
     choices_asked,
     flag,
+    is_json_asked,
     optional,
     parse_object,
     refuse_fields,
@@ -44,14 +45,12 @@ def parse_text(raw: bytes, limits: Limits) -> ModelRequest:
     refuse_fields(body, UNREADABLE, "cannot be checked, so it is not sent on", "send the text in prompt")
     flag(body, "echo")
     optional(body, "suffix", str, "a string")
-    answer_format = optional(body, "response_format", dict, "an object") or {}
     choices = choices_asked(body, limits) * _prompts(body.get("prompt"))
     if choices > limits.choices:
         raise InvalidRequest(
             f"more than {limits.choices} answers in one request", hint="send fewer prompts at once", param="prompt"
         )
-    structured = answer_format.get("type") in {"json_object", "json_schema"}
-    return ModelRequest(body=body, raw=raw, choices=choices, structured=structured, **shared)
+    return ModelRequest(body=body, raw=raw, choices=choices, structured=is_json_asked(body), **shared)
 
 
 def _prompts(prompt: Any) -> int:

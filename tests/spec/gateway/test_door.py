@@ -366,6 +366,18 @@ def test_a_misspelt_field_of_a_native_route_is_refused(gateway: Running, route: 
     assert meant in error["message"]
 
 
+@pytest.mark.parametrize(
+    ("route", "field", "value"),
+    [("guard/check", "direction", []), ("guard/scrub", "mode", {}), ("guard/check", "conversation", [{"role": []}])],
+)
+def test_a_value_of_another_kind_is_no_fault_of_the_gateway(
+    gateway: Running, route: str, field: str, value: Any
+) -> None:
+    """What cannot even be compared is refused like any wrong value."""
+    answer = gateway.post({"text": "x", field: value}, path=f"/v1/{route}")
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, field)
+
+
 def test_a_row_of_the_command_line_can_be_sent_to_the_check_route(gateway: Running) -> None:
     """`id` and `lang` of `haechi check --jsonl` are no mistakes."""
     row = {"id": "1", "text": "x", "lang": "en", "evidence": ["x"], "question": "y"}

@@ -378,7 +378,7 @@ NOT_HERE: dict[str, tuple[dict[str, Any], str, str]] = {
     "a conversation": ({"conversation": "conv_1"}, "conversation", "send the whole conversation"),
     "storing": ({"store": True}, "store", "set store to false"),
     "a reference": ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "input[0]", "send the whole conversation"),
-    "a stored prompt": ({"prompt": {"id": "pmpt_1"}}, "prompt", "send the text"),
+    "a stored prompt": ({"prompt": {"id": "pmpt_1"}}, "prompt", "send its text"),
     "the background": ({"background": True}, "background", "stream"),
     "cutting": ({"truncation": "auto"}, "truncation", "send a shorter"),
     "a built-in tool": ({"tools": [{"type": "web_search"}]}, "tools[0].type", "describe a function"),
