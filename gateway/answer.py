@@ -320,7 +320,7 @@ class AnswerGuard:
         released = choice.feed(delta)
         if choice.blocked:
             return [self._refused(choice)]
-        finish = raw.get("finish_reason")
+        finish = _finish_of(raw)
         logprobs = raw.get("logprobs")
         if logprobs is not None or choice.logprobs.used:
             logprobs = choice.logprobs.take(logprobs, delta.get("content"), released.get("content"))
@@ -376,7 +376,7 @@ class AnswerGuard:
         message = raw.get("message") or {}
         released = choice.whole(message)
         extra = self._extra(raw, choice)
-        finish = self.word(raw.get("finish_reason") or "stop", choice)
+        finish = self.word(_finish_of(raw) or "stop", choice)
         choice.ended = True
         if choice.blocked:
             return self._refused_whole(extra)
@@ -414,6 +414,20 @@ def _choices_of(answer: Json) -> list[Json]:
                 "the model server sent something that is not an answer", hint="a choice is not an object"
             )
     return choices
+
+
+def _finish_of(choice: Json) -> str | None:
+    """Why a choice ended, when it did.
+
+    Raises:
+        UpstreamGarbled: when that is no word.
+    """
+    finish = choice.get("finish_reason")
+    if finish is not None and not isinstance(finish, str):
+        raise UpstreamGarbled(
+            "the model server sent something that is not an answer", hint="finish_reason is not a string"
+        )
+    return finish
 
 
 def _length(value: Any) -> int:
