@@ -142,8 +142,8 @@ class Pipeline:
         async with exchange:
             screened = await self.guard_input(visit, request, caller.tenant)
             stops = screened.blocked or added.refuses(screened)
-            visit.teller = form.teller(request, {} if stops else screened.forwarded, visit.request)
             received = self.receive(visit, request, caller, screened, form.act)
+            visit.teller = form.teller(request, {} if stops else screened.forwarded, visit.request)
             screened = replace(screened, forwarded=without(screened.forwarded, request.kept))
             if stops:
                 place = request.place(screened.place) if screened.blocked else form.field
@@ -334,7 +334,9 @@ def _grounded(visit: Visit, request: ModelRequest, screened: Screened, grounding
         return screened.conversation
     sources = policy.document.claims.evidence
     given = grounding.evidence if EvidenceFrom.REQUEST in sources else ()
-    spoken = spoken_evidence(screened.forwarded, sources, request.places)
+    told, kept = request.body.get("messages", ()), screened.forwarded.get("messages", ())
+    places = request.places if len(told) == len(kept) else {}  # a turn that was left out moves those behind it
+    spoken = spoken_evidence(screened.forwarded, sources, places)
     return replace(screened.conversation, evidence=(*given, *spoken), question=question_in(screened.forwarded))
 
 
