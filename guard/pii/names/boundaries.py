@@ -2,8 +2,11 @@
 
 Rules of this file
 1. Signs and spaces at its ends, Korean letters that are no syllable (ㅋㅋ), a title before it and what is appended to it
-   (`'s`, a Korean particle) are no part of a name; nor is an ordinary word before or behind a Korean person (`그리고 루터`).
-2. What is only ordinary words, a lone letter, or a user's handle is none.
+   (`'s`, a Korean particle) are no part of a name; nor is an ordinary word before or behind a Korean person (`그리고 루터`), nor 在
+   before a Chinese place.
+2. What is only ordinary words or a part of a Chinese one (昆仑 of 昆仑奴), begins inside of a Chinese phrase (`土生土长`), a lone letter,
+   or a user's handle is none; nor is a country in the Korean name of its language (`슬로바키아어로`), nor the first syllable of
+   a longer Korean word.
 3. What looks like any word is a person's name only when the tagger is surer than it must be elsewhere: small letters, two
    Chinese characters, and, unless a title or a relation follows, one or two Korean syllables.
 4. A person in brackets behind another is one more.
@@ -20,7 +23,7 @@ from dataclasses import replace
 
 from guard.pii.names import lists
 from guard.pii.names.decode import Name, script_of
-from guard.pii.names.ordinary import is_ordinary
+from guard.pii.names.ordinary import is_ordinary, is_part_of_a_word
 from haechi.base.text import Language
 
 _APPENDED = re.compile("['’](?:s|S)$")
@@ -46,6 +49,9 @@ _REST = re.compile(
 )
 _FEATURE = re.compile(
     "(?:산(?=에|으로|까지)|(?:강|섬|공항)(?=(?:은|는|이|가|을|를|의|에|에서|으로|과|도|까지|부터)?(?![가-힣])))"
+)
+_LANGUAGE = re.compile(
+    "어(?:(?:은|는|이|가|을|를|로|의|와|과|도|만|에|라|판|권|사전|학원|교재|번역)(?:는|도|만|의)?)?(?![가-힣])"
 )
 _MOST_REST = 3  # syllables, of an organisation; what is longer is a word of its own
 _LONG = 4  # syllables of a person that is no family name with a given name
@@ -106,13 +112,17 @@ def _fitted(text: str, name: Name) -> Iterator[Name]:
     if title is not None:
         start = title.end()
     end = _without_appended(text, start, end)
+    if name.kind == "LOCATION" and end - start > _SHORT and text[start] == "在":
+        start += 1
     if name.kind == "PERSON":
         start, end = _in_one_script(text, start, end)
         end = _without_title(text, start, end)
         start, end = _without_ordinary_words(text, start, end)
     start, end = _trimmed(text, start, end)
     if start < end and _is_name(text, start, end, name.kind) and _is_borne_out(text, start, end, name):
-        yield Name(name.kind, name.score, start, _whole(text, start, end, name.kind), name.rule)
+        end = _whole(text, start, end, name.kind)
+        if not _is_cut_off(text, start, end, name.kind):
+            yield Name(name.kind, name.score, start, end, name.rule)
 
 
 def _of_one_kind_of_line(text: str, name: Name) -> tuple[int, int]:
@@ -221,12 +231,21 @@ def _whole(text: str, start: int, end: int, kind: str) -> int:
     return rest.end() if rest is not None and wanting else end
 
 
+def _is_cut_off(text: str, start: int, end: int, kind: str) -> bool:
+    """Whether a Korean word goes on behind the range in a way that no name does."""
+    if script_of(text[start]) is not Language.KOREAN:
+        return False
+    if kind == "LOCATION" and _LANGUAGE.match(text, end) is not None:
+        return True
+    return end - start == 1 and _GOES_ON.match(text, end) is None
+
+
 def _is_name(text: str, start: int, end: int, kind: str) -> bool:
     value = text[start:end]
     latin = script_of(value[0]) is Language.ENGLISH
     if text[end : end + 1] == "@" or (latin and _HANDLE.search(text, max(0, start - 30), start) is not None):
         return False  # the beginning of a mail address, or a user's handle; in Han that is often a name
-    if kind != "ADDRESS" and is_ordinary(text, start, end):
+    if kind != "ADDRESS" and (is_ordinary(text, start, end) or is_part_of_a_word(text, start, end)):
         return False
     if not latin:
         return kind != "PERSON" or not (

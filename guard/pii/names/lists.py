@@ -30,6 +30,10 @@ website online shuttle wifi tv app tax police army navy word
 dr mr mrs ms prof captain
 station woods sunset motel college dean theater theatre couch dealer arms amusement
 saturday sunday white black red green blue rose god internet web site page book day year week month world life man woman child
+tryna bouta finna imma gonna wanna gotta lemme juss jus ion oomf nicca niccas mufucka mufuckas mofo bae brah bruh bro homie hoe hoes horny
+tweekin phat yas yass yasss gudnight goodnight hun luv lol lmao omg wtf smh bacc trash bitch bitches slut whore dick dickhead pussy ass
+bastard moron idiot fool retard loser liar liars phony bigot bigots zealot filth geek nerd hag pervert pedophile racist thug scum
+karma bird birds democraps muzzies beaner cracker trailer ketchup mouthwash vitamin albino respect economy lets yaass bitchin
 """
 ENGLISH_ORDINARY = frozenset(_ENGLISH_ORDINARY.split())
 CHINESE_RELATIVES = frozenset(

@@ -95,6 +95,12 @@ def test_what_is_appended_is_no_part_of_a_name(text: str, found: str, name: str)
     assert text[fit.start : fit.end] == name
 
 
+def test_the_place_that_one_is_in_is_named_without_the_word_for_in() -> None:
+    """在上海."""
+    ((fit),) = fitted("他在上海", Name("LOCATION", 0.9, 1, 4))
+    assert (fit.start, fit.end) == (2, 4)
+
+
 def test_a_person_in_brackets_behind_another_is_one_more() -> None:
     """A part and who plays it; an organisation's short form is left where it is."""
     text = "주인공 글로리아(샤론스톤)가"
@@ -110,6 +116,32 @@ def test_a_person_in_brackets_behind_another_is_one_more() -> None:
 def test_what_is_written_like_none_is_none(text: str, kind: str) -> None:
     """Ordinary words, signs, numbers; an address has a number or a road in it."""
     assert list(fitted(text, Name(kind, 0.9, 0, len(text)))) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("슬로바키아어로 썼다", ""), ("슬로바키아 말", "슬로바키아"), ("슬로바키아어선이 왔다", "슬로바키아")],
+)
+def test_a_language_is_no_place(text: str, name: str) -> None:
+    """A country and 어, with or without a particle; a word that begins with 어 is another matter."""
+    found = fitted(text, Name("LOCATION", 0.9, 0, len("슬로바키아")))
+    assert [text[n.start : n.end] for n in found] == ([name] if name else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "name"),
+    [
+        ("我是土生土长的", "土长", False),
+        ("昆仑奴是谁", "昆仑", False),
+        ("他说土生很好", "土生", True),
+        ("수녀님이 왔다", "수", False),
+        ("수씨가 왔다", "수", True),
+    ],
+)
+def test_a_part_of_an_ordinary_word_is_no_name(text: str, found: str, *, name: bool) -> None:
+    """Of a Chinese phrase or listed word; the first syllable of a Korean word, unless a title or particle follows."""
+    start = text.index(found)
+    assert bool(list(fitted(text, Name("PERSON", 0.95, start, start + len(found))))) is name
 
 
 def test_a_user_name_is_not_a_name() -> None:
