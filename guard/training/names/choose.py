@@ -7,6 +7,8 @@ Rules of this file
 2. A limit under which fewer than LEAST_PRECISION of the names are right is not chosen; where all are like that, none that is
    clearly worse than the most precise one.
 3. Ordinary text: the rows without a name, and those in which every name is marked.
+4. Posts that were drawn because a tagger saw a name there say nothing of limits: what it does not see is not among them, and
+   what it sees falsely is among them more often than in posts drawn at random.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from guard.pii.names.boundaries import fitted, whole_addresses
 from guard.pii.names.decode import Limits, names
 from guard.pii.names.pieces import Pieces, pieces
 from guard.pii.names.tagger import Tagger, windows
-from guard.training.names.ordinary import ORDINARY, TAUGHT
+from guard.training.names.ordinary import ORDINARY, POSTS, TAUGHT
 from guard.training.names.rows import KINDS, Row
 from haechi.base.text import Language
 
@@ -130,7 +132,7 @@ def _together(tried: Mapping[str, Sequence[_Tried]], most_false: float) -> dict[
 
 def _tried(rows: Sequence[Judged], kind: str) -> list[_Tried]:
     """What every limit of a kind is good for."""
-    named = [judgement for judgement in rows if not judgement.row.source.startswith(ORDINARY)]
+    named = [judgement for judgement in rows if not judgement.row.source.startswith((ORDINARY, POSTS))]
     judged_whole = [judgement for judgement in rows if judgement.row.source.startswith((ORDINARY, TAUGHT))]
     size = max(sum(len(judgement.row.text) for judgement in judged_whole), 1)
     every: list[_Tried] = []

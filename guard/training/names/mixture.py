@@ -29,10 +29,10 @@ _SHARE: Mapping[str, float] = {
     "ordinary-zh": 0.05,
     "taught-en": 0.03,
     "taught-ko": 0.22,
-    "taught-zh": 0.03,
-    "posts-en": 0.1,
-    "posts-ko": 0.07,
-    "posts-zh": 0.12,
+    "taught-zh": 0.05,
+    "posts-en": 0.14,
+    "posts-ko": 0.12,
+    "posts-zh": 0.18,
 }
 _LANGUAGES = (Language.KOREAN, Language.CHINESE, Language.ENGLISH, Language.ENGLISH)
 _NAMED = 2.5  # how much more often than others a row with names is drawn

@@ -22,7 +22,7 @@ from guard.training.names.earlier import digest, load_earlier
 from guard.training.names.export import average, write_graph
 from guard.training.names.mixture import Mixture, in_other_case, renamed, run_together
 from guard.training.names.ordinary import FOLDER as ORDINARY_FOLDER
-from guard.training.names.ordinary import ORDINARY, POSTS, TAUGHT, marked, nameless, posts, taught
+from guard.training.names.ordinary import MEASURED, ORDINARY, POSTS, SECOND, TAUGHT, marked, nameless, posts, taught
 from guard.training.names.rows import FILES, KINDS, Part, Row, read
 from guard.training.names.sentences import sentence
 from guard.training.names.written import FOLDER as WRITTEN_FOLDER
@@ -128,7 +128,7 @@ def asked_for() -> Iterator[tuple[str, int, str]]:
         source, _, *numbers = line.split(" ")
         yield from ((source, int(number), "") for number in numbers if source != "#")
     source = ""
-    for name in ("measured.txt", "taught.txt", "posts.txt"):
+    for name in (MEASURED, SECOND, "taught.txt", "posts.txt"):
         for line in (ORDINARY_FOLDER / name).read_text("utf-8").splitlines():
             mark, _, rest = line.partition(" ")
             if mark == "=":
@@ -157,9 +157,9 @@ def test_ordinary_rows_teach_or_measure_but_never_both(tmp_path: Path) -> None:
     with pytest.raises(TrainingDataMissing):
         nameless(tmp_path)
     write_ordinary(tmp_path)
-    parts = marked(tmp_path)
+    parts = [*marked(tmp_path, SECOND), *marked(tmp_path)]
     measured = {row.text for part in parts for row in part.rows}
-    assert len(measured) > 900
+    assert len(measured) > 1400
     plain = nameless(tmp_path)
     assert all(row.source == f"{ORDINARY}-{row.language.value}" and not row.spans for row in plain)
     assert {row.part for row in plain} == {Part.TRAIN, Part.CHOOSE}

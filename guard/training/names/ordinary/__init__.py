@@ -1,7 +1,7 @@
 """Ordinary texts of the shared data: some with the names in them marked by hand, others that have none.
 
 `measured.txt` tells rows, and the names in them: to measure on and for nothing else. They were marked before a tagger had
-read the rows. `nameless.txt`, `taught.txt` and `posts.txt` tell other rows, that teach and choose limits. The texts are in
+read the rows. So does `measured2.txt`: Korean rows that nobody had read before weights 2026.11-7 were final. `nameless.txt`, `taught.txt` and `posts.txt` tell other rows, that teach and choose limits. The texts are in
 the shared data alone.
 """
 
@@ -20,6 +20,9 @@ from guard.training.names.rows import Part, Row, Span, part_by_hash
 from haechi.base.text import Language
 
 FOLDER = Path(__file__).parent
+MEASURED: Final = "measured.txt"
+SECOND: Final = "measured2.txt"
+"""Files of marked rows: the first sample, read at every version; the second, of 2026.11-7."""
 ORDINARY: Final = "ordinary"
 """Begins the name of the source of rows without a name: `ordinary-zh`."""
 TAUGHT: Final = "taught"
@@ -44,14 +47,14 @@ class Marked:
     rows: tuple[Row, ...]
 
 
-def marked(data: Path) -> list[Marked]:
-    """Every part. data: the folder of the shared data.
+def marked(data: Path, file: str = MEASURED) -> list[Marked]:
+    """Every part of a sample. data: the folder of the shared data. file: MEASURED or SECOND.
 
     Raises:
         TrainingDataMissing: when a file is not there, or a name not in its row.
     """
     made: list[Marked] = []
-    lines = (FOLDER / "measured.txt").read_text("utf-8").splitlines()
+    lines = (FOLDER / file).read_text("utf-8").splitlines()
     starts = [number for number, line in enumerate(lines) if line.startswith("= ")]
     for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
         source, language, length, kinds = lines[start].removeprefix("= ").split(" ")
