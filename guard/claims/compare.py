@@ -18,6 +18,7 @@ from typing import Final
 
 from guard.claims.alignment import Aligned, align
 from guard.claims.conflicts import Conflicts, conflicts
+from guard.claims.denials_ko import denies_passage
 from guard.claims.facts import Facts, anchor_of, facts_of
 from guard.claims.ports import Conflict, Reason
 from guard.language import language_of
@@ -40,7 +41,8 @@ class Features:
     in the sentences compared. anywhere: the same in the whole passage. mentioned: share of those sentences' terms that
     the claim has. aligned: share of tokens that follow each other in both. replaced, added, dropped: tokens that differ,
     by how. *_matched, *_missing, *_conflict: of the claim's numbers, dates, names. amount_only: the claim says what the
-    sentences say but for a number, unit or date. Others: one disagreement each.
+    sentences say but for a number, unit or date. denied_only: a Korean claim denies what a sentence says in its words.
+    Others: one disagreement each.
     """
 
     contained: float = 0.0
@@ -75,6 +77,7 @@ class Features:
     comparative_conflict: float = 0.0
     antonym_conflict: float = 0.0
     amount_only: float = 0.0
+    denied_only: float = 0.0
     reasons: tuple[Reason, ...] = ()
 
     def vector(self) -> tuple[float, ...]:
@@ -97,7 +100,9 @@ def compare(claim: str, evidence: str, language: Language) -> Features:
     alike = anchor.coverage >= SHARED or aligned.equal >= _ALIKE
     reasons = found.reasons if same and alike else ()
     placed = tuple(_moved(reason, anchor.offsets) for reason in reasons)
-    return _features(mine, theirs, aligned, found, placed, (anchor.contained, anchor.coverage, anchor.anywhere, same))
+    told = _features(mine, theirs, aligned, found, placed, (anchor.contained, anchor.coverage, anchor.anywhere, same))
+    denied = language is Language.KOREAN and denies_passage(claim, evidence)
+    return dataclasses.replace(told, denied_only=float(denied))
 
 
 def _moved(reason: Reason, offsets: Sequence[int]) -> Reason:

@@ -3,7 +3,8 @@
 Rules of this file
 1. One pair per call of the graphs and one thread: a pair gets the same answer whatever it is asked with.
 2. Lower layers read each text alone, and what they made of the last few is kept: the passages of one answer are read
-   once for all its claims. Upper layers read both.
+   once for all its claims. Upper layers read both: one set a claim that nearly copies its passage, where a changed word
+   decides, another one a claim in words of its own, where its meaning does; in between both are asked.
 3. A language that the measure did not prove is refused, not guessed.
 4. A claim is read as its passage would write it (guard/claims/style.py, guard/claims/amounts.py), by the graphs and by the
    comparison.
@@ -25,10 +26,12 @@ from guard.claims.compare import compare
 from guard.claims.ports import Stance
 from guard.claims.stance_package import (
     BLEND_FILE,
+    FREE_FILE,
     LOWER_FILE,
     UPPER_FILE,
     Blend,
     Manifest,
+    nearness,
     read_blend,
     read_manifest,
     verified,
@@ -54,30 +57,37 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class PairReader:
-    """Tokenizer and the two graphs. Shapes: T tokens, D width.
+    """Tokenizer and the graphs. Shapes: T tokens, D width.
 
-    lower: what the lower layers make of one text's token ids, (1, T, D).
+    lower: what the lower layers make of one text's token ids, (1, T, D). near, free: the upper layers for claims that
+    nearly copy their passage, and for those that do not.
     """
 
     tokenizer: Tokenizer
     lower: Callable[[tuple[int, ...]], Floats]
-    upper: onnxruntime.InferenceSession
+    near: onnxruntime.InferenceSession
+    free: onnxruntime.InferenceSession
 
     def read(self, claim: str, passage: str, language: Language) -> tuple[Floats, tuple[float, ...]]:
         """What the graphs and the comparison make of a pair: three logits (supported, refuted, unsure), FEATURES."""
         shown = as_counted(claim, passage)
         if language is Language.KOREAN:
             shown = as_written(shown, passage)
-        return self._logits(shown, passage), compare(shown, passage, language).vector()
+        features = compare(shown, passage, language).vector()
+        return self._logits(shown, passage, float(nearness(features))), features
 
-    def _logits(self, claim: str, passage: str) -> Floats:
+    def _logits(self, claim: str, passage: str, copied: float) -> Floats:
+        """Those of both sets of upper layers, by how much the claim copies its passage; one of no weight is not asked."""
         mine, theirs = claim_tokens(self.tokenizer, claim), evidence_tokens(self.tokenizer, claim, passage)
         inputs = {
             "x": np.concatenate([self.lower(mine), self.lower(theirs)], axis=1),
             "marks": marks(mine, theirs),
             "claim": np.array([len(mine)], dtype=np.int64),
         }
-        found: Floats = self.upper.run(["logits"], inputs)[0][0]
+        found: Floats = np.zeros(3, dtype=np.float32)
+        for upper, weight in ((self.near, copied), (self.free, 1.0 - copied)):
+            if weight > 0.0:
+                found += np.float32(weight) * upper.run(["logits"], inputs)[0][0]
         return found
 
 
@@ -142,7 +152,7 @@ def read_pair_reader(folder: Path, manifest: Manifest) -> PairReader:
         from tokenizers import Tokenizer
     except ImportError as error:
         raise MissingExtra("the embedded stance model", "guard") from error
-    lower, upper = (verified(folder / name, manifest.files.get(name)) for name in (LOWER_FILE, UPPER_FILE))
+    graphs = [verified(folder / name, manifest.files.get(name)) for name in (LOWER_FILE, UPPER_FILE, FREE_FILE)]
     vectors, words = (
         verified(CLASSIFIER / name, manifest.shared.get(name)) for name in (EMBEDDING_FILE, TOKENIZER_FILE)
     )
@@ -153,16 +163,16 @@ def read_pair_reader(folder: Path, manifest: Manifest) -> PairReader:
     options.log_severity_level = 3
     options.enable_cpu_mem_arena = False
     try:
-        sessions = [
-            onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"]) for graph in (lower, upper)
-        ]
+        lower, near, free = (
+            onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"]) for graph in graphs
+        )
         tokenizer = Tokenizer.from_str(words.decode("utf-8"))
     except Exception as error:  # both packages raise undocumented types of their own for a bad file
         raise WeightsUnreadable(f"a file in {folder} is damaged", hint="reinstall haechi") from error
 
     @lru_cache(maxsize=REMEMBERED)
     def read(ids: tuple[int, ...]) -> Floats:
-        output: Floats = sessions[0].run(["y"], {"x": embeddings.vectors(list(ids))})[0]
+        output: Floats = lower.run(["y"], {"x": embeddings.vectors(list(ids))})[0]
         return output
 
-    return PairReader(tokenizer, read, sessions[1])
+    return PairReader(tokenizer, read, near, free)

@@ -1,4 +1,4 @@
-"""The stance model's files: a manifest that names every other file with its hash, two graphs, and a small combination.
+"""The stance model's files: a manifest that names every other file with its hash, three graphs, and a small combination.
 
 Rules of this file
 1. No file is read before its SHA-256 is the one in the manifest; arrays are loaded with pickling off.
@@ -27,11 +27,12 @@ FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
 LOWER_FILE: Final = "lower.onnx"
 UPPER_FILE: Final = "upper.onnx"
+FREE_FILE: Final = "free.onnx"
 BLEND_FILE: Final = "blend.npz"
 LANGUAGES: Final = (Language.ENGLISH, Language.KOREAN, Language.CHINESE)
 """Order of the blend's language inputs."""
 
-_REFUTED, _UNSURE = 1, 2
+_SUPPORTED, _REFUTED, _UNSURE = 0, 1, 2
 _FAR, _NEAR = 0.4, 0.8
 """Shares of aligned tokens at which a claim is no copy of its passage, and a near one."""
 
@@ -59,7 +60,8 @@ class Blend:
 
     The encoder's calibrated logits, and a correction by one hidden layer that counts the more, the more the claim is a
     near copy of the passage: there one changed word decides, and the comparison sees it. Where claim and passage agree in
-    all but a number, unit or date, the pair is not left open.
+    all but a number, unit or date, the pair is not left open; where the claim denies what the passage says in its words,
+    it is not supported.
 
     Inputs of the correction: 3 logits, the floats of FEATURES, one for each of LANGUAGES. scale: (1,). shift: (3,).
     mean, spread: (I,). hidden: (H, I). hidden_bias: (H,). out: (3, H). straight: (3, I). straight_bias: (3,).
@@ -84,15 +86,18 @@ class Blend:
         said = self.scale * raw + self.shift + float(nearness(features)) * correction
         raised = np.exp(said.astype(np.float64) - float(said.max()))
         found: npt.NDArray[np.float64] = raised / raised.sum()
-        if _amount_only(features):  # then there is nothing left that could be open
+        if _has(features, "denied_only"):
+            found[_REFUTED] += found[_SUPPORTED]
+            found[_SUPPORTED] = 0.0
+        if _has(features, "amount_only"):  # then there is nothing left that could be open
             found[_REFUTED] += found[_UNSURE]
             found[_UNSURE] = 0.0
         return found
 
 
-def _amount_only(features: npt.ArrayLike) -> bool:
-    """Whether claim and passage agree in all but a number, unit or date. features: (F,)."""
-    floats, at = np.asarray(features), FEATURES.index("amount_only")
+def _has(features: npt.ArrayLike, name: str) -> bool:
+    """Whether the comparison found something that decides by itself; not when the combination does not know it. features: (F,)."""
+    floats, at = np.asarray(features), FEATURES.index(name)
     return at < len(floats) and bool(floats[at] >= 1.0)
 
 

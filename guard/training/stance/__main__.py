@@ -2,9 +2,9 @@
 
     python -m guard.training.stance --data DATA --start ENCODER --run FOLDER [--out guard/claims/weights]
 
-Reads the labelled pairs, makes the planted ones, fine-tunes the upper layers (goes on where it was stopped), writes the
+Reads the labelled pairs, makes the planted ones, fine-tunes the upper layers in several runs (goes on where it was stopped), writes the
 graphs, fits the combination, measures, and writes manifest and model card. `--recalibrate` keeps the graphs in --out.
-On one core about two hours.
+On one core about three hours.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from guard.claims.compare import FEATURES
 from guard.claims.stance import FOLDER, EmbeddedStance, read_pair_reader
 from guard.claims.stance_package import (
     BLEND_FILE,
+    FREE_FILE,
     LOWER_FILE,
     MANIFEST,
     UPPER_FILE,
@@ -40,17 +41,18 @@ from guard.training.encoder import load_start
 from guard.training.stance.blend import BlendRecipe, fit_blend, read_all
 from guard.training.stance.card import write_card
 from guard.training.stance.export import write_lower, write_upper
-from guard.training.stance.fit import Batches, Fit, FitRecipe, load_fitted
+from guard.training.stance.fit import Batches, Fit, load_mean
 from guard.training.stance.measure import measure
 from guard.training.stance.network import upper_of
 from guard.training.stance.pairs import Pair, Part, read_pairs
 from guard.training.stance.planted.generate import planted_pairs
 from guard.training.stance.planted.tables import Half
 from guard.training.stance.readings import Readings
+from guard.training.stance.runs import FREE, NEAR, runs
 from guard.training.stance.written import WRITTEN, written_pairs
 from haechi.base.text import Language
 
-VERSION = "2026.11-3"
+VERSION = "2026.11-4"
 BLENDED = 900
 """Pairs that the combination is fitted on, of labelled and of planted ones each and by language at most."""
 BLENDED_MORE: Final = {(Language.KOREAN, True): 4000}
@@ -64,16 +66,23 @@ def fitted(args: argparse.Namespace, pairs: Sequence[Pair]) -> None:
     write_lower(args.out, encoder)
     vectors = read_embeddings(CLASSIFIER, (CLASSIFIER / EMBEDDING_FILE).read_bytes())
     tokenizer = Tokenizer.from_file(str(CLASSIFIER / TOKENIZER_FILE))
-    recipe = FitRecipe(seed=args.seed)
-    teaching = [p for p in pairs if p.part is Part.FIT]
-    torch.manual_seed(recipe.seed)
+    readings = Readings(args.out, vectors)
+    torch.manual_seed(args.seed)
     model = upper_of(encoder)
-    run = Fit(model, Batches(teaching, tokenizer, Readings(args.out, vectors), recipe), recipe, args.run)
-    run.resume()
-    log.info("%d pairs teach, %d of %d seen", len(teaching), run.seen, recipe.total)
-    run.train()
-    load_fitted(model, args.run, recipe.general)
-    write_upper(args.out, model.eval(), encoder.shape)
+
+    for run in runs(args.seed):
+        folder = args.run / run.name
+        folder.mkdir(exist_ok=True)
+        if run.start:
+            load_mean(model, args.run, run.start)
+        teaching = run.teaching(pairs)
+        fit = Fit(model, Batches(teaching, tokenizer, readings, run.recipe), run.recipe, folder)
+        fit.resume()
+        log.info("%s: %d pairs teach, %d of %d seen", run.name, len(teaching), fit.seen, run.recipe.total)
+        fit.train()
+    for name, shares in ((UPPER_FILE, NEAR), (FREE_FILE, FREE)):
+        load_mean(model, args.run, shares)
+        write_upper(args.out / name, model.eval(), encoder.shape)
 
 
 def sealed(out: Path, manifest: Manifest) -> Manifest:
@@ -82,7 +91,7 @@ def sealed(out: Path, manifest: Manifest) -> Manifest:
     def digest(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
 
-    ours = [n for n in (LOWER_FILE, UPPER_FILE, BLEND_FILE) if (out / n).is_file()]
+    ours = [n for n in (LOWER_FILE, UPPER_FILE, FREE_FILE, BLEND_FILE) if (out / n).is_file()]
     found = replace(
         manifest,
         files={n: digest(out / n) for n in ours},

@@ -27,9 +27,10 @@ labelled pairs, and at least 0.10 above it with the planted pairs; others are re
 `unavailable`.
 
 **How**: six layers of a small multilingual encoder read claim and passage each by itself, four fine-tuned layers read
-both together, told for each token whether the other side has it; their three logits and the explicit comparison of
-numbers, units, dates, names, negation, quantity and direction go through one small hidden layer. Weights are 8-bit
-integers; a score depends on the pair alone.
+both together, told for each token whether the other side has it: one set of them where the claim nearly copies its
+passage, another where it says things in words of its own, both in between. Their three logits and the explicit comparison
+of numbers, units, dates, names, negation, quantity and direction go through one small hidden layer. Weights are 8-bit
+integers; a score depends on the pair alone. `guard/training/stance/runs.py` names the five runs whose weights are averaged.
 
 **Limits.** Labelled English pairs are mostly short everyday sentences (MultiNLI, SNLI); there is no public Chinese set
 with three labels and evidence that may be used, so Chinese learns from planted pairs, from pairs written by hand and from

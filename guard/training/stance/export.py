@@ -1,4 +1,4 @@
-"""Write the pair encoder as two int8 ONNX graphs: the lower layers for one text, the upper ones for both."""
+"""Write the pair encoder as int8 ONNX graphs: the lower layers for one text, two sets of upper ones for both."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from onnx import TensorProto
 
-from guard.claims.stance_package import LOWER_FILE, UPPER_FILE
+from guard.claims.stance_package import LOWER_FILE
 from guard.training.encoder import Encoder, EncoderShape
 from guard.training.export import Graph, add_layer, array
 from guard.training.stance.network import LOWER, PairEncoder
@@ -26,7 +26,7 @@ def write_lower(folder: Path, encoder: Encoder) -> None:
     (folder / LOWER_FILE).write_bytes(content)
 
 
-def write_upper(folder: Path, model: PairEncoder, shape: EncoderShape) -> None:
+def write_upper(path: Path, model: PairEncoder, shape: EncoderShape) -> None:
     """The upper layers: `x` (1, T, D) float32, `marks` (T,) int64, `claim` (1,) int64 tokens of it, to `logits` (1, 3)."""
     graph = Graph()
     graph.shapes(shape)
@@ -52,4 +52,4 @@ def write_upper(folder: Path, model: PairEncoder, shape: EncoderShape) -> None:
         "marks": (TensorProto.INT64, ["T"]),
         "claim": (TensorProto.INT64, [1]),
     }
-    (folder / UPPER_FILE).write_bytes(graph.model("haechi-stance-upper", inputs, {"logits": [1, 3]}))
+    path.write_bytes(graph.model("haechi-stance-upper", inputs, {"logits": [1, 3]}))

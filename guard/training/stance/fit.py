@@ -28,11 +28,12 @@ from torch import Tensor
 
 from guard.claims.stance_tokens import claim_tokens, evidence_tokens, marks
 from guard.training.errors import TrainingCheckpointUnusable
+from guard.training.stance.derived import DENIED, TURNED
 from guard.training.stance.network import PairEncoder
 from guard.training.stance.pairs import Pair
 from guard.training.stance.planted.generate import WIDENED
 from guard.training.stance.readings import Readings
-from guard.training.stance.written import WRITTEN
+from guard.training.stance.written import SHORT, WRITTEN
 from haechi.base.text import Language
 
 log = logging.getLogger("haechi.guard.training")
@@ -55,11 +56,15 @@ class Stage:
 
 GROUPS: Final[Mapping[str, Callable[[Pair], bool]]] = {
     "labelled": lambda pair: not pair.kind,
-    "planted": lambda pair: pair.kind not in {"", WRITTEN} and not pair.source.startswith(WIDENED),
+    "planted": lambda pair: pair.kind not in {"", WRITTEN, DENIED, TURNED} and not pair.source.startswith(WIDENED),
     "widened": lambda pair: pair.source.startswith(WIDENED),
     "words": lambda pair: pair.kind in {"reworded", "antonym"} and pair.source.startswith(WIDENED),
     "korean": lambda pair: not pair.kind and pair.language is Language.KOREAN,
     "written": lambda pair: pair.kind == WRITTEN,
+    "denied": lambda pair: pair.kind == DENIED,
+    "turned": lambda pair: pair.kind == TURNED,
+    "short": lambda pair: pair.source in SHORT,
+    "klue": lambda pair: pair.source == "ko_klue_nli" and not pair.kind,
 }
 """Groups of pairs that draws go to."""
 COOL: Final = 83968
@@ -83,7 +88,6 @@ class FitRecipe:
 
     pool: pairs drawn at a time. rate: learning rate between the first `warm` pairs, over which it rises, and the last
     `cool` ones, over which it falls to nothing. claim, evidence: tokens of each side that are read while training.
-    general: share of the weights as they were before the last stage in those that are shipped.
     """
 
     stages: tuple[Stage, ...] = STAGES
@@ -92,7 +96,6 @@ class FitRecipe:
     rate: float = 1.6e-4
     warm: int = 1024
     cool: int = COOL
-    general: float = 0.1
     dropout: float = 0.1
     claim: int = 62
     evidence: int = 94
@@ -305,12 +308,12 @@ class Fit:
                 }
 
 
-def load_fitted(model: PairEncoder, run: Path, general: float) -> None:
-    """The weights of a finished run into a model of the same shape, with a share of those before its last stage.
+def load_mean(model: PairEncoder, run: Path, shares: Mapping[str, float]) -> None:
+    """A mean of saved weights into a model of the same shape. shares: of each file below the folder `run`, summing to 1.
 
     What a model knew before it was taught the few pairs of a language makes it less sure of what it learnt by heart.
     """
-    late, early = (load_file(run / name) for name in (STATE_FILE, EARLY_FILE))
-    names = [n for n in late if n.startswith("model.")]
-    mixed = {n.removeprefix("model."): torch.lerp(late[n], early[n], general) for n in names}
-    model.load_state_dict(mixed)
+    saved = [(load_file(run / name), share) for name, share in shares.items()]
+    names = [n for n in saved[0][0] if n.startswith("model.")]
+    mean = {n.removeprefix("model."): torch.stack([w[n] * share for w, share in saved]).sum(0) for n in names}
+    model.load_state_dict(mean)

@@ -13,10 +13,12 @@ FOLDER: Final = Path(__file__).parent
 WRITTEN: Final = "written"
 """Kind of these pairs."""
 TAUGHT: Final[Mapping[Language, tuple[str, ...]]] = {
-    Language.KOREAN: ("ko_taught",),
-    Language.CHINESE: ("zh_taught", "zh_taught_2"),
+    Language.KOREAN: ("ko_taught", "ko_taught_2", "ko_taught_3"),
+    Language.CHINESE: ("zh_taught", "zh_taught_2", "zh_taught_3", "zh_taught_4"),
 }
 """Files that teach, by language."""
+SHORT: Final = frozenset({"own_ko_taught_2", "own_ko_taught_3", "own_zh_taught_3", "own_zh_taught_4"})
+"""Sources of the shortest ones: plain sentences, with claims that share few words or nearly all."""
 MEASURED: Final[Mapping[Language, tuple[str, ...]]] = {Language.CHINESE: ("zh_measured",)}
 """Files that are measured: Korean has labelled pairs for that."""
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from guard.claims.ports import StanceModel
 from guard.claims.stance import FOLDER, EmbeddedStance, load
-from guard.claims.stance_package import BLEND_FILE, LOWER_FILE, MANIFEST, UPPER_FILE
+from guard.claims.stance_package import BLEND_FILE, FREE_FILE, LOWER_FILE, MANIFEST, UPPER_FILE
 from guard.classifier.errors import LanguageNotCovered, WeightsAltered, WeightsMissing, WeightsUnreadable
 from haechi.base.text import Language
 
@@ -72,6 +72,30 @@ def test_level_of_speech_and_order_of_neighbours_change_no_answer(model: Embedde
     assert model.judge(claim, [passage], language=KO) == plain
 
 
+@pytest.mark.parametrize(
+    ("language", "denial", "passage"),
+    [
+        (KO, "공사는 끝나지 않았다.", "지난달 말 다리 공사가 끝났다."),
+        (KO, "시장은 사과하지 않았다.", "월요일 기자 회견에서 시장이 사과했다."),
+        (ZH, "市长没有道歉。", "周一的记者会上，市长道了歉。"),
+    ],
+)
+def test_a_short_denial_of_what_a_longer_passage_says_is_not_supported(
+    model: EmbeddedStance, language: Language, denial: str, passage: str
+) -> None:
+    """Although it shares nearly every word."""
+    said = model.judge(denial, [passage], language=language)[0]
+    assert said.supported < 0.5
+    assert said.refuted > said.supported
+
+
+def test_upper_layers_are_asked_where_they_count(model: EmbeddedStance) -> None:
+    """Those for near copies alone about a copy, the others alone about a claim in other words."""
+    for claim, absent in ((TOWER, {"free": None}), ("A bakery sells rye bread on Sundays.", {"near": None})):
+        spared = replace(model, reader=replace(model.reader, **absent))
+        assert spared.judge(claim, [TOWER], language=EN) == model.judge(claim, [TOWER], language=EN)
+
+
 def test_a_passage_about_something_else_decides_nothing(model: EmbeddedStance) -> None:
     """Neither support nor doubt."""
     said = model.judge("The bakery sells rye bread on Sundays.", [TOWER], language=EN)[0]
@@ -111,7 +135,7 @@ def copied(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", [LOWER_FILE, UPPER_FILE, BLEND_FILE])
+@pytest.mark.parametrize("name", [LOWER_FILE, UPPER_FILE, FREE_FILE, BLEND_FILE])
 def test_an_altered_file_is_refused(copied: Path, name: str) -> None:
     """One byte is enough."""
     path = copied / name

@@ -20,7 +20,7 @@ from guard.training.errors import TrainingCheckpointUnusable
 from guard.training.stance.baseline import baseline
 from guard.training.stance.blend import BlendRecipe, Read, fit_blend
 from guard.training.stance.export import write_lower, write_upper
-from guard.training.stance.fit import Batches, Fit, FitRecipe, Stage, load_fitted
+from guard.training.stance.fit import EARLY_FILE, STATE_FILE, Batches, Fit, FitRecipe, Stage, load_mean
 from guard.training.stance.network import upper_of
 from guard.training.stance.pairs import REFUTED, SUPPORTED, UNSURE, Pair, Part
 from guard.training.stance.readings import Readings
@@ -103,7 +103,7 @@ def test_a_stage_of_labelled_pairs_takes_the_same_steps_whatever_else_teaches(tm
 
 def test_what_is_shipped_keeps_a_share_of_what_was_known_before_the_last_stage(tmp_path: Path) -> None:
     """Between the weights before the last stage and those at the end, also when the run was stopped in between."""
-    recipe = replace(RECIPE, stages=(Stage(32, 2400), Stage(32, 2400)), general=0.25)
+    recipe = replace(RECIPE, stages=(Stage(32, 2400), Stage(32, 2400)))
     whole = fit(tmp_path / "whole", recipe)
     whole.train()
     first = fit(tmp_path / "parts", recipe)
@@ -117,7 +117,7 @@ def test_what_is_shipped_keeps_a_share_of_what_was_known_before_the_last_stage(t
     second.train()
     for folder, run in (("whole", whole), ("parts", second)):
         shipped = upper_of(encoder())
-        load_fitted(shipped, tmp_path / folder, recipe.general)
+        load_mean(shipped, tmp_path / folder, {STATE_FILE: 0.75, EARLY_FILE: 0.25})
         for name, values in shipped.named_parameters():
             assert torch.allclose(values, 0.25 * before[name] + 0.75 * run.named[name], atol=1e-6), name
 
@@ -141,7 +141,7 @@ def test_the_shipped_graphs_compute_what_was_trained(tmp_path: Path) -> None:
     """int8 against float32: the same logits within rounding, and more than rounding between different pairs."""
     run = fit(tmp_path, RECIPE)
     run.train()
-    write_upper(tmp_path, run.model.eval(), SHAPE)
+    write_upper(tmp_path / UPPER_FILE, run.model.eval(), SHAPE)
     lower, upper = (onnxruntime.InferenceSession(str(tmp_path / n)) for n in (LOWER_FILE, UPPER_FILE))
     for i in (0, 5, 11):
         batch, told = run.batches.batch([i]), run.batches.encoded(i)
