@@ -27,6 +27,7 @@ _SLOT = re.compile(r"\{(\w+)\}")
 _PARTICLE = re.compile(
     r"(.)(은/는|이/가|을/를|과/와|으로/로|이랑/랑|이라고/라고|이라는/라는|이라면/라면|이라/라|이에요/예요|이다/다|이야/야|이지/지|이네/네|아/야)"
 )
+_DROPS_L = re.compile(r"([가-힣])는")
 _EMOJI = "👍🙏😊😂🎉❤☀🌸🍜🐶🐱⚽🚀📚✅🙂😅👏🎂🍀"
 LABEL_WORDS: Mapping[str, Mapping[Category, int]] = {
     "ordinary": dict.fromkeys(HEADS, 0),
@@ -123,9 +124,9 @@ def fill(pattern: str, language: Language, rng: np.random.Generator) -> str:
 
 
 def _finish(text: str, language: Language) -> str:
-    """Korean particles by the sound before them; a capital at the start of English."""
+    """Korean particles and verb stems by the sound before them; a capital at the start of English."""
     if language is Language.KOREAN:
-        return _PARTICLE.sub(_particle, text)
+        return _DROPS_L.sub(_without_l, _PARTICLE.sub(_particle, text))
     return text[:1].upper() + text[1:] if language is Language.ENGLISH else text
 
 
@@ -134,6 +135,12 @@ def _particle(found: re.Match[str]) -> str:
     final = (ord(found[1]) - 0xAC00) % 28 if "가" <= found[1] <= "힣" else 0
     closed = final not in ((0, 8) if found[2] == "으로/로" else (0,))  # after ㄹ it is 로
     return found[1] + (after_consonant if closed else after_vowel)
+
+
+def _without_l(found: re.Match[str]) -> str:
+    """`만들는` as it is said: `만드는`. A noun that ends in ㄹ takes 은, so that nothing else ends so."""
+    ends_in_l = (ord(found[1]) - 0xAC00) % 28 == 8
+    return f"{chr(ord(found[1]) - 8)}는" if ends_in_l else found[0]
 
 
 def _choice(options: Sequence[str], rng: np.random.Generator) -> str:
