@@ -61,7 +61,7 @@ HARM = frozenset(
         f"own_{kind}"
         for kind in ("crime_request", "deceit_request", "grooming", "self_harm_request", "menace", "incitement")
     }
-    | {"own_explicit_request", "own_cruelty", "own_harm_talk", "own_look_alike", "own_hyperbole"}
+    | {"own_explicit_request", "own_hate_request", "own_cruelty", "own_harm_talk", "own_look_alike", "own_hyperbole"}
 )
 """What is asked and said by those who mean harm, and in the same words by others."""
 ATTACKED = frozenset(

@@ -108,19 +108,29 @@ class Measurement:
         return flagged, blocked
 
     def source(self, name: str, *, dev: bool) -> list[Figure]:
-        """AUROC and calibration error of toxicity on one source."""
+        """AUROC of toxicity on one source, with the early exit and without it, and calibration error."""
         mine = [r for r in self.rows if r.source == name and (r.dev or not dev)]
         rows = self.some([r for r in mine if Category.TOXICITY in r.labels])
         labels = [r.labels[Category.TOXICITY] for r in rows]
         if len(set(labels)) < 2:
             return []
-        chances = [self.chance(r.text, Category.TOXICITY) for r in rows]
         seen = name not in NEVER_TRAINED + TEMPLATES
-        language, kind = rows[0].language.value, "dev" if seen else "unseen"
-        spread = auroc_interval(chances, labels)
+        kind = "dev" if seen else "unseen"
+        chances = [self.chance(r.text, Category.TOXICITY) for r in rows]
+        off = calibration_error(chances, labels)
         return [
-            Figure(f"{kind} AUROC {name}", language, auroc(chances, labels), len(rows), spread),
-            Figure(f"{kind} ECE {name}", language, calibration_error(chances, labels), len(rows)),
+            *self._ranked(f"{kind} AUROC {name}", rows, chances),
+            Figure(f"{kind} ECE {name}", rows[0].language.value, off, len(rows)),
+        ]
+
+    def _ranked(self, what: str, rows: Sequence[Row], chances: Sequence[float]) -> list[Figure]:
+        """AUROC of toxicity on rows of one language, with the early exit, whose probabilities `chances` are, and without it."""
+        labels = [r.labels[Category.TOXICITY] for r in rows]
+        slow = [self.classifier.without_exit(r.text).get(Category.TOXICITY, 0.0) for r in rows]
+        language = rows[0].language.value
+        return [
+            Figure(name, language, auroc(scores, labels), len(rows), auroc_interval(scores, labels))
+            for name, scores in ((what, chances), (f"{what} without early exit", slow))
         ]
 
     def unseen(self) -> list[Figure]:
@@ -143,10 +153,7 @@ class Measurement:
             most = 4 * self.most
             if len(rows) > most:
                 rows = [rows[i] for i in self.rng.choice(len(rows), most, replace=False)]
-            labels = [r.labels[Category.TOXICITY] for r in rows]
-            chances = [self.chance(r.text, Category.TOXICITY) for r in rows]
-            spread = auroc_interval(chances, labels)
-            figures.append(Figure("dev AUROC pooled", language.value, auroc(chances, labels), len(rows), spread))
+            figures += self._ranked("dev AUROC pooled", rows, [self.chance(r.text, Category.TOXICITY) for r in rows])
         return figures
 
     def ordinary(self) -> list[Figure]:
