@@ -84,7 +84,8 @@ def read_lines(name: str) -> Iterator[str]:
         stream = sys.stdin.buffer if name == "-" else Path(name).open("rb")  # noqa: SIM115  # closed below
     except OSError as error:
         raise UnreadableInput(
-            f"{name}: {error.strerror}", hint="give a readable file, or - for standard input"
+            f"{name}: {error.strerror}",
+            hint="give a readable file, or - for standard input: echo 'a text' | haechi check -",
         ) from error
     with contextlib.nullcontext(stream) if name == "-" else stream:
         for number, line in enumerate(stream, start=1):
