@@ -1,9 +1,9 @@
 """Between the stages: what a glance at the token vectors tells of what the layers would say.
 
-One convolution over three neighbouring tokens, its mean and its peaks over a window, and one hidden layer. It has been taught by
-both stages together: whether they would flag the window, and the logits of stage 2. It costs a hundredth of the layers, and what
-it finds clearly harmless they are not asked about.
-Shapes: T tokens, D width, C features of three tokens, H hidden units, K heads.
+What each token is by itself, one convolution over three neighbours, its mean and its peaks over a window, and one hidden layer. It
+has been taught by both stages together: whether they would flag the window, and the logits of stage 2. It costs a hundredth of the
+layers, and what it finds clearly harmless they are not asked about.
+Shapes: T tokens, D width, N features of a token, C features of three tokens, H hidden units, K heads.
 """
 
 from __future__ import annotations
@@ -26,11 +26,14 @@ Floats = npt.NDArray[np.float32]
 class Glance:
     """The weights.
 
-    taps: (D, 3 * C), for the token before, the token itself and the one after. taps_bias: (C,).
+    narrow: (D, N), for a token by itself. narrow_bias: (N,).
+    taps: (N, 3 * C), for the token before, the token itself and the one after. taps_bias: (C,).
     inner: (H, 2 * C + K), over mean, peaks and the logits of stage 1. inner_bias: (H,).
     outer: (1 + K, H), for the doubt and the logits of stage 2. outer_bias: (1 + K,).
     """
 
+    narrow: Floats
+    narrow_bias: Floats
     taps: Floats
     taps_bias: Floats
     inner: Floats
@@ -43,17 +46,19 @@ class Glance:
 
         vectors: (1, T, D), what the layers would read. linear: (K,), the logits of stage 1.
         """
-        before, here, after = np.split(vectors[0] @ self.taps, 3, axis=1)
-        here[1:] += before[:-1]
-        here[:-1] += after[1:]
-        seen = np.maximum(here + self.taps_bias, np.float32(0))
-        features = np.concatenate([seen.mean(axis=0), seen.max(axis=0), linear])
+        tokens = np.maximum(vectors[0] @ self.narrow + self.narrow_bias, np.float32(0))
+        spread, width = tokens @ self.taps, len(self.taps_bias)
+        seen = spread[:, width : 2 * width] + self.taps_bias
+        seen[1:] += spread[:-1, :width]
+        seen[:-1] += spread[1:, 2 * width :]
+        np.maximum(seen, np.float32(0), out=seen)
+        features = np.concatenate([seen.sum(axis=0) / np.float32(len(seen)), seen.max(axis=0), linear])
         hidden = np.maximum(self.inner @ features + self.inner_bias, np.float32(0))
         said: Floats = self.outer @ hidden + self.outer_bias
         return 1.0 / (1.0 + math.exp(-min(max(float(said[0]), -30.0), 30.0))), said[1:]
 
 
-_NAMES = ("taps", "taps_bias", "inner", "inner_bias", "outer", "outer_bias")
+_NAMES = ("narrow", "narrow_bias", "taps", "taps_bias", "inner", "inner_bias", "outer", "outer_bias")
 
 
 def read_glance(folder: Path, content: bytes, *, heads: int) -> Glance:
@@ -67,9 +72,10 @@ def read_glance(folder: Path, content: bytes, *, heads: int) -> Glance:
             glance = Glance(*(arrays[name].astype(np.float32) for name in _NAMES))
     except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise WeightsUnreadable(f"{folder}: the weights of the glance are damaged", hint="reinstall haechi") from error
-    features, hidden = len(glance.taps_bias), len(glance.inner_bias)
+    tokens, features, hidden = len(glance.narrow_bias), len(glance.taps_bias), len(glance.inner_bias)
     if (
-        glance.taps.shape[1:] != (3 * features,)
+        glance.narrow.shape[1:] != (tokens,)
+        or glance.taps.shape != (tokens, 3 * features)
         or glance.inner.shape != (hidden, 2 * features + heads)
         or glance.outer.shape != (1 + heads, hidden)
         or glance.outer_bias.shape != (1 + heads,)

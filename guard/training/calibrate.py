@@ -25,9 +25,9 @@ from haechi.base.text import Language
 LANGUAGES = (Language.ENGLISH, Language.KOREAN, Language.CHINESE)
 ENOUGH = 40
 """Positive rows, training and dev together, below which a head is left out of a language."""
-BLOCKED_AIM, FLAGGED_AIM, ATTACK_AIM = 0.0035, 0.01, 0.003
+BLOCKED_AIM, FLAGGED_AIM, ATTACK_AIM = 0.0035, 0.009, 0.003
 """Share of ordinary dev text that may reach unsafe and controversial, and controversial as an attack on a model: together
-little more than half of what the product promises at most."""
+some two thirds of what the product promises at most, since the word lists flag some as well."""
 FEW_FOR_A_CURVE = 20
 """Positive dev rows of a head in a language, below which its curve is drawn on the dev rows of all languages together."""
 
@@ -42,8 +42,10 @@ NEIGHBOURED = frozenset({Category.PROMPT_ATTACK, Category.SELF_HARM})
 head gave 0.85 to somebody who must reset a password before Friday), or who are to be helped and not turned away: such a head does
 not block below OWN_LEAST either."""
 COUNTS, COUNTS_ATTACK = 0.5, 0.3
-"""What stage 1 counts beside stage 2: less for attacks on a model, of which the heads of stage 2 have read many ways that it has not.
-At 0.3 dev rows of own attacks are found most often where 1 % of ordinary text is flagged (0.90, 0.92, 0.60; at 0.5 0.90, 0.92, 0.51)."""
+"""What stage 1 counts beside stage 2: less for attacks on a model, of which the heads of stage 2 have hidden units of their own. Between 0.3
+and 0.5 dev rows of own attacks are found about alike."""
+NEVER, FREE = 2.0, 0.05
+"""A cut that no probability reaches, and what hitting no ordinary row costs beside hitting one."""
 FEW = 100
 """Positive dev rows of a head below which its threshold stands on too little."""
 LOOK_ALIKES_AIM = 0.02
@@ -160,7 +162,10 @@ def limits(
         mine = scored.of(language)
         calm, close = chances[mine[ordinary[mine]]], chances[mine[look_alikes[mine]]]
         attack = np.array([head is Category.PROMPT_ATTACK for head in HEADS])
-        flag = np.where(attack, np.nan, _common_quantile(np.where(attack, np.nan, calm), FLAGGED_AIM, FLAG_LEAST))
+        harm = mine[((labels[mine] == 1) & ~attack).any(axis=1)]
+        weights = (labels[harm] * ~attack / np.maximum(labels[harm].sum(axis=0), 1)).sum(axis=1)
+        others, said = np.where(attack, np.nan, calm), np.where(attack, np.nan, chances[harm])
+        flag = _lowered(_most_found(others, said, weights, FLAGGED_AIM, FLAG_LEAST), others, FLAGGED_AIM, FLAG_LEAST)
         flag = np.where(attack, _common_quantile(np.where(attack, calm, np.nan), ATTACK_AIM, FLAG_LEAST), flag)
         block = _common_quantile(calm, BLOCKED_AIM, BLOCK_LEAST)
         if len(close):
@@ -186,6 +191,50 @@ def _common_quantile(calm: Array, aim: float, least: float) -> Array:
         over = float((calm > cuts).any(axis=1).mean())
         low, high = (middle, high) if over > aim else (low, middle)
     capped: Array = np.minimum(np.maximum(_quantile(calm, high), least), 0.995)
+    return capped
+
+
+def _most_found(calm: Array, harm: Array, weights: Array, aim: float, least: float) -> Array:
+    """Cuts that find most of the weight of the harmful rows, while no more than `aim` of the ordinary ones is hit.
+
+    One cut after another is lowered, that which finds most for each ordinary row it hits: a head that a few odd rows disturb costs
+    little where they are hit already. A head that would find nothing stays out of reach. harm: (H, K). weights: (H,), by
+    which every kind of harm counts alike, however few rows it has.
+    """
+    answers = ~np.isnan(calm).any(axis=0)
+    cuts = np.where(answers, NEVER, np.nan)
+    hit, found = np.zeros(len(calm), dtype=bool), np.zeros(len(harm), dtype=bool)
+    while True:
+        left = int(aim * len(calm)) - int(hit.sum())
+        best, worth = (-1, 0.0), 0.0
+        for k in np.flatnonzero(answers):
+            for cut in _steps(calm[~hit, k], left, least):
+                gain = float(weights[~found & (harm[:, k] >= cut)].sum())
+                cost = int((calm[~hit, k] >= cut).sum())
+                if cut < cuts[k] and gain / (cost + FREE) > worth:
+                    best, worth = (int(k), cut), gain / (cost + FREE)
+        if worth == 0.0:
+            return cuts
+        cuts[best[0]] = best[1]
+        hit |= calm[:, best[0]] >= best[1]
+        found |= harm[:, best[0]] >= best[1]
+
+
+def _steps(chances: Array, left: int, least: float) -> list[float]:
+    """The lowest cuts, none below `least`, at which 0, 1, ... `left` of the rows are hit."""
+    ranks = np.sort(chances)[::-1]
+    return [max(float(np.nextafter(ranks[n], NEVER)), least) if n < len(ranks) else least for n in range(left + 1)]
+
+
+def _lowered(cuts: Array, calm: Array, aim: float, least: float) -> Array:
+    """The cuts, the highest first, as low as `aim` allows while the others stay: what one head hits others may hit as well."""
+    lowered = cuts.copy()
+    for k in np.argsort(-np.nan_to_num(cuts, nan=-1.0)):
+        by_others = (np.delete(calm, k, axis=1) >= np.delete(lowered, k)).any(axis=1)
+        left = int(aim * len(calm)) - int(by_others.sum())
+        if not np.isnan(cuts[k]) and left >= 0:
+            lowered[k] = min(cuts[k], _steps(calm[~by_others, k], left, least)[-1])
+    capped: Array = np.minimum(lowered, 0.995)
     return capped
 
 

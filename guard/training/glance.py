@@ -40,19 +40,20 @@ from guard.training.heads import chosen
 from guard.training.measure import is_covered
 from guard.training.rows import HEADS, VERSION, Row, read_rows
 from guard.training.sampling import thinned
+from guard.training.states import States
 
 MOST_ROWS = 350
 """Rows read per source and label, beside those that the heads are fitted to."""
 DISGUISED = 1 / 5
 """Share of the rows that are read a second time, in disguise."""
-FEATURES, HIDDEN = 64, 64
+NARROW, FEATURES, HIDDEN = 96, 128, 96
 DROPPED = 0.3
 """Share of features and of hidden units that each step does without; without it the glance knows its rows by heart."""
 CALM_WEIGHT = 2.0
 """How much a row that nobody should be disturbed by counts beside the others."""
 LOGITS_WEIGHT = 0.5
 """How much the logits of stage 2 count beside the question whether the window would be flagged."""
-EPOCHS, BATCH, RATE = 4, 128, 2e-3
+EPOCHS, BATCH, RATE = 10, 128, 2e-3
 log = logging.getLogger("haechi.guard.training")
 Floats = npt.NDArray[np.float32]
 
@@ -61,30 +62,19 @@ Floats = npt.NDArray[np.float32]
 class Lessons:
     """What the glance learns from.
 
-    vectors: of all rows' tokens, one after the other, (T, D) float16. ends: (R + 1,), where each row begins and ends.
-    linear, logits: (R, K), of stages 1 and 2. flagged: (R,), whether both would flag the row. weight: (R,).
+    vectors: what the layers would read of every token. linear, logits: (R, K), of stages 1 and 2. flagged: (R,), whether both
+    would flag the row. weight: (R,).
     """
 
-    vectors: npt.NDArray[np.float16]
-    ends: npt.NDArray[np.int64]
+    vectors: States
     linear: Floats
     logits: Floats
     flagged: Floats
     weight: Floats
 
-    def padded(self, rows: npt.NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Vectors of some rows (B, T, D), and which of them are tokens (B, T)."""
-        lengths = self.ends[rows + 1] - self.ends[rows]
-        vectors = np.zeros((len(rows), int(lengths.max()), self.vectors.shape[1]), dtype=np.float32)
-        real = np.zeros(vectors.shape[:2], dtype=np.float32)
-        for i, row in enumerate(rows):
-            vectors[i, : lengths[i]] = self.vectors[self.ends[row] : self.ends[row + 1]]
-            real[i, : lengths[i]] = 1
-        return torch.from_numpy(vectors), torch.from_numpy(real)
-
     def batches(self, chance: np.random.Generator) -> Iterator[npt.NDArray[np.int64]]:
         """All rows once, those of about one length together."""
-        lengths = np.diff(self.ends)
+        lengths = self.vectors.lengths
         order = np.argsort(lengths // 8 + chance.random(len(lengths)) * 1.5, kind="stable")
         for i in chance.permutation(-(-len(order) // BATCH)):
             yield order[i * BATCH : (i + 1) * BATCH]
@@ -95,14 +85,16 @@ class Pupil(nn.Module):  # type: ignore[misc]  # torch is not read by the type c
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.taps = nn.Conv1d(width, FEATURES, 3, padding=1)
+        self.narrow = nn.Linear(width, NARROW)
+        self.taps = nn.Conv1d(NARROW, FEATURES, 3, padding=1)
         self.inner = nn.Linear(2 * FEATURES + heads, HIDDEN)
         self.outer = nn.Linear(HIDDEN, 1 + heads)
 
     def forward(self, vectors: torch.Tensor, real: torch.Tensor, linear: torch.Tensor) -> torch.Tensor:
         """(B, T, D), (B, T) and (B, K) to (B, 1 + K)."""
         mask = real[:, None]
-        seen = torch.relu(self.taps(vectors.transpose(1, 2))) * mask
+        tokens = torch.relu(self.narrow(vectors)).transpose(1, 2) * mask
+        seen = torch.relu(self.taps(tokens)) * mask
         features = torch.cat([seen.sum(2) / mask.sum(2), seen.max(2).values, linear], dim=1)
         hidden = torch.relu(self.inner(F.dropout(features, DROPPED, self.training)))
         said: torch.Tensor = self.outer(F.dropout(hidden, DROPPED, self.training))
@@ -129,7 +121,7 @@ def lessons(classifier: EmbeddedClassifier, rows: Sequence[Row]) -> Lessons:
     calm = np.array([len(row.labels) == len(HEADS) and not any(row.labels.values()) for row in rows])
     weight = np.where(calm, CALM_WEIGHT, 1.0).astype(np.float32)
     said = np.array(flagged, dtype=np.float32)
-    return Lessons(np.concatenate(vectors), ends, np.array(linear), np.array(logits), said, weight)
+    return Lessons(States(np.concatenate(vectors), ends), np.array(linear), np.array(logits), said, weight)
 
 
 def learnt_from(rows: Sequence[Row], seed: int) -> list[Row]:
@@ -148,7 +140,7 @@ def taught(read: Lessons, seed: int) -> Glance:
     chance = np.random.default_rng((seed, 9))
     middle, spread = read.linear.mean(0), read.linear.std(0) + 1e-6
     linear = torch.from_numpy((read.linear - middle) / spread)
-    pupil = Pupil(read.vectors.shape[1], read.linear.shape[1])
+    pupil = Pupil(read.vectors.values.shape[1], read.linear.shape[1])
     optimiser = torch.optim.AdamW(pupil.parameters(), RATE, weight_decay=1e-2)
     steps = EPOCHS * -(-len(read.weight) // BATCH)
     pace = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps)
@@ -157,7 +149,7 @@ def taught(read: Lessons, seed: int) -> Glance:
         losses = []
         for rows in read.batches(chance):
             optimiser.zero_grad()
-            said = pupil(*read.padded(rows), linear[rows])
+            said = pupil(*read.vectors.padded(rows), linear[rows])
             doubt = F.binary_cross_entropy_with_logits(said[:, 0], flagged[rows], weight[rows])
             loss = doubt + LOGITS_WEIGHT * F.smooth_l1_loss(said[:, 1:], logits[rows])
             loss.backward()
@@ -175,12 +167,22 @@ def as_glance(pupil: Pupil, middle: Floats, spread: Floats) -> Glance:
     inner[:, 2 * FEATURES :] /= spread
     inner_bias -= inner[:, 2 * FEATURES :] @ middle
     taps = np.concatenate([arrays["taps.weight"][:, :, at].T for at in range(3)], axis=1)
-    return Glance(taps, arrays["taps.bias"], inner, inner_bias, arrays["outer.weight"], arrays["outer.bias"])
+    return Glance(
+        arrays["narrow.weight"].T.copy(),
+        arrays["narrow.bias"],
+        taps,
+        arrays["taps.bias"],
+        inner,
+        inner_bias,
+        arrays["outer.weight"],
+        arrays["outer.bias"],
+    )
 
 
 def give_glance(out: Path, data: Path, rows: Sequence[Row], seed: int) -> None:
     """Teach a glance for the weights in `out`, which have curves and thresholds, and draw its bounds."""
     manifest = replace(read_manifest(out), settled={})
+    (out / GLANCE_FILE).unlink(missing_ok=True)
     write_manifest(out, manifest)
     some = learnt_from(rows, seed)
     log.info("the glance learns from %d rows", len(some))

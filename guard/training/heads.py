@@ -70,6 +70,8 @@ ATTACKED = frozenset(
 )
 """Public attacks and their harmless counterparts, longer than posts are."""
 MOST_PUBLIC, MOST_OWN, MOST_NEW, MOST_DAILY, MOST_PEOPLE, MOST_HARM, MOST_ATTACKED = 16, 12, 80, 900, 700, 400, 120
+MOST_CALM = 400
+"""Short ordinary rows per source: the wishes to harm are worded like what anybody says all day."""
 MOST_DISGUISED = 40
 """Harmless own rows per kind that are read in disguise."""
 MOST_LONG, PIECES = 450, 5
@@ -102,7 +104,8 @@ def chosen(rows: Sequence[Row], seed: int) -> list[Row]:
     public = [r for r in learnt if not r.source.startswith("own_")]
     attacked = thinned([r for r in public if r.source in ATTACKED], MOST_ATTACKED, seed)
     some = [
-        *thinned([r for r in public if len(r.text) <= LONGEST], MOST_PUBLIC, seed),
+        *thinned([r for r in public if len(r.text) <= LONGEST and not _is_calm(r)], MOST_PUBLIC, seed),
+        *thinned([r for r in public if len(r.text) <= LONGEST and _is_calm(r)], MOST_CALM, seed),
         *thinned([r for r in own if r.source not in NEW | DAILY | HARM], MOST_OWN, seed),
         *thinned([r for r in own if r.source in NEW - HARM], MOST_NEW, seed),
         *thinned([r for r in own if r.source in HARM], MOST_HARM, seed),

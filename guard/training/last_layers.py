@@ -1,6 +1,6 @@
 """Fine-tune the last layers of the shipped encoder over its frozen lower ones: what new rows teach in an hour of one core.
 
-    python -m guard.training.last_layers --data DATA [--out FOLDER] [--rows N] [--epochs N]
+    python -m guard.training.last_layers --data DATA [--out FOLDER] [--rows N] [--passes N] [--seed S]
 
 Heads alone cannot tell apart what the layers make alike, and training all of them takes hours. `guard.training.train` does this
 after a new encoder; by itself the command goes on from weights that are there. Heads, curves, thresholds and glance are drawn
@@ -44,10 +44,12 @@ from guard.training.export import array, quantised
 from guard.training.fine_tune import source_numbers
 from guard.training.rows import EVERYDAY, HEADS, VERSION, Row
 from guard.training.sampling import label_matrix, sampling_weights
+from guard.training.states import States
 
 LAST = (3, 4, 5)
 """Layers that are trained, from 0."""
-ROWS, EPOCHS = 80_000, 1
+ROWS, PASSES = 80_000, 2
+"""Texts of a pass, each seen once, and passes: every pass draws its own."""
 LONGEST = 94
 """Tokens kept of a text, without the two marks."""
 DISGUISED = 0.12
@@ -80,32 +82,20 @@ class Top(nn.Module):  # type: ignore[misc]  # torch is not read by the type che
 class Lessons:
     """What the last layers read and are told.
 
-    below: of all rows' tokens, one after the other, (sum of T, D) float16. ends: (R + 1,), where each row begins and ends.
-    picture: (R, D) float16, the mean of the last layer as shipped. labels, known: (R, K). source: (R,), the number of the row's
-    offset. public: (R,), 1 for rows that are not of our own making.
+    below: what the layer below made of every token. picture: (R, D) float16, the mean of the last layer as shipped. labels,
+    known: (R, K). source: (R,), the number of the row's offset. public: (R,), 1 for rows that are not of our own making.
     """
 
-    below: npt.NDArray[np.float16]
-    ends: npt.NDArray[np.int64]
+    below: States
     picture: npt.NDArray[np.float16]
     labels: Floats
     known: Floats
     source: npt.NDArray[np.int64]
     public: Floats
 
-    def padded(self, rows: npt.NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
-        """States of some rows (B, T, D), and which of them are tokens (B, T)."""
-        lengths = self.ends[rows + 1] - self.ends[rows]
-        states = np.zeros((len(rows), int(lengths.max()), self.below.shape[1]), dtype=np.float32)
-        real = np.zeros(states.shape[:2], dtype=np.float32)
-        for i, row in enumerate(rows):
-            states[i, : lengths[i]] = self.below[self.ends[row] : self.ends[row + 1]]
-            real[i, : lengths[i]] = 1
-        return torch.from_numpy(states), torch.from_numpy(real)
-
     def batches(self, chance: np.random.Generator) -> Iterator[npt.NDArray[np.int64]]:
         """All rows once, those of about one length together."""
-        lengths = np.diff(self.ends)
+        lengths = self.below.lengths
         order = np.argsort(lengths + chance.random(len(lengths)) * 4, kind="stable")
         cuts, start = [], 0
         while start < len(order):
@@ -157,7 +147,7 @@ def lessons(folder: Path, words: Words, rows: Sequence[Row], kept: Path) -> Less
     source = np.array([numbers.get(row.source, 0) for row in rows])
     public = np.array([not row.source.startswith(("own_", *EVERYDAY)) for row in rows], dtype=np.float32)
     held = np.memmap(kept, np.float16, "r", shape=(int(ends[-1]), len(pictures[0])))
-    return Lessons(held, ends, np.array(pictures), labels, known, source, public)
+    return Lessons(States(held, ends), np.array(pictures), labels, known, source, public)
 
 
 def read_top(folder: Path) -> Top:
@@ -219,8 +209,8 @@ def _parts(layer: Layer) -> tuple[tuple[str, nn.Module], ...]:
     )
 
 
-def train(top: Top, read: Lessons, seed: int, epochs: int) -> None:
-    """Train `top` in place."""
+def train(top: Top, read: Lessons, seed: int) -> None:
+    """Show all rows once to `top`, which is trained in place."""
     torch.manual_seed(seed)
     chance = np.random.default_rng((seed, 12))
     offsets = torch.zeros(int(read.source.max()) + 1, len(HEADS), requires_grad=True)
@@ -231,7 +221,7 @@ def train(top: Top, read: Lessons, seed: int, epochs: int) -> None:
     optimiser = torch.optim.AdamW(
         [*groups, {"params": [offsets], "lr": 20 * RATE}], betas=(0.9, 0.98), weight_decay=0.01
     )
-    plan = [rows for _ in range(epochs) for rows in read.batches(chance)]
+    plan = list(read.batches(chance))
     rates = [group["lr"] for group in groups] + [20 * RATE]
     pace = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, rates, total_steps=len(plan), pct_start=0.04, cycle_momentum=False
@@ -239,7 +229,7 @@ def train(top: Top, read: Lessons, seed: int, epochs: int) -> None:
     before = [p.detach().clone() for p in (top.head.weight, top.head.bias)]
     losses: list[float] = []
     for step, rows in enumerate(plan):
-        mean = top(*read.padded(rows))
+        mean = top(*read.below.padded(rows))
         logits = top.head(F.dropout(mean, DROPOUT))
         loss = _labels_loss(logits + offsets[torch.from_numpy(read.source[rows])], read, rows)
         loss = loss + _memory_loss(mean, logits, read, rows, before) + 1e-3 * offsets.square().sum()
@@ -274,13 +264,14 @@ def _memory_loss(
     return found
 
 
-def go_on(out: Path, words: Words, rows: Sequence[Row], seed: int, count: int = ROWS, epochs: int = EPOCHS) -> None:
-    """Train the last layers of the encoder in `out` and write them there."""
-    some = drawn([row for row in rows if not row.dev], count, seed)
-    top = read_top(out)
-    with tempfile.TemporaryDirectory() as folder:
-        train(top, lessons(out, words, some, Path(folder) / "states"), seed, epochs)
-    write_top(out, top)
+def go_on(out: Path, words: Words, rows: Sequence[Row], seed: int, count: int = ROWS, passes: int = PASSES) -> None:
+    """Train the last layers of the encoder in `out` and write them there, pass by pass; the second has the next seed, and so on."""
+    learnt = [row for row in rows if not row.dev]
+    for turn in range(seed, seed + passes):
+        top = read_top(out)
+        with tempfile.TemporaryDirectory() as folder:
+            train(top, lessons(out, words, drawn(learnt, count, turn), Path(folder) / "states"), turn)
+        write_top(out, top)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -288,15 +279,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Fine-tune the last layers of the encoder over its lower ones.")
     parser.add_argument("--data", type=Path, required=True, help="folder with toxicity/, injection/, safe_text/, ...")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder of the weights (default: the shipped ones)")
-    parser.add_argument("--rows", type=int, default=ROWS, help=f"texts that are read (default {ROWS})")
-    parser.add_argument("--epochs", type=int, default=EPOCHS, help=f"times that each is seen (default {EPOCHS})")
+    parser.add_argument("--rows", type=int, default=ROWS, help=f"texts of a pass (default {ROWS})")
+    parser.add_argument("--passes", type=int, default=PASSES, help=f"passes, each over other texts (default {PASSES})")
     parser.add_argument("--seed", type=int, default=7)
     args = parser.parse_args(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     torch.set_num_threads(1)
     manifest = read_manifest(args.out)
     words = read_words(args.out, manifest)
-    go_on(args.out, words, corpus(args.data, args.seed)[0], args.seed, args.rows, args.epochs)
+    go_on(args.out, words, corpus(args.data, args.seed)[0], args.seed, args.rows, args.passes)
     write_manifest(args.out, replace(manifest, version=VERSION))
     return 0
 

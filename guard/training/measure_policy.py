@@ -21,7 +21,7 @@ import numpy as np
 from guard.checker import SafetyChecker
 from guard.training.evasion import evasions
 from guard.training.generated import generated_rows, identity_swaps
-from guard.training.held_out import ATTACKS, EVERYDAY, HARM, TALK, held_out
+from guard.training.held_out import KINDS, held_out
 from guard.training.measure import LANGUAGES, Figure, is_covered
 from guard.training.rows import HEADS, Row, read_rows
 from guard.training.train import LOOK_ALIKES
@@ -72,7 +72,7 @@ class PolicyMeasurement:
     def held_out(self) -> Iterator[Figure]:
         """Own sentences that only measure: everyday ones that sound like attacks, attacks, everyday talk, and harm."""
         for language in LANGUAGES:
-            for kind in (EVERYDAY, ATTACKS, TALK, HARM):
+            for kind in KINDS:
                 yield from self.shares(f"held-out {kind}", language, held_out(language, kind))
 
     def ordinary(self) -> Iterator[Figure]:

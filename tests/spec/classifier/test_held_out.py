@@ -6,7 +6,7 @@ import pytest
 
 from guard.classifier.folding import fold
 from guard.training.generated import generated_rows
-from guard.training.held_out import ATTACKS, EVERYDAY, HARM, TALK, held_out
+from guard.training.held_out import EVERYDAY, KINDS, held_out
 from haechi.base.text import Language
 
 LANGUAGES = (Language.ENGLISH, Language.KOREAN, Language.CHINESE)
@@ -15,7 +15,7 @@ LANGUAGES = (Language.ENGLISH, Language.KOREAN, Language.CHINESE)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_held_out_sentence_is_learnt_or_stands_twice(language: Language) -> None:
     """Not as it stands, nor with other capitals, blanks or signs."""
-    texts = [text for kind in (EVERYDAY, ATTACKS, TALK, HARM) for text in held_out(language, kind)]
+    texts = [text for kind in KINDS for text in held_out(language, kind)]
     folded = {fold(text).strip(" .!?") for text in texts}
     assert len(folded) == len(texts)
     assert not folded & {fold(row.text).strip(" .!?") for row in generated_rows(7) if row.language is language}
@@ -25,5 +25,5 @@ def test_no_held_out_sentence_is_learnt_or_stands_twice(language: Language) -> N
 def test_there_are_enough_of_each_kind_for_a_share(language: Language) -> None:
     """One sentence is at most two thirds of a point, or one and a third."""
     assert len(held_out(language, EVERYDAY)) >= 150
-    for kind in (ATTACKS, TALK, HARM):
+    for kind in KINDS:
         assert len(held_out(language, kind)) >= 70

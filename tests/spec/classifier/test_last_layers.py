@@ -18,6 +18,7 @@ from guard.training import last_layers
 from guard.training.encoder import EncoderShape
 from guard.training.last_layers import LAST, Lessons, Top, drawn, lessons, read_top, train, write_top
 from guard.training.rows import HEADS, Row
+from guard.training.states import States
 from guard.verdict import Category
 from haechi.base.text import Language
 
@@ -42,7 +43,9 @@ def some_lessons(count: int, public: float = 0.0) -> Lessons:
     for row in np.flatnonzero(labels[:, 0]):
         below[draw.integers(ends[row], ends[row + 1])] = 2.5
     pictures = draw.standard_normal((count, D)).astype(np.float16)
-    return Lessons(below, ends, pictures, labels, known, np.zeros(count, np.int64), np.full(count, public, np.float32))
+    return Lessons(
+        States(below, ends), pictures, labels, known, np.zeros(count, np.int64), np.full(count, public, np.float32)
+    )
 
 
 def small_top() -> Top:
@@ -54,7 +57,7 @@ def small_top() -> Top:
 def toxic_of(top: Top, read: Lessons) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """What the first head says of each row."""
     with torch.no_grad():
-        logits = top.head(top.eval()(*read.padded(np.arange(len(read.labels)))))
+        logits = top.head(top.eval()(*read.below.padded(np.arange(len(read.labels)))))
     found: np.ndarray[tuple[int], np.dtype[np.bool_]] = logits[:, 0].numpy() > 0
     return found
 
@@ -63,7 +66,7 @@ def test_the_layers_begin_as_they_are_shipped(tmp_path: Path) -> None:
     """Read back from the graph they say what it says, as far as eight bits allow."""
     read = lessons(FOLDER, read_words(FOLDER, read_manifest(FOLDER)), rows_of(TEXTS), tmp_path / "states")
     with torch.no_grad():
-        means = read_top(FOLDER)(*read.padded(np.arange(len(TEXTS)))).numpy()
+        means = read_top(FOLDER)(*read.below.padded(np.arange(len(TEXTS)))).numpy()
     for mean, shipped in zip(means, read.picture.astype(np.float32), strict=True):
         assert mean @ shipped / np.linalg.norm(mean) / np.linalg.norm(shipped) > 0.995
 
@@ -103,7 +106,8 @@ def test_it_learns_what_the_labels_say_and_the_same_from_the_same_seed(monkeypat
     read = some_lessons(700)
     top, again = small_top(), small_top()
     for one in (top, again):
-        train(one, read, seed=3, epochs=15)
+        for seed in range(12):
+            train(one, read, seed)
     assert (toxic_of(top, read) == (read.labels[:, 0] > 0)).mean() > 0.9
     for mine, other in zip(top.parameters(), again.parameters(), strict=True):
         assert torch.equal(mine, other)

@@ -90,6 +90,15 @@ def test_our_own_rows_are_the_same_for_the_same_seed_and_their_dev_patterns_are_
     assert wordless_rows(1) == wordless_rows(1)
 
 
+def test_a_korean_stem_loses_its_last_sound_where_it_is_not_said() -> None:
+    """No `만들는`, which is said `만드는`."""
+    korean = [row.text for row in generated_rows(3) if row.language is Language.KOREAN]
+    assert any("만드는" in text for text in korean)
+    for text in korean:
+        for found in re.finditer("([가-힣])는", text):
+            assert (ord(found[1]) - ord("가")) % 28 != 8, text
+
+
 def test_identity_terms_stand_in_harmless_and_in_hateful_sentences() -> None:
     """Otherwise the term itself would become the evidence."""
     for language, term in ((Language.ENGLISH, "immigrants"), (Language.KOREAN, "조선족"), (Language.CHINESE, "黑人")):
