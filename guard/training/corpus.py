@@ -7,6 +7,7 @@ from pathlib import Path
 from guard.training.generated import attacked_documents, generated_rows, wordless_rows
 from guard.training.lexicons import lexicon_rows
 from guard.training.rows import Manifest, Row, read_rows
+from guard.training.written import written_rows
 from haechi.base.text import Language
 
 NEVER_TRAINED = (
@@ -27,4 +28,5 @@ def corpus(data: Path, seed: int, hold_out: tuple[str, ...] = NEVER_TRAINED) -> 
     """
     rows, manifest = read_rows(data)
     rows += attacked_documents(rows, seed) + generated_rows(seed) + wordless_rows(seed) + lexicon_rows(data)
+    rows += written_rows()
     return [r for r in rows if r.language is not Language.OTHER and r.source not in hold_out], manifest

@@ -46,6 +46,7 @@ from guard.training.fine_tune import source_numbers
 from guard.training.measure import is_covered
 from guard.training.rows import HEADS, VERSION, Row
 from guard.training.sampling import label_matrix, sampling_weights, thinned
+from guard.training.written import WRITTEN
 from guard.verdict import Category
 
 NEW = frozenset(
@@ -62,6 +63,7 @@ HARM = frozenset(
         for kind in ("crime_request", "deceit_request", "grooming", "self_harm_request", "menace", "incitement")
     }
     | {"own_explicit_request", "own_hate_request", "own_cruelty", "own_harm_talk", "own_look_alike", "own_hyperbole"}
+    | WRITTEN
 )
 """What is asked and said by those who mean harm, and in the same words by others."""
 ATTACKED = frozenset(
@@ -69,7 +71,7 @@ ATTACKED = frozenset(
     | {"en_wildchat_benign", "zh_benign_roleplay"}
 )
 """Public attacks and their harmless counterparts, longer than posts are."""
-MOST_PUBLIC, MOST_OWN, MOST_NEW, MOST_DAILY, MOST_PEOPLE, MOST_HARM, MOST_ATTACKED = 16, 12, 80, 900, 700, 400, 120
+MOST_PUBLIC, MOST_OWN, MOST_NEW, MOST_DAILY, MOST_PEOPLE, MOST_HARM, MOST_ATTACKED = 16, 12, 80, 900, 700, 700, 120
 MOST_CALM = 400
 """Short ordinary rows per source: the wishes to harm are worded like what anybody says all day."""
 MOST_DISGUISED = 40

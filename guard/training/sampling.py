@@ -12,6 +12,8 @@ from guard.training.rows import HEADS, Row
 
 _OWN_SHARE = 0.6
 """Sentences of our own weigh less than public rows of the same number: their variety is small."""
+_WRITTEN_SHARE = 4.0
+"""But those written one by one weigh more: each says what no other row says."""
 Floats = npt.NDArray[np.float32]
 
 
@@ -35,12 +37,18 @@ def sampling_weights(rows: Sequence[Row], *, power: float = 0.5) -> npt.NDArray[
     """
     keys = [(row.language, row.source, tuple(sorted((h.value, v) for h, v in row.labels.items()))) for row in rows]
     sizes = Counter(keys)
-    mass = np.array([sizes[key] ** (power - 1.0) * (_OWN_SHARE if key[1].startswith("own_") else 1.0) for key in keys])
+    mass = np.array([sizes[key] ** (power - 1.0) * _share(key[1]) for key in keys])
     by_language: Counter[str] = Counter()
     for row, m in zip(rows, mass, strict=True):
         by_language[row.language] += m
     mass /= np.array([by_language[row.language] for row in rows])
     return np.asarray(mass / mass.sum(), dtype=np.float64)
+
+
+def _share(source: str) -> float:
+    if source.startswith("own_written_"):
+        return _WRITTEN_SHARE
+    return _OWN_SHARE if source.startswith("own_") else 1.0
 
 
 def thinned(rows: Sequence[Row], most: int, seed: int) -> list[Row]:

@@ -68,6 +68,7 @@ LOOK_ALIKES = frozenset(
         "own_everyday_order",
         "own_hyperbole",
         "own_chat_initials",
+        "own_written_harmless",
         "en_benign_cyber",
         *EVERYDAY,
     }
