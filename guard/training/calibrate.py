@@ -25,9 +25,9 @@ from haechi.base.text import Language
 LANGUAGES = (Language.ENGLISH, Language.KOREAN, Language.CHINESE)
 ENOUGH = 40
 """Positive rows, training and dev together, below which a head is left out of a language."""
-BLOCKED_AIM, FLAGGED_AIM, ATTACK_AIM = 0.0035, 0.009, 0.003
-"""Share of ordinary dev text that may reach unsafe and controversial, and controversial as an attack on a model: together
-some two thirds of what the product promises at most, since the word lists flag some as well."""
+BLOCKED_AIM, FLAGGED_AIM, ATTACK_AIM = 0.0025, 0.008, 0.003
+"""Share of ordinary dev text that may reach unsafe and controversial, and controversial as an attack on a model: about a third of
+what the product promises at most, since a policy reads longer texts sentence by sentence and its word lists flag some as well."""
 FEW_FOR_A_CURVE = 20
 """Positive dev rows of a head in a language, below which its curve is drawn on the dev rows of all languages together."""
 

@@ -68,7 +68,7 @@ def test_the_layers_begin_as_they_are_shipped(tmp_path: Path) -> None:
     with torch.no_grad():
         means = read_top(FOLDER)(*read.below.padded(np.arange(len(TEXTS)))).numpy()
     for mean, shipped in zip(means, read.picture.astype(np.float32), strict=True):
-        assert mean @ shipped / np.linalg.norm(mean) / np.linalg.norm(shipped) > 0.995
+        assert mean @ shipped / np.linalg.norm(mean) / np.linalg.norm(shipped) > 0.99
 
 
 def test_what_was_read_and_not_trained_is_written_as_it_was(tmp_path: Path) -> None:
