@@ -16,13 +16,15 @@ from haechi.base.text import Language
 
 LONGEST = {Language.ENGLISH: 14, Language.KOREAN: 5, Language.CHINESE: 4}
 """Letters and digits up to which a text can be scant."""
+_ARTICLES = frozenset({"a", "an", "the", "some"})
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _LETTER = re.compile(r"[^\W_]")
 
 
 def is_scant(text: str, language: Language) -> bool:
-    """Whether a text is one word and no longer than words are; in Chinese, whether it is as short as that."""
+    """Whether a text is one word, with or without an article, and no longer than words are; in Chinese, whether it is as short as that."""
     folded = fold(text)
     if len(_LETTER.findall(folded)) > LONGEST[language]:
         return False
-    return language is Language.CHINESE or len(_WORD.findall(folded)) <= 1
+    words = [word for word in _WORD.findall(folded) if word not in _ARTICLES]
+    return language is Language.CHINESE or len(words) <= 1

@@ -42,6 +42,7 @@ def test_a_sentence_without_blanks_is_no_word(text: str) -> None:
     [
         ("", Language.ENGLISH, True),
         ("don't", Language.ENGLISH, True),
+        ("a boat", Language.ENGLISH, True),
         ("go away", Language.ENGLISH, False),
         ("꺼져라!!", Language.KOREAN, True),
         ("너 꺼져", Language.KOREAN, False),
