@@ -12,13 +12,14 @@ Rules of this file
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from guard.claims.alignment import Aligned, align
+from guard.claims import denials_ko, denials_zh
+from guard.claims.alignment import Aligned, Token, align
 from guard.claims.conflicts import Conflicts, conflicts
-from guard.claims.denials_ko import denies_passage
+from guard.claims.cues import Kind
 from guard.claims.facts import Facts, anchor_of, facts_of
 from guard.claims.ports import Conflict, Reason
 from guard.language import language_of
@@ -27,6 +28,10 @@ from haechi.base.text import Language
 SHARED: Final = 0.34
 """Share of the claim's terms that a passage must have before a difference counts as a disagreement."""
 _AMOUNTS: Final = frozenset({Conflict.NUMBER, Conflict.UNIT, Conflict.DATE})
+_DENIALS: Final[Mapping[Language, Callable[[str, str], bool]]] = {
+    Language.KOREAN: denials_ko.denies_passage,
+    Language.CHINESE: denials_zh.denies_passage,
+}
 _SAID: Final = 3
 """Tokens that both sides share before the rest is the only difference."""
 _ALIKE: Final = 0.5
@@ -41,8 +46,9 @@ class Features:
     in the sentences compared. anywhere: the same in the whole passage. mentioned: share of those sentences' terms that
     the claim has. aligned: share of tokens that follow each other in both. replaced, added, dropped: tokens that differ,
     by how. *_matched, *_missing, *_conflict: of the claim's numbers, dates, names. amount_only: the claim says what the
-    sentences say but for a number, unit or date. denied_only: a Korean claim denies what a sentence says in its words.
-    Others: one disagreement each.
+    sentences say but for a number, unit or date. denied_only: a Korean or Chinese claim denies what a sentence says in its
+    words, or says what it denies. other_kind: nothing disagrees, and where the claim has a name or place the
+    passage has a date or number (`in Paris`, `in 1889`). Others: one disagreement each.
     """
 
     contained: float = 0.0
@@ -78,6 +84,7 @@ class Features:
     antonym_conflict: float = 0.0
     amount_only: float = 0.0
     denied_only: float = 0.0
+    other_kind: float = 0.0
     reasons: tuple[Reason, ...] = ()
 
     def vector(self) -> tuple[float, ...]:
@@ -101,7 +108,7 @@ def compare(claim: str, evidence: str, language: Language) -> Features:
     reasons = found.reasons if same and alike else ()
     placed = tuple(_moved(reason, anchor.offsets) for reason in reasons)
     told = _features(mine, theirs, aligned, found, placed, (anchor.contained, anchor.coverage, anchor.anywhere, same))
-    denied = language is Language.KOREAN and denies_passage(claim, evidence)
+    denied = language in _DENIALS and _DENIALS[language](claim, evidence)
     return dataclasses.replace(told, denied_only=float(denied))
 
 
@@ -125,6 +132,34 @@ def _amount_only(mine: Facts, theirs: Facts, aligned: Aligned, reasons: Sequence
         and all(any(r.claim_start <= token.start < r.claim_end for r in amounts) for token in here)
         and all(any(r.evidence_start <= t.start < r.evidence_end for r in amounts for t in part) for part in instead)
     )
+
+
+def _other_kind(mine: Facts, theirs: Facts, aligned: Aligned) -> bool:
+    """Whether the claim has a name or place where the passage, which has none that the claim lacks, says when or how much."""
+    equal = {n for run in aligned.runs for n in run.theirs}
+    named, others, amounts = _named(mine), _named(theirs), _amounts(theirs)
+    if len(equal) < _SAID or any(_within(t, others) for n, t in enumerate(theirs.tokens) if n not in equal):
+        return False
+    return any(
+        any(_within(mine.tokens[n], named) for n in place.mine)
+        and all(_within(theirs.tokens[n], amounts) for n in place.theirs)
+        for place in aligned.places
+    )
+
+
+def _named(facts: Facts) -> list[tuple[int, int]]:
+    """Where names and places stand."""
+    places = [(cue.start, cue.end) for cue in facts.cues if cue.meaning.kind is Kind.PLACE]
+    return places + [(name.start, name.end) for name in facts.names]
+
+
+def _amounts(facts: Facts) -> list[tuple[int, int]]:
+    """Where numbers and dates stand."""
+    return [(one.start, one.end) for one in facts.quantities] + [(one.start, one.end) for one in facts.dates]
+
+
+def _within(token: Token, spans: Sequence[tuple[int, int]]) -> bool:
+    return any(start <= token.start < end for start, end in spans)
 
 
 def _count(number: int) -> float:
@@ -178,5 +213,6 @@ def _features(
         comparative_conflict=of(Conflict.COMPARATIVE),
         antonym_conflict=of(Conflict.ANTONYM),
         amount_only=float(bool(reasons) and _amount_only(mine, theirs, aligned, found.reasons)),
+        other_kind=float(same and not found.reasons and _other_kind(mine, theirs, aligned)),
         reasons=reasons,
     )

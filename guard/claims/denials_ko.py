@@ -8,6 +8,7 @@ Rules of this file
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from guard.claims.style import plain_form
@@ -36,6 +37,9 @@ _VERB_YEO: Final = ("기울", "움직", "바뀌", "걸리", *"보쓰모쌓높줄
 _NOT_ADJECTIVE: Final = "이있없않"
 """Last syllables before 다 of what is denied in another way."""
 
+_BETWEEN, _BEFORE_IS = 3, 2
+"""Words of a sentence before its verb, or before what says that there is something, in which the claim's last word before it stands."""
+
 
 def denied(sentence: str) -> str | None:
     """A Korean sentence with its last verb denied, or affirmed where it denies; None where neither is known."""
@@ -47,22 +51,29 @@ def denied(sentence: str) -> str | None:
 
 
 def denies_passage(claim: str, passage: str) -> bool:
-    """Whether a sentence of the passage says what a Korean claim denies: the same verb affirmed, and every other word of it."""
-    found = _SENTENCE.fullmatch(claim)
-    said = found and _affirmed(found["body"])
-    if not said:
+    """Whether a sentence of the passage says what a Korean claim denies, or denies what it says: its words, its verb the other way."""
+    said = denied(claim)
+    if said is None:
         return False
-    *others, verb = said.split(" ")
+    *others, verb = said.rstrip(".! ").split(" ")
+    at_end = [verb]
+    if _denies(said.rstrip(".! ")) and others and verb[0] in "않아":
+        at_end = [others.pop(), verb]
     stems = [_PARTICLE.sub("", word.strip(".,")) for word in others]
-    for sentence in re.split(r"(?<=[.!?]) ", passage):
-        words = _HANGUL.findall(sentence)
-        if (
-            stems
-            and plain_form(verb) in map(plain_form, words)
-            and all(any(w.startswith(s) for w in words) for s in stems)
-        ):
-            return True
-    return False
+    return bool(stems) and any(_says(sentence, stems, at_end) for sentence in re.split(r"(?<=[.!?]) ", passage))
+
+
+def _says(sentence: str, stems: Sequence[str], at_end: Sequence[str]) -> bool:
+    """Whether a sentence has the last words as they are, whatever its level of speech, behind the last stem, and a word for each."""
+    words = _HANGUL.findall(sentence)
+    plain, wanted = [plain_form(word) for word in words], [plain_form(word) for word in at_end]
+    reach = _BEFORE_IS if at_end[0][0] in "있없" else _BETWEEN
+    ends = any(
+        plain[i : i + len(wanted)] == wanted
+        and any(word.startswith(stems[-1]) for word in words[max(0, i - reach) : i])
+        for i in range(len(words))
+    )
+    return ends and all(any(word.startswith(stem) for word in words) for stem in stems)
 
 
 def _denies(body: str) -> bool:

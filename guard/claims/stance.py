@@ -4,7 +4,8 @@ Rules of this file
 1. One pair per call of the graphs and one thread: a pair gets the same answer whatever it is asked with.
 2. Lower layers read each text alone, and what they made of the last few is kept: the passages of one answer are read
    once for all its claims. Upper layers read both: one set a claim that nearly copies its passage, where a changed word
-   decides, another one a claim in words of its own, where its meaning does; in between both are asked.
+   decides, another one, of its own for Korean, a claim in words of its own, where its meaning does; in between both are asked.
+   That for Korean is given its tokens moved towards where English lies, from which most of what it knows comes.
 3. A language that the measure did not prove is refused, not guessed.
 4. A claim is read as its passage would write it (guard/claims/style.py, guard/claims/amounts.py), by the graphs and by the
    comparison.
@@ -12,7 +13,7 @@ Rules of this file
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -27,13 +28,16 @@ from guard.claims.ports import Stance
 from guard.claims.stance_package import (
     BLEND_FILE,
     FREE_FILE,
+    KOREAN_FILE,
     LOWER_FILE,
+    MOVES_FILE,
     UPPER_FILE,
     Blend,
     Manifest,
     nearness,
     read_blend,
     read_manifest,
+    read_moves,
     verified,
 )
 from guard.claims.stance_tokens import claim_tokens, evidence_tokens, marks
@@ -42,6 +46,7 @@ from guard.classifier.encoder import read_embeddings
 from guard.classifier.errors import LanguageNotCovered, WeightsUnreadable
 from guard.classifier.model import FOLDER as CLASSIFIER
 from guard.classifier.package import EMBEDDING_FILE, TOKENIZER_FILE
+from guard.language import language_of
 from haechi.base.errors import MissingExtra
 from haechi.base.text import Language
 
@@ -59,36 +64,46 @@ Floats = npt.NDArray[np.float32]
 class PairReader:
     """Tokenizer and the graphs. Shapes: T tokens, D width.
 
-    lower: what the lower layers make of one text's token ids, (1, T, D). near, free: the upper layers for claims that
-    nearly copy their passage, and for those that do not.
+    lower: what the lower layers make of one text's token ids, (1, T, D). near, free, korean: the upper layers for claims that
+    nearly copy their passage, for those that do not, and for the Korean ones among these. moves: what is added to each token
+    of a text before the last two, by its language, (D,).
     """
 
     tokenizer: Tokenizer
     lower: Callable[[tuple[int, ...]], Floats]
     near: onnxruntime.InferenceSession
     free: onnxruntime.InferenceSession
+    korean: onnxruntime.InferenceSession
+    moves: Mapping[Language, Floats]
 
     def read(self, claim: str, passage: str, language: Language) -> tuple[Floats, tuple[float, ...]]:
         """What the graphs and the comparison make of a pair: three logits (supported, refuted, unsure), FEATURES."""
         shown = as_counted(claim, passage)
         if language is Language.KOREAN:
             shown = as_written(shown, passage)
-        features = compare(shown, passage, language).vector()
-        return self._logits(shown, passage, float(nearness(features))), features
+        compared = compare(shown, passage, language)
+        features = compared.vector()
+        languages = (language, language if compared.same_language else language_of(passage))
+        return self._logits(shown, passage, languages, nearness(features, language)), features
 
-    def _logits(self, claim: str, passage: str, copied: float) -> Floats:
+    def _logits(self, claim: str, passage: str, languages: tuple[Language, Language], copied: float) -> Floats:
         """Those of both sets of upper layers, by how much the claim copies its passage; one of no weight is not asked."""
         mine, theirs = claim_tokens(self.tokenizer, claim), evidence_tokens(self.tokenizer, claim, passage)
-        inputs = {
-            "x": np.concatenate([self.lower(mine), self.lower(theirs)], axis=1),
-            "marks": marks(mine, theirs),
-            "claim": np.array([len(mine)], dtype=np.int64),
-        }
+        texts = (self.lower(mine), self.lower(theirs))
+        inputs = {"marks": marks(mine, theirs), "claim": np.array([len(mine)], dtype=np.int64)}
         found: Floats = np.zeros(3, dtype=np.float32)
-        for upper, weight in ((self.near, copied), (self.free, 1.0 - copied)):
-            if weight > 0.0:
-                found += np.float32(weight) * upper.run(["logits"], inputs)[0][0]
+        if copied > 0.0:
+            near = self.near.run(["logits"], {"x": np.concatenate(texts, axis=1), **inputs})
+            found += np.float32(copied) * near[0][0]
+        if copied < 1.0:
+            moved = np.concatenate([self._moved(*one) for one in zip(texts, languages, strict=True)], axis=1)
+            free = self.korean if languages[0] is Language.KOREAN else self.free
+            found += np.float32(1.0 - copied) * free.run(["logits"], {"x": moved, **inputs})[0][0]
         return found
+
+    def _moved(self, text: Floats, language: Language) -> Floats:
+        move = self.moves.get(language)
+        return text if move is None else text + move
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +167,10 @@ def read_pair_reader(folder: Path, manifest: Manifest) -> PairReader:
         from tokenizers import Tokenizer
     except ImportError as error:
         raise MissingExtra("the embedded stance model", "guard") from error
-    graphs = [verified(folder / name, manifest.files.get(name)) for name in (LOWER_FILE, UPPER_FILE, FREE_FILE)]
+    graphs = [
+        verified(folder / name, manifest.files.get(name)) for name in (LOWER_FILE, UPPER_FILE, FREE_FILE, KOREAN_FILE)
+    ]
+    moves = read_moves(verified(folder / MOVES_FILE, manifest.files.get(MOVES_FILE)))
     vectors, words = (
         verified(CLASSIFIER / name, manifest.shared.get(name)) for name in (EMBEDDING_FILE, TOKENIZER_FILE)
     )
@@ -163,7 +181,7 @@ def read_pair_reader(folder: Path, manifest: Manifest) -> PairReader:
     options.log_severity_level = 3
     options.enable_cpu_mem_arena = False
     try:
-        lower, near, free = (
+        lower, near, free, korean = (
             onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"]) for graph in graphs
         )
         tokenizer = Tokenizer.from_str(words.decode("utf-8"))
@@ -175,4 +193,4 @@ def read_pair_reader(folder: Path, manifest: Manifest) -> PairReader:
         output: Floats = lower.run(["y"], {"x": embeddings.vectors(list(ids))})[0]
         return output
 
-    return PairReader(tokenizer, read, near, free)
+    return PairReader(tokenizer, read, near, free, korean, moves)

@@ -1,4 +1,4 @@
-"""The stance model's files: a manifest that names every other file with its hash, three graphs, and a small combination.
+"""The stance model's files: a manifest that names every other file with its hash, four graphs, and a small combination.
 
 Rules of this file
 1. No file is read before its SHA-256 is the one in the manifest; arrays are loaded with pickling off.
@@ -12,9 +12,10 @@ import hashlib
 import io
 import json
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -28,13 +29,20 @@ MANIFEST: Final = "manifest.json"
 LOWER_FILE: Final = "lower.onnx"
 UPPER_FILE: Final = "upper.onnx"
 FREE_FILE: Final = "free.onnx"
+KOREAN_FILE: Final = "korean.onnx"
 BLEND_FILE: Final = "blend.npz"
+MOVES_FILE: Final = "moves.npz"
 LANGUAGES: Final = (Language.ENGLISH, Language.KOREAN, Language.CHINESE)
 """Order of the blend's language inputs."""
 
 _SUPPORTED, _REFUTED, _UNSURE = 0, 1, 2
-_FAR, _NEAR = 0.4, 0.8
-"""Shares of aligned tokens at which a claim is no copy of its passage, and a near one."""
+_BOUNDS: Final[Mapping[Language, tuple[float, float]]] = {
+    Language.ENGLISH: (0.4, 0.8),
+    Language.KOREAN: (0.6, 0.9),
+    Language.CHINESE: (0.4, 0.8),
+}
+"""Shares of aligned tokens at which a claim is no copy of its passage, and a near one. Korean words are long and few: half of
+them are soon shared."""
 
 Floats = npt.NDArray[np.float32]
 
@@ -60,8 +68,8 @@ class Blend:
 
     The encoder's calibrated logits, and a correction by one hidden layer that counts the more, the more the claim is a
     near copy of the passage: there one changed word decides, and the comparison sees it. Where claim and passage agree in
-    all but a number, unit or date, the pair is not left open; where the claim denies what the passage says in its words,
-    it is not supported.
+    all but a number, unit or date, the pair is not left open; where one denies in the same words what the other says, the
+    claim is not supported; where it says where and the passage when, it is not refuted.
 
     Inputs of the correction: 3 logits, the floats of FEATURES, one for each of LANGUAGES. scale: (1,). shift: (3,).
     mean, spread: (I,). hidden: (H, I). hidden_bias: (H,). out: (3, H). straight: (3, I). straight_bias: (3,).
@@ -83,7 +91,7 @@ class Blend:
         raw = np.asarray(logits, dtype=np.float32)
         x = (np.concatenate([raw, np.asarray(features), here]).astype(np.float32) - self.mean) / self.spread
         correction = self.out @ np.tanh(self.hidden @ x + self.hidden_bias) + self.straight @ x + self.straight_bias
-        said = self.scale * raw + self.shift + float(nearness(features)) * correction
+        said = self.scale * raw + self.shift + nearness(features, language) * correction
         raised = np.exp(said.astype(np.float64) - float(said.max()))
         found: npt.NDArray[np.float64] = raised / raised.sum()
         if _has(features, "denied_only"):
@@ -92,6 +100,9 @@ class Blend:
         if _has(features, "amount_only"):  # then there is nothing left that could be open
             found[_REFUTED] += found[_UNSURE]
             found[_UNSURE] = 0.0
+        if _has(features, "other_kind"):  # what stands there answers another question
+            found[_UNSURE] += found[_REFUTED]
+            found[_REFUTED] = 0.0
         return found
 
 
@@ -101,12 +112,12 @@ def _has(features: npt.ArrayLike, name: str) -> bool:
     return at < len(floats) and bool(floats[at] >= 1.0)
 
 
-def nearness(features: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """How much a claim is a near copy of its passage, in [0, 1], shape (...). features: (..., F)."""
+def nearness(features: npt.ArrayLike, language: Language) -> float:
+    """How much a claim is a near copy of its passage, in [0, 1]. features: (F,). language: the claim's."""
     floats = np.asarray(features, dtype=np.float64)
-    aligned, contained = floats[..., FEATURES.index("aligned")], floats[..., FEATURES.index("contained")]
-    found: npt.NDArray[np.float64] = np.maximum(np.clip((aligned - _FAR) / (_NEAR - _FAR), 0.0, 1.0), contained)
-    return found
+    aligned, contained = floats[FEATURES.index("aligned")], floats[FEATURES.index("contained")]
+    far, near = _BOUNDS.get(language, _BOUNDS[Language.ENGLISH])
+    return float(max(min(max((aligned - far) / (near - far), 0.0), 1.0), contained))
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -175,6 +186,25 @@ def read_blend(content: bytes) -> Blend:
 def write_blend(folder: Path, blend: Blend) -> None:
     """The combination into its file; the same numbers give the same bytes."""
     np.savez_compressed(folder / BLEND_FILE, **{name: getattr(blend, name) for name in Blend.__dataclass_fields__})
+
+
+def read_moves(content: bytes) -> Mapping[Language, Floats]:
+    """What is added to the lower layers' output of a text before the layers for claims in words of their own, by language, (D,).
+
+    Raises:
+        WeightsUnreadable.
+    """
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            return {Language(name): arrays[name].astype(np.float32) for name in arrays.files}
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+        raise WeightsUnreadable(f"{MOVES_FILE} is damaged", hint="reinstall haechi") from error
+
+
+def write_moves(folder: Path, moves: Mapping[Language, Floats]) -> None:
+    """Those numbers into their file."""
+    arrays: dict[str, Any] = {str(language): move for language, move in moves.items()}
+    np.savez_compressed(folder / MOVES_FILE, **arrays)
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

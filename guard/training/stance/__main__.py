@@ -27,12 +27,15 @@ from guard.claims.stance import FOLDER, EmbeddedStance, read_pair_reader
 from guard.claims.stance_package import (
     BLEND_FILE,
     FREE_FILE,
+    KOREAN_FILE,
     LOWER_FILE,
     MANIFEST,
+    MOVES_FILE,
     UPPER_FILE,
     Manifest,
     write_blend,
     write_manifest,
+    write_moves,
 )
 from guard.classifier.encoder import read_embeddings
 from guard.classifier.model import FOLDER as CLASSIFIER
@@ -40,6 +43,7 @@ from guard.classifier.package import EMBEDDING_FILE, TOKENIZER_FILE
 from guard.training.encoder import load_start
 from guard.training.stance.blend import BlendRecipe, fit_blend, read_all
 from guard.training.stance.card import write_card
+from guard.training.stance.centres import centres_of
 from guard.training.stance.export import write_lower, write_upper
 from guard.training.stance.fit import Batches, Fit, load_mean
 from guard.training.stance.measure import measure
@@ -48,11 +52,11 @@ from guard.training.stance.pairs import Pair, Part, read_pairs
 from guard.training.stance.planted.generate import planted_pairs
 from guard.training.stance.planted.tables import Half
 from guard.training.stance.readings import Readings
-from guard.training.stance.runs import FREE, NEAR, runs
+from guard.training.stance.runs import FREE, KOREAN, NEAR, TOWARDS, runs
 from guard.training.stance.written import WRITTEN, written_pairs
 from haechi.base.text import Language
 
-VERSION = "2026.11-4"
+VERSION = "2026.11-5"
 BLENDED = 900
 """Pairs that the combination is fitted on, of labelled and of planted ones each and by language at most."""
 BLENDED_MORE: Final = {(Language.KOREAN, True): 4000}
@@ -80,9 +84,11 @@ def fitted(args: argparse.Namespace, pairs: Sequence[Pair]) -> None:
         fit.resume()
         log.info("%s: %d pairs teach, %d of %d seen", run.name, len(teaching), fit.seen, run.recipe.total)
         fit.train()
-    for name, shares in ((UPPER_FILE, NEAR), (FREE_FILE, FREE)):
+    for name, shares in ((UPPER_FILE, NEAR), (FREE_FILE, FREE), (KOREAN_FILE, KOREAN)):
         load_mean(model, args.run, shares)
         write_upper(args.out / name, model.eval(), encoder.shape)
+    centres = centres_of([p for p in pairs if p.part is Part.FIT], tokenizer, readings)
+    write_moves(args.out, {one: share * (centres[to] - centres[one]) for one, (to, share) in TOWARDS.items()})
 
 
 def sealed(out: Path, manifest: Manifest) -> Manifest:
@@ -91,7 +97,7 @@ def sealed(out: Path, manifest: Manifest) -> Manifest:
     def digest(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
 
-    ours = [n for n in (LOWER_FILE, UPPER_FILE, FREE_FILE, BLEND_FILE) if (out / n).is_file()]
+    ours = [n for n in (LOWER_FILE, UPPER_FILE, FREE_FILE, KOREAN_FILE, MOVES_FILE, BLEND_FILE) if (out / n).is_file()]
     found = replace(
         manifest,
         files={n: digest(out / n) for n in ours},

@@ -11,7 +11,7 @@ Shapes: R pairs, I inputs (3 logits, the comparison's floats, one for each langu
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,8 +29,14 @@ from guard.training.stance.written import WRITTEN
 from haechi.base.text import Language
 
 Array = npt.NDArray[np.float64]
-REWORDED: Final[Mapping[Language, float]] = {Language.KOREAN: 2.0}
+Floats = npt.NDArray[np.float32]
+REWORDED: Final[Mapping[Language, float]] = {Language.KOREAN: 3.0}
 """By how much more a planted rewording counts in a language where too many looked like edits."""
+
+
+_RARE: Final = 0.02
+"""Spread of an input that hardly any pair has: it would teach nothing, count for much where it is there, and is not listened to."""
+_DEAF: Final = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +75,11 @@ def read_all(reader: PairReader, pairs: Sequence[Pair]) -> Read:
 class BlendRecipe:
     """Settings. hidden: width of the hidden layer. decay: weight decay. steps: of the full batch.
 
-    dropout: share of the correction's inputs that are dropped in each step.
+    dropout: share of the correction's inputs that are dropped in each step. fits: combinations, from as many seeds, whose mean is
+    taken: of one alone, which few rewordings look like edits is half a matter of chance.
     """
 
+    fits: int = 5
     hidden: int = 16
     dropout: float = 0.2
     decay: float = 1.0
@@ -101,36 +109,56 @@ class _Combination(nn.Module):  # type: ignore[misc]  # torch is not read by the
 
 
 def fit_blend(read: Read, recipe: BlendRecipe) -> Blend:
-    """The combination that makes the allowed stances of the pairs most likely."""
-    torch.manual_seed(recipe.seed)
-    inputs, closeness = read.inputs(), nearness(read.features)
+    """The combination that makes the allowed stances of the pairs most likely: the mean of several, as one with a wider hidden layer."""
+    inputs = read.inputs()
+    closeness = np.array([nearness(row, pair.language) for row, pair in zip(read.features, read.pairs, strict=True)])
     mean, spread = inputs.mean(axis=0), inputs.std(axis=0) + 1e-2
+    spread[spread < _RARE + 1e-2] = _DEAF
     x, logits, near, weights = (
         torch.from_numpy(np.asarray(v, dtype=np.float32))
         for v in ((inputs - mean) / spread, read.logits, closeness, _weights(read.pairs, closeness))
     )
     banned = torch.tensor([[k not in p.allowed for k in range(3)] for p in read.pairs])
-    model = _Combination(inputs.shape[1], recipe.hidden)
+
+    def likelihood(model: _Combination) -> torch.Tensor:
+        likely = model(logits, F.dropout(x, recipe.dropout), near).masked_fill(banned, -30.0).logsumexp(1)
+        return (likely * weights).sum()
+
+    fits = [_fitted(recipe, inputs.shape[1], likelihood, recipe.seed + k) for k in range(recipe.fits)]
+
+    def together(name: str) -> Floats:
+        return np.concatenate([one[name] for one in fits])
+
+    def averaged(name: str) -> Floats:
+        return np.asarray(np.mean([one[name] for one in fits], axis=0), dtype=np.float32)
+
+    return Blend(
+        scale=averaged("scale"),
+        shift=averaged("shift"),
+        mean=mean.astype(np.float32),
+        spread=spread.astype(np.float32),
+        hidden=together("hidden.weight"),
+        hidden_bias=together("hidden.bias"),
+        out=np.concatenate([one["out.weight"] / np.float32(recipe.fits) for one in fits], axis=1),
+        straight=averaged("straight.weight"),
+        straight_bias=averaged("straight.bias"),
+    )
+
+
+def _fitted(
+    recipe: BlendRecipe, inputs: int, likelihood: Callable[[_Combination], torch.Tensor], seed: int
+) -> dict[str, Floats]:
+    """One combination from one seed: its arrays by name."""
+    torch.manual_seed(seed)
+    model = _Combination(inputs, recipe.hidden)
     optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     for step in range(recipe.steps):
         optimiser.param_groups[0]["lr"] = recipe.rate * (1 - step / recipe.steps)
-        likely = model(logits, F.dropout(x, recipe.dropout), near).masked_fill(banned, -30.0).logsumexp(1)
-        loss = -(likely * weights).sum()
+        loss = -likelihood(model)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    named = {name: value.detach().numpy() for name, value in model.named_parameters()}
-    return Blend(
-        scale=named["scale"],
-        shift=named["shift"],
-        mean=mean.astype(np.float32),
-        spread=spread.astype(np.float32),
-        hidden=named["hidden.weight"],
-        hidden_bias=named["hidden.bias"],
-        out=named["out.weight"],
-        straight=named["straight.weight"],
-        straight_bias=named["straight.bias"],
-    )
+    return {name: value.detach().numpy() for name, value in model.named_parameters()}
 
 
 def _weights(pairs: Sequence[Pair], closeness: Array) -> Array:

@@ -28,7 +28,8 @@ labelled pairs, and at least 0.10 above it with the planted pairs; others are re
 
 **How**: six layers of a small multilingual encoder read claim and passage each by itself, four fine-tuned layers read
 both together, told for each token whether the other side has it: one set of them where the claim nearly copies its
-passage, another where it says things in words of its own, both in between. Their three logits and the explicit comparison
+passage, another where it says things in words of its own, a third for Korean ones of these, whose tokens are moved towards
+where English lies. Their three logits and the explicit comparison
 of numbers, units, dates, names, negation, quantity and direction go through one small hidden layer. Weights are 8-bit
 integers; a score depends on the pair alone. `guard/training/stance/runs.py` names the five runs whose weights are averaged.
 

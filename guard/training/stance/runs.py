@@ -18,6 +18,7 @@ from guard.training.stance.derived import derived_pairs
 from guard.training.stance.fit import EARLY_FILE, STATE_FILE, FitRecipe, Stage
 from guard.training.stance.pairs import Pair, Part
 from guard.training.stance.written import TAUGHT, WRITTEN
+from haechi.base.text import Language
 
 _FIRST: Final = frozenset({"own_ko_taught", "own_zh_taught", "own_zh_taught_2"})
 _SECOND: Final = _FIRST | {"own_ko_taught_2", "own_zh_taught_3"}
@@ -71,10 +72,16 @@ def runs(seed: int) -> Iterator[Run]:
 
 NEAR: Final[Mapping[str, float]] = {f"{FIRST}/{STATE_FILE}": 0.9, f"{FIRST}/{EARLY_FILE}": 0.1}
 FREE: Final[Mapping[str, float]] = {
-    f"denied/{STATE_FILE}": 0.3,
-    f"short/{STATE_FILE}": 0.3,
-    f"other/{STATE_FILE}": 0.2,
-    f"{FIRST}/{STATE_FILE}": 0.1,
-    f"{FIRST}/{EARLY_FILE}": 0.1,
+    f"short/{STATE_FILE}": 0.5,
+    f"other/{STATE_FILE}": 0.3,
+    f"denied/{STATE_FILE}": 0.2,
 }
-"""Shares of the saved weights in both sets of upper layers that are shipped."""
+KOREAN: Final[Mapping[str, float]] = {
+    f"other/{STATE_FILE}": 0.45,
+    f"denied/{STATE_FILE}": 0.2,
+    f"{FIRST}/{EARLY_FILE}": 0.2,
+    f"short/{STATE_FILE}": 0.15,
+}
+"""Shares of the saved weights in the three sets of upper layers that are shipped."""
+TOWARDS: Final[Mapping[Language, tuple[Language, float]]] = {Language.KOREAN: (Language.ENGLISH, 0.75)}
+"""Towards which language's centre a text is moved before the last two sets, by its own, and by what share of the way."""

@@ -38,7 +38,7 @@ def test_the_same_amount_written_differently_is_supported(
 ) -> None:
     """In figures or in words, in this unit or in that."""
     stance = model.judge(claim, [passage], language=language)[0]
-    assert stance.supported > 0.9 > 0.1 > stance.refuted
+    assert stance.supported > 0.8 > 0.2 > stance.refuted
 
 
 @pytest.mark.parametrize(("language", "claim", "passage"), OTHER)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from guard.claims.ports import StanceModel
 from guard.claims.stance import FOLDER, EmbeddedStance, load
-from guard.claims.stance_package import BLEND_FILE, FREE_FILE, LOWER_FILE, MANIFEST, UPPER_FILE
+from guard.claims.stance_package import BLEND_FILE, FREE_FILE, KOREAN_FILE, LOWER_FILE, MANIFEST, MOVES_FILE, UPPER_FILE
 from guard.classifier.errors import LanguageNotCovered, WeightsAltered, WeightsMissing, WeightsUnreadable
 from haechi.base.text import Language
 
@@ -77,10 +78,13 @@ def test_level_of_speech_and_order_of_neighbours_change_no_answer(model: Embedde
     [
         (KO, "공사는 끝나지 않았다.", "지난달 말 다리 공사가 끝났다."),
         (KO, "시장은 사과하지 않았다.", "월요일 기자 회견에서 시장이 사과했다."),
+        (KO, "회의가 열렸다.", "지난 월요일로 예정된 회의가 끝내 열리지 않았다."),
         (ZH, "市长没有道歉。", "周一的记者会上，市长道了歉。"),
+        (ZH, "会议没有召开。", "上周一在北京召开了会议。"),
+        (ZH, "会议召开了。", "上周一会议没有召开。"),
     ],
 )
-def test_a_short_denial_of_what_a_longer_passage_says_is_not_supported(
+def test_a_short_claim_that_a_longer_passage_says_the_other_way_is_not_supported(
     model: EmbeddedStance, language: Language, denial: str, passage: str
 ) -> None:
     """Although it shares nearly every word."""
@@ -89,11 +93,42 @@ def test_a_short_denial_of_what_a_longer_passage_says_is_not_supported(
     assert said.refuted > said.supported
 
 
+@pytest.mark.parametrize(
+    ("claim", "passage"),
+    [
+        ("The tower is in Paris.", "The tower was completed in 1889."),
+        ("The company was founded in Seoul.", "The company was founded in 1998."),
+        ("He was born in London.", "He was born in 1961."),
+    ],
+)
+def test_where_is_not_refuted_by_when(model: EmbeddedStance, claim: str, passage: str) -> None:
+    """A date where the claim has a place answers another question; another place there refutes it."""
+    assert model.judge(claim, [passage], language=EN)[0].unsure > 0.5
+    place = re.sub(r"\d+", "Lisbon", passage)
+    assert model.judge(claim, [place], language=EN)[0].refuted > 0.5
+
+
 def test_upper_layers_are_asked_where_they_count(model: EmbeddedStance) -> None:
-    """Those for near copies alone about a copy, the others alone about a claim in other words."""
-    for claim, absent in ((TOWER, {"free": None}), ("A bakery sells rye bread on Sundays.", {"near": None})):
+    """Those for near copies alone about a copy, the others alone about a claim in other words, by its language."""
+    for claim, absent in (
+        (TOWER, {"free": None, "korean": None}),
+        ("A bakery sells rye bread on Sundays.", {"near": None, "korean": None}),
+    ):
         spared = replace(model, reader=replace(model.reader, **absent))
         assert spared.judge(claim, [TOWER], language=EN) == model.judge(claim, [TOWER], language=EN)
+
+
+def test_each_text_is_moved_by_its_own_language(model: EmbeddedStance) -> None:
+    """An English passage stays where it is, also under a Korean claim."""
+    claim = "빵집은 일요일마다 호밀빵을 판다."
+    still = replace(model, reader=replace(model.reader, moves={}))
+    korean = replace(model, reader=replace(model.reader, moves={KO: model.reader.moves[KO]}))
+    other = replace(model, reader=replace(model.reader, moves={KO: model.reader.moves[KO], EN: model.reader.moves[KO]}))
+    for passage in (TOWER, CASES[3][3]):
+        said, unmoved, both = (one.judge(claim, [passage], language=KO) for one in (korean, still, other))
+        assert said == model.judge(claim, [passage], language=KO)
+        assert said != unmoved
+        assert (said == both) is (passage is not TOWER)
 
 
 def test_a_passage_about_something_else_decides_nothing(model: EmbeddedStance) -> None:
@@ -135,7 +170,7 @@ def copied(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", [LOWER_FILE, UPPER_FILE, FREE_FILE, BLEND_FILE])
+@pytest.mark.parametrize("name", [LOWER_FILE, UPPER_FILE, FREE_FILE, KOREAN_FILE, MOVES_FILE, BLEND_FILE])
 def test_an_altered_file_is_refused(copied: Path, name: str) -> None:
     """One byte is enough."""
     path = copied / name

@@ -12,13 +12,14 @@ import torch
 
 from guard.claims.compare import FEATURES
 from guard.claims.stance_package import LOWER_FILE, UPPER_FILE, read_blend, write_blend
-from guard.claims.stance_tokens import MARKS, marks
+from guard.claims.stance_tokens import MARKS, claim_tokens, marks
 from guard.classifier import load
 from guard.classifier.encoder import Embeddings
 from guard.training.encoder import Encoder, EncoderShape
 from guard.training.errors import TrainingCheckpointUnusable
 from guard.training.stance.baseline import baseline
 from guard.training.stance.blend import BlendRecipe, Read, fit_blend
+from guard.training.stance.centres import centres_of
 from guard.training.stance.export import write_lower, write_upper
 from guard.training.stance.fit import EARLY_FILE, STATE_FILE, Batches, Fit, FitRecipe, Stage, load_mean
 from guard.training.stance.network import upper_of
@@ -122,6 +123,20 @@ def test_what_is_shipped_keeps_a_share_of_what_was_known_before_the_last_stage(t
             assert torch.allclose(values, 0.25 * before[name] + 0.75 * run.named[name], atol=1e-6), name
 
 
+def test_the_centre_of_a_language_is_the_mean_of_its_tokens(tmp_path: Path) -> None:
+    """Of labelled and written pairs; planted ones, which repeat each other, do not count."""
+    run = fit(tmp_path, RECIPE)
+    korean = replace(
+        PAIRS[0], claim="이 마을에는 문이 있다.", evidence="이 마을에는 문이 있다.", language=Language.KOREAN
+    )
+    planted = replace(korean, claim="전혀 다른 말이다.", kind="number")
+    tokenizer, readings = run.batches.tokenizer, run.batches.readings
+    centres = centres_of([*PAIRS, korean, planted], tokenizer, readings)
+    assert set(centres) == {Language.ENGLISH, Language.KOREAN}
+    tokens = readings.of(claim_tokens(tokenizer, korean.claim))[1:-1].astype(np.float32)
+    assert centres[Language.KOREAN] == pytest.approx(tokens.mean(axis=0), abs=1e-5)
+
+
 def test_a_run_is_not_resumed_under_another_recipe(tmp_path: Path) -> None:
     """Otherwise nobody could say how the weights were made."""
     fit(tmp_path, RECIPE).save()
@@ -206,6 +221,31 @@ def test_the_combination_learns_and_survives_its_file(tmp_path: Path) -> None:
     write_blend(tmp_path, blend)
     again = read_blend((tmp_path / "blend.npz").read_bytes())
     assert read.chances(again) == pytest.approx(chances)
+
+
+def test_an_input_that_no_pair_has_is_not_listened_to() -> None:
+    """It would count for whatever chance made of it."""
+    rng = np.random.default_rng(0)
+    features = rng.random((60, len(FEATURES)))
+    at = FEATURES.index("same_language")
+    features[:, at] = 1.0
+    read = Read([PAIRS[0]] * 60, rng.normal(size=(60, 3)), features)
+    other = features.copy()
+    other[:, at] = 0.0
+    blend = fit_blend(read, BlendRecipe(fits=2, steps=5))
+    assert Read(read.pairs, read.logits, other).chances(blend) == pytest.approx(read.chances(blend), abs=1e-4)
+
+
+def test_the_combination_is_the_mean_of_its_fits() -> None:
+    """Of their log-odds, as one with a wider hidden layer."""
+    rng = np.random.default_rng(0)
+    read = Read([PAIRS[0]] * 40, rng.normal(size=(40, 3)), rng.random((40, len(FEATURES))) * 0.9)
+    both, *single = (
+        np.log(read.chances(fit_blend(read, BlendRecipe(fits=n, steps=20, seed=seed))))
+        for n, seed in ((2, 7), (1, 7), (1, 8))
+    )
+    odds = [said - said[:, :1] for said in (both, *single)]
+    assert odds[0] == pytest.approx((odds[1] + odds[2]) / 2, abs=1e-4)
 
 
 def test_the_baseline_sees_words_and_nothing_else() -> None:
