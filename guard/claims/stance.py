@@ -31,6 +31,7 @@ from guard.claims.stance_package import (
     KOREAN_FILE,
     LOWER_FILE,
     MOVES_FILE,
+    OWN,
     UPPER_FILE,
     Blend,
     Manifest,
@@ -66,7 +67,7 @@ class PairReader:
 
     lower: what the lower layers make of one text's token ids, (1, T, D). near, free, korean: the upper layers for claims that
     nearly copy their passage, for those that do not, and for the Korean ones among these. moves: what is added to each token
-    of a text before the last two, by its language, (D,).
+    of a text before the last two, by its language, (D,); OWN of the mean of these tokens is taken away.
     """
 
     tokenizer: Tokenizer
@@ -96,14 +97,20 @@ class PairReader:
             near = self.near.run(["logits"], {"x": np.concatenate(texts, axis=1), **inputs})
             found += np.float32(copied) * near[0][0]
         if copied < 1.0:
-            moved = np.concatenate([self._moved(*one) for one in zip(texts, languages, strict=True)], axis=1)
+            moved = np.concatenate(self._moved(texts, languages), axis=1)
             free = self.korean if languages[0] is Language.KOREAN else self.free
             found += np.float32(1.0 - copied) * free.run(["logits"], {"x": moved, **inputs})[0][0]
         return found
 
-    def _moved(self, text: Floats, language: Language) -> Floats:
-        move = self.moves.get(language)
-        return text if move is None else text + move
+    def _moved(self, texts: Sequence[Floats], languages: Sequence[Language]) -> list[Floats]:
+        """Texts of a language that is moved, together, by one vector; others as they are."""
+        moved = list(texts)
+        for language in self.moves.keys() & set(languages):
+            mine = [i for i, one in enumerate(languages) if one is language]
+            own = np.concatenate([texts[i] for i in mine], axis=1).mean(axis=1, keepdims=True)
+            for i in mine:
+                moved[i] = texts[i] + self.moves[language] - np.float32(OWN) * own
+        return moved
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ FREE_FILE: Final = "free.onnx"
 KOREAN_FILE: Final = "korean.onnx"
 BLEND_FILE: Final = "blend.npz"
 MOVES_FILE: Final = "moves.npz"
+OWN: Final = 0.375
+"""Share of its own mean that is taken from a text that is moved: what a pair's tokens have in common says little of its stance."""
 LANGUAGES: Final = (Language.ENGLISH, Language.KOREAN, Language.CHINESE)
 """Order of the blend's language inputs."""
 
@@ -179,7 +181,7 @@ def read_blend(content: bytes) -> Blend:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             return Blend(**{name: arrays[name].astype(np.float32) for name in Blend.__dataclass_fields__})
-    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise WeightsUnreadable(f"{BLEND_FILE} is damaged", hint="reinstall haechi") from error
 
 
@@ -189,7 +191,7 @@ def write_blend(folder: Path, blend: Blend) -> None:
 
 
 def read_moves(content: bytes) -> Mapping[Language, Floats]:
-    """What is added to the lower layers' output of a text before the layers for claims in words of their own, by language, (D,).
+    """What is added to the lower layers' output for a text before the layers for claims in words of their own, by language, (D,).
 
     Raises:
         WeightsUnreadable.
@@ -197,7 +199,7 @@ def read_moves(content: bytes) -> Mapping[Language, Floats]:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             return {Language(name): arrays[name].astype(np.float32) for name in arrays.files}
-    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise WeightsUnreadable(f"{MOVES_FILE} is damaged", hint="reinstall haechi") from error
 
 

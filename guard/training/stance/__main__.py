@@ -31,6 +31,7 @@ from guard.claims.stance_package import (
     LOWER_FILE,
     MANIFEST,
     MOVES_FILE,
+    OWN,
     UPPER_FILE,
     Manifest,
     write_blend,
@@ -56,7 +57,7 @@ from guard.training.stance.runs import FREE, KOREAN, NEAR, TOWARDS, runs
 from guard.training.stance.written import WRITTEN, written_pairs
 from haechi.base.text import Language
 
-VERSION = "2026.11-5"
+VERSION = "2026.11-6"
 BLENDED = 900
 """Pairs that the combination is fitted on, of labelled and of planted ones each and by language at most."""
 BLENDED_MORE: Final = {(Language.KOREAN, True): 4000}
@@ -88,7 +89,9 @@ def fitted(args: argparse.Namespace, pairs: Sequence[Pair]) -> None:
         load_mean(model, args.run, shares)
         write_upper(args.out / name, model.eval(), encoder.shape)
     centres = centres_of([p for p in pairs if p.part is Part.FIT], tokenizer, readings)
-    write_moves(args.out, {one: share * (centres[to] - centres[one]) for one, (to, share) in TOWARDS.items()})
+    write_moves(
+        args.out, {one: share * centres[to] - (share - OWN) * centres[one] for one, (to, share) in TOWARDS.items()}
+    )
 
 
 def sealed(out: Path, manifest: Manifest) -> Manifest:

@@ -76,12 +76,8 @@ FREE: Final[Mapping[str, float]] = {
     f"other/{STATE_FILE}": 0.3,
     f"denied/{STATE_FILE}": 0.2,
 }
-KOREAN: Final[Mapping[str, float]] = {
-    f"other/{STATE_FILE}": 0.45,
-    f"denied/{STATE_FILE}": 0.2,
-    f"{FIRST}/{EARLY_FILE}": 0.2,
-    f"short/{STATE_FILE}": 0.15,
-}
+KOREAN: Final[Mapping[str, float]] = {f"other/{STATE_FILE}": 0.75, f"{FIRST}/{EARLY_FILE}": 0.25}
 """Shares of the saved weights in the three sets of upper layers that are shipped."""
 TOWARDS: Final[Mapping[Language, tuple[Language, float]]] = {Language.KOREAN: (Language.ENGLISH, 0.75)}
-"""Towards which language's centre a text is moved before the last two sets, by its own, and by what share of the way."""
+"""Towards which language's centre a text is moved before the last two sets, and by what share of the way, by its language. The way
+begins between that language's centre and the text's own mean (OWN)."""

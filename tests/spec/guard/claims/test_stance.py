@@ -8,13 +8,25 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guard.claims.ports import StanceModel
 from guard.claims.stance import FOLDER, EmbeddedStance, load
-from guard.claims.stance_package import BLEND_FILE, FREE_FILE, KOREAN_FILE, LOWER_FILE, MANIFEST, MOVES_FILE, UPPER_FILE
+from guard.claims.stance_package import (
+    BLEND_FILE,
+    FREE_FILE,
+    KOREAN_FILE,
+    LOWER_FILE,
+    MANIFEST,
+    MOVES_FILE,
+    OWN,
+    UPPER_FILE,
+    read_moves,
+    write_moves,
+)
 from guard.classifier.errors import LanguageNotCovered, WeightsAltered, WeightsMissing, WeightsUnreadable
 from haechi.base.text import Language
 
@@ -179,6 +191,30 @@ def test_an_altered_file_is_refused(copied: Path, name: str) -> None:
     path.write_bytes(content)
     with pytest.raises(WeightsAltered):
         load(copied)
+
+
+def test_moves_survive_their_file_and_damage_is_told(tmp_path: Path) -> None:
+    """The same numbers for the same languages; bytes that are no file of them are refused."""
+    moves = {KO: np.linspace(-1, 1, 8, dtype=np.float32), EN: np.zeros(8, dtype=np.float32)}
+    write_moves(tmp_path, moves)
+    again = read_moves((tmp_path / MOVES_FILE).read_bytes())
+    assert set(again) == set(moves)
+    assert all(np.array_equal(again[one], moves[one]) for one in moves)
+    for damaged in (b"", b"moves", (tmp_path / MOVES_FILE).read_bytes()[:40]):
+        with pytest.raises(WeightsUnreadable):
+            read_moves(damaged)
+
+
+def test_what_all_tokens_of_a_moved_pair_share_counts_for_less(model: EmbeddedStance) -> None:
+    """The pair's own mean is taken away by its share, from claim and passage alike."""
+    claim, passage = "빵집은 일요일마다 호밀빵을 판다.", CASES[3][3]
+    lower = model.reader.lower
+    shift = np.random.default_rng(0).normal(size=model.reader.moves[KO].shape).astype(np.float32) * 0.1
+    instead = {KO: model.reader.moves[KO] - np.float32(1 - OWN) * shift}
+    shifted = replace(model, reader=replace(model.reader, lower=lambda ids: lower(ids) + shift, moves=instead))
+    said, again = (one.judge(claim, [passage], language=KO)[0] for one in (model, shifted))
+    assert again.refuted == pytest.approx(said.refuted, abs=0.01)
+    assert again.supported == pytest.approx(said.supported, abs=0.01)
 
 
 def test_a_missing_file_is_refused(copied: Path) -> None:
