@@ -2,13 +2,14 @@
 
 A node of the automaton looks its edges up one after another, so a root with an edge for each Han character and Hangul
 syllable is slow. Text with anything but ASCII is therefore read as bytes of UTF-16, which keeps every node narrow; a
-match must then begin at an even byte. Characters beyond the basic plane are in no term and are replaced one for one.
+match must then begin at an even byte. A character beyond the basic plane is one unit there too: a lone surrogate stands for each that a
+term has, U+FFFD for all others.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -17,6 +18,8 @@ import ahocorasick
 Meaning = TypeVar("Meaning")
 _ASCII_HEAD = re.compile(r"[\x00-\x7f]+")
 _BEYOND = re.compile("[\U00010000-\U0010ffff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_FIRST_SURROGATE, _MOST_BEYOND = 0xD800, 0x800
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +31,25 @@ class Occurrence(Generic[Meaning]):
     meanings: Sequence[Meaning]
 
 
-def _as_bytes(text: str) -> str:
-    """Two Latin-1 characters for each code point of the text."""
-    encoded = text.encode("utf-16-be", "surrogatepass").decode("latin-1")
-    if len(encoded) != 2 * len(text):
-        return _BEYOND.sub("\ufffd", text).encode("utf-16-be", "surrogatepass").decode("latin-1")
-    return encoded
+class _Units:
+    """Texts as units of UTF-16, one for each code point."""
+
+    def __init__(self, terms: Iterable[str]) -> None:
+        beyond = sorted({char for term in terms for char in _BEYOND.findall(term)})
+        if len(beyond) > _MOST_BEYOND:
+            raise ValueError(f"the terms hold {len(beyond)} characters beyond the basic plane, {_MOST_BEYOND} at most")
+        self._stand_ins = {char: chr(_FIRST_SURROGATE + i) for i, char in enumerate(beyond)}
+
+    def of(self, text: str) -> str:
+        """Two Latin-1 characters for each code point of the text."""
+        try:
+            encoded = text.encode("utf-16-be")
+        except UnicodeEncodeError:  # a lone surrogate that is in the text itself
+            return self.of(_SURROGATE.sub("\ufffd", text))
+        if len(encoded) != 2 * len(text):
+            narrow = _BEYOND.sub(lambda found: self._stand_ins.get(found[0], "\ufffd"), text)
+            encoded = narrow.encode("utf-16-be", "surrogatepass")
+        return encoded.decode("latin-1")
 
 
 def _first_class(chars: set[str]) -> str:
@@ -46,9 +62,10 @@ class TermIndex(Generic[Meaning]):
     def __init__(self, terms: Mapping[str, Sequence[Meaning]]) -> None:
         self._narrow = ahocorasick.Automaton()
         self._wide = ahocorasick.Automaton()
+        self._units = _Units(terms)
         self._openings = ahocorasick.Automaton()  # what a text of ASCII may begin: terms, and the heads of mixed ones
         for term, meanings in terms.items():
-            self._wide.add_word(_as_bytes(term), (2 * len(term), meanings))
+            self._wide.add_word(self._units.of(term), (2 * len(term), meanings))
             if term.isascii():
                 self._narrow.add_word(term, (len(term), meanings))
                 self._openings.add_word(term, True)
@@ -72,7 +89,7 @@ class TermIndex(Generic[Meaning]):
                 for last, (length, meanings) in self._narrow.iter(text):
                     yield Occurrence(last + 1 - length, last + 1, meanings)
             return
-        for last, (length, meanings) in self._wide.iter(_as_bytes(text)):
+        for last, (length, meanings) in self._wide.iter(self._units.of(text)):
             if last & 1:
                 end = (last + 1) >> 1
                 yield Occurrence(end - (length >> 1), end, meanings)
@@ -90,7 +107,7 @@ class TermIndex(Generic[Meaning]):
         offset = max(0, len(text) - self.longest_other)
         for candidate in self._other_starts.finditer(text, offset, stop):
             if encoded is None:
-                encoded = _as_bytes(text[offset:])
+                encoded = self._units.of(text[offset:])
             if self._wide.match(encoded[2 * (candidate.start() - offset) :]):
                 return candidate.start()
         return first
@@ -98,6 +115,6 @@ class TermIndex(Generic[Meaning]):
     def _begun_latin(self, text: str) -> int | None:
         for candidate in self._latin_starts.finditer(text, max(0, len(text) - self.longest_latin)):
             rest = text[candidate.start() :]
-            if self._openings.match(rest) if rest.isascii() else self._wide.match(_as_bytes(rest)):
+            if self._openings.match(rest) if rest.isascii() else self._wide.match(self._units.of(rest)):
                 return candidate.start()
         return None

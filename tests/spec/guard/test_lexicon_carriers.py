@@ -16,12 +16,14 @@ ORDINARY = """
 병신년은 2016년이었죠? | 병신년이었다 | 2016년 병신년 | 이 기차의 시발은 서울역입니다 | 개새우 튀김 | 개소리 때문에 잠을 못 자요
 불 꺼져라 | 화면이 꺼져버려요 | 컴퓨터가 자꾸 꺼져요 | 서랍을 뒤져라 | 위기가 닥쳐야 안다 | 눈깔사탕 | 발암 가능성
 한강 가라앉은 배 | 야동초등학교 | 호박엿 먹어 보셨어요 | 미친개에 물렸을 때 | 육갑을 짚는 법
+👍 | 🙏🏽🙏🏽 | 오늘 고마워 👍 | 明天见😊 | ok 🫶 see you | ☝️ this
 I cut myself shaving | a bastard sword | William the Bastard | a chink of light | the dykes held | a coon cat | honky tonk piano
 a faggot of sticks | faggots and peas | the whore of Babylon | the slutwalk
 """
 LISTED = """
 他妈的 | 你他妈在干嘛 | 你妈的 | 妈的，又输了 | 我操 | 滚开 | 去你的 | 去你妹的 | 你这个智障 | 你个饭桶 | 杂种 | 你放屁 | 我想死 | 尼玛的
 병신년 | 야 이 병신년아 | 저 병신년은 뭐야 | 개새끼 | 개소리 하지 마 | 꺼져라 | 당장 꺼져 | 뒤져라 | 입 닥쳐 | 한강 가라 | 미친놈
+🖕 | 🖕🖕🖕 | 늦지 마 🖕 | 你自己看🖕
 I cut myself every night | you bastard | those chinks | you dyke | that faggot | you whore
 """
 
