@@ -22,9 +22,10 @@ import numpy.typing as npt
 from guard.classifier.errors import WeightsUnreadable
 from guard.classifier.package import (
     EMBEDDING_FILE,
-    ENCODER_FILE,
     HEADS_FILE,
+    LOWER_FILE,
     TOKENIZER_FILE,
+    UPPER_FILE,
     Listing,
     Manifest,
     verified,
@@ -62,17 +63,21 @@ class Embeddings:
     def words(self, ids: list[int]) -> Floats:
         """The vectors of some tokens by themselves, shape (T, D)."""
         packed = self.nibbles[ids]
-        whole = np.concatenate([packed & 15, packed >> 4], axis=-1).astype(np.float32) - np.float32(8)
-        unpacked: Floats = (whole * self.scales[ids].astype(np.float32)[..., None]).reshape(len(ids), -1)
-        return unpacked
+        whole = np.concatenate([packed & 15, packed >> 4], axis=-1).astype(np.float32)
+        whole -= np.float32(8)
+        whole *= self.scales[ids].astype(np.float32)[..., None]
+        return whole.reshape(len(ids), -1)
 
     def vectors(self, ids: list[int]) -> Floats:
         """The encoder's input for some tokens, shape (1, T, D)."""
-        x = self.words(ids) + self.positions[: len(ids)]
-        x -= x.mean(axis=-1, keepdims=True)
-        spread = np.sqrt((x * x).mean(axis=-1, keepdims=True) + np.float32(self.epsilon))
-        normed: Floats = (x / spread * self.norm_weight + self.norm_bias)[None]
-        return normed
+        x = self.words(ids)
+        x += self.positions[: len(ids)]
+        x -= np.add.reduce(x, axis=-1, keepdims=True) / np.float32(x.shape[-1])
+        spread = np.einsum("td,td->t", x, x) / np.float32(x.shape[-1]) + np.float32(self.epsilon)
+        x /= np.sqrt(spread)[:, None]
+        x *= self.norm_weight
+        x += self.norm_bias
+        return x[None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,11 @@ class Session:
     runner: onnxruntime.InferenceSession
     kept: tuple[onnxruntime.OrtValue, ...] = ()
     outer: Floats | None = None
+
+    def states(self, x: Floats) -> Floats:
+        """The output `states` for the input `x`, (1, T, D) both."""
+        answer: Floats = self.runner.run(["states"], {"x": x})[0]
+        return answer
 
     def logits(self, x: Floats) -> Floats:
         """The output `logits` for the input `x`, with what the hidden units add to it."""
@@ -96,10 +106,11 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class SmallEncoder:
-    """Words, and the session that runs the layers."""
+    """Words, and the sessions that run the first layers and those above them."""
 
     words: Words
-    session: Session
+    lower: Session
+    upper: Session
 
     def logits(self, folded: str) -> Floats:
         """The logit of each head's worst window, shape (K,)."""
@@ -108,7 +119,11 @@ class SmallEncoder:
 
     def window_logits(self, folded: str) -> Floats:
         """Logits by window, shape (windows, K)."""
-        return np.concatenate([self.session.logits(window) for window in self.words.windows(folded)])
+        return np.concatenate([self.judged(window) for window in self.words.windows(folded)])
+
+    def judged(self, window: Floats) -> Floats:
+        """The logits of one window, (1, T, D) to (1, K)."""
+        return self.upper.logits(self.lower.states(window))
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
@@ -137,12 +152,13 @@ def read_encoder(folder: Path, manifest: Manifest) -> SmallEncoder:
         WeightsMissing, WeightsAltered, WeightsUnreadable.
     """
     words = read_words(folder, manifest)
-    graph = verified(folder, manifest, ENCODER_FILE)
+    lower = open_session(verified(folder, manifest, LOWER_FILE), folder / LOWER_FILE)
+    graph = verified(folder, manifest, UPPER_FILE)
     if HEADS_FILE not in manifest.files:
-        return SmallEncoder(words, open_session(graph, folder / ENCODER_FILE))
+        return SmallEncoder(words, lower, open_session(graph, folder / UPPER_FILE))
     heads = read_heads(folder, verified(folder, manifest, HEADS_FILE))
-    session = open_session(graph, folder / ENCODER_FILE, heads.constants())
-    return SmallEncoder(words, replace(session, outer=heads.outer))
+    upper = open_session(graph, folder / UPPER_FILE, heads.constants())
+    return SmallEncoder(words, lower, replace(upper, outer=heads.outer))
 
 
 def read_words(folder: Path, manifest: Listing) -> Words:

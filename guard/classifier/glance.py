@@ -1,8 +1,9 @@
-"""Between the stages: what a glance at the token vectors tells of what the layers would say.
+"""Between the stages: what a glance at the token vectors tells of what the layers would say, or at what the first layers made of them.
 
 What each token is by itself, one convolution over three neighbours, its mean and its peaks over a window, and one hidden layer. It
 has been taught by both stages together: whether they would flag the window, and the logits of stage 2. It costs a hundredth of the
-layers, and what it finds clearly harmless they are not asked about.
+layers, and what it finds clearly harmless they are not asked about. A later one of the same form looks at what the first layers made of
+the rest, and spares the layers above it what it finds harmless there.
 Shapes: T tokens, D width, N features of a token, C features of three tokens, H hidden units, K heads.
 """
 
@@ -44,15 +45,18 @@ class Glance:
     def look(self, vectors: Floats, linear: Floats) -> tuple[float, Floats]:
         """The probability that both stages would flag a window, and the logits that stage 2 would give it, about.
 
-        vectors: (1, T, D), what the layers would read. linear: (K,), the logits of stage 1.
+        vectors: (1, T, D), what the layers above it would read. linear: (K,), the logits of stage 1.
         """
-        tokens = np.maximum(vectors[0] @ self.narrow + self.narrow_bias, np.float32(0))
+        tokens = vectors[0] @ self.narrow
+        tokens += self.narrow_bias
+        np.maximum(tokens, np.float32(0), out=tokens)
         spread, width = tokens @ self.taps, len(self.taps_bias)
         seen = spread[:, width : 2 * width] + self.taps_bias
         seen[1:] += spread[:-1, :width]
         seen[:-1] += spread[1:, 2 * width :]
         np.maximum(seen, np.float32(0), out=seen)
-        features = np.concatenate([seen.sum(axis=0) / np.float32(len(seen)), seen.max(axis=0), linear])
+        mean = np.add.reduce(seen, axis=0) / np.float32(len(seen))
+        features = np.concatenate([mean, np.maximum.reduce(seen, axis=0), linear])
         hidden = np.maximum(self.inner @ features + self.inner_bias, np.float32(0))
         said: Floats = self.outer @ hidden + self.outer_bias
         return 1.0 / (1.0 + math.exp(-min(max(float(said[0]), -30.0), 30.0))), said[1:]
@@ -69,7 +73,7 @@ def read_glance(folder: Path, content: bytes, *, heads: int) -> Glance:
     """
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            glance = Glance(*(arrays[name].astype(np.float32) for name in _NAMES))
+            glance = Glance(*(np.ascontiguousarray(arrays[name], np.float32) for name in _NAMES))
     except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise WeightsUnreadable(f"{folder}: the weights of the glance are damaged", hint="reinstall haechi") from error
     tokens, features, hidden = len(glance.narrow_bias), len(glance.taps_bias), len(glance.inner_bias)

@@ -8,6 +8,8 @@ Shapes: L code points of the padded text, N lengths of n-gram.
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 import numpy as np
 import numpy.typing as npt
 
@@ -33,15 +35,20 @@ def codes_of(folded: str) -> Codes:
 
 def slots_of(codes: Codes, bits: int) -> list[Slots]:
     """For each length n in LENGTHS the table rows of the n-grams that start at 0..L-n; values in [0, 2**bits)."""
-    shift = np.uint32(32 - bits)
-    running = codes * _MIX
-    slots = []
-    for n in LENGTHS:
-        if n > codes.size:
-            break
-        if n > 1:
-            running = running[:-1] * _STEP + codes[n - 1 :] * _MIX
-        seed = np.uint32((n * 0x85EBCA6B) & 0xFFFFFFFF)
-        mixed = (running ^ (running >> _FOLD)) + seed
-        slots.append(((mixed * _MIX) ^ (mixed >> _FOLD)) * _STEP >> shift)
+    lengths = LENGTHS[: codes.size]
+    scaled = codes * _MIX
+    running = [scaled]
+    for n in lengths[1:]:
+        running.append(running[-1][:-1] * _STEP + scaled[n - 1 :])
+    mixed = np.concatenate(running)
+    mixed ^= mixed >> _FOLD
+    ends = accumulate(part.size for part in running)
+    slots = [mixed[end - part.size : end] for part, end in zip(running, ends, strict=True)]
+    for n, part in zip(lengths, slots, strict=True):
+        part += np.uint32((n * 0x85EBCA6B) & 0xFFFFFFFF)
+    low = mixed >> _FOLD
+    mixed *= _MIX
+    mixed ^= low
+    mixed *= _STEP
+    mixed >>= np.uint32(32 - bits)
     return slots

@@ -26,8 +26,8 @@ from guard.classifier.glance import Floats, Glance, read_glance
 from guard.classifier.linear import LinearHeads, Scores
 from guard.classifier.minors import FOUND, makes_children_sexual
 from guard.classifier.package import (
-    ENCODER_FILE,
-    GLANCE_FILE,
+    GLANCE_FILES,
+    UPPER_FILE,
     Curve,
     Limits,
     Manifest,
@@ -63,7 +63,7 @@ class EmbeddedClassifier:
     manifest: Manifest
     linear: LinearHeads
     encoder: SmallEncoder | None = None
-    glance: Glance | None = None
+    glances: tuple[Glance, ...] = ()
     name: str = "classifier"
     odds_among: float = ODDS_AMONG
 
@@ -105,56 +105,68 @@ class EmbeddedClassifier:
         linear = self.linear.logits(folded)
         if self.encoder is None:
             return self.answer(language, linear, None)
-        seen = [
-            self.encoder.session.logits(window)[0]
-            if (settled := self._glanced(language, window, linear)) is None
-            else settled
-            for window in self.encoder.words.windows(folded)
-        ]
-        return self.answer(language, linear, np.max(seen, axis=0))
+        seen = [self._asked(language, window, linear) for window in self.encoder.words.windows(folded)]
+        return self.answer(language, linear, np.max([logits for logits, _ in seen], axis=0))
 
-    def _glanced(self, language: Language, window: Floats, linear: Scores) -> Scores | None:
-        """The logits of stage 2, about, where a glance settles a window; None where the layers are to be asked."""
-        leaves = self.manifest.settled.get(language)
-        if self.glance is None or leaves is None:
+    def _asked(self, language: Language, window: Floats, linear: Scores) -> tuple[Scores, int]:
+        """The logits of stage 2 for a window, about where a glance settles it, and how many glances did not."""
+        assert self.encoder is not None  # noqa: S101  # nobody asks without stage 2
+        if (settled := self._glanced(0, language, window, linear)) is not None:
+            return settled, 0
+        states = self.encoder.lower.states(window)
+        if (settled := self._glanced(1, language, states, linear)) is not None:
+            return settled, 1
+        logits: Scores = self.encoder.upper.logits(states)[0]
+        return logits, 2
+
+    def _glanced(self, number: int, language: Language, vectors: Floats, linear: Scores) -> Scores | None:
+        """The logits of stage 2, about, where a glance settles a window; None where the layers are to be asked.
+
+        number: which glance, from 0. vectors: (1, T, D), what it looks at.
+        """
+        leaves = self.manifest.settled[number].get(language) if number < len(self.glances) else None
+        if leaves is None:
             return None
-        doubt, logits = self.glance.look(window, linear)
+        doubt, logits = self.glances[number].look(vectors, linear)
         if doubt >= leaves.doubt:
             return None
         scores = self.answer(language, linear, logits)
         return logits if all(score < leaves.heads[head] for head, score in scores.items()) else None
 
-    def settles(self, text: str) -> bool:
-        """Whether a glance answers for all of this text, and the layers are not asked.
+    def depth(self, text: str) -> int:
+        """How far into stage 2 a text gets: 0 where a glance settles all of it, 1 where the first layers are asked, 2 where all are.
 
         Raises:
             LanguageNotCovered: when the text is mostly in a script that the classifier does not know.
         """
-        leaves = self.manifest.settled.get(judged_language(text))
-        if leaves is None or self.glance is None:
-            return False
-        doubt, scores = self.glimpse(text)
-        return doubt < leaves.doubt and all(score < leaves.heads[head] for head, score in scores.items())
+        language, folded = judged_language(text), fold(text) or " "
+        if self.encoder is None:
+            return 0
+        linear = self.linear.logits(folded)
+        return max(self._asked(language, window, linear)[1] for window in self.encoder.words.windows(folded))
 
-    def glimpse(self, text: str) -> tuple[float, Mapping[Category, float]]:
-        """What a glance leaves open of a text, the most that any of its windows does; 1 everywhere without a glance.
+    def glimpse(self, text: str, number: int) -> tuple[float, Mapping[Category, float]]:
+        """What a glance leaves open of a text, the most that any of its windows does.
+
+        number: which glance, from 0.
 
         Returns: the probability that both stages would flag it, as far as a glance can tell, and the scores that it expects.
 
         Raises:
             LanguageNotCovered: when the text is mostly in a script that the classifier does not know.
         """
+        assert self.encoder is not None  # noqa: S101  # only weights with stage 2 have glances
         language, folded = judged_language(text), fold(text) or " "
-        if self.encoder is None or self.glance is None:
-            return 1.0, dict.fromkeys(self.manifest.curves[language], 1.0)
         linear = self.linear.logits(folded)
-        looks = [self.glance.look(window, linear) for window in self.encoder.words.windows(folded)]
+        windows = self.encoder.words.windows(folded)
+        seen = windows if number == 0 else map(self.encoder.lower.states, windows)
+        looks = [self.glances[number].look(vectors, linear) for vectors in seen]
         scores = [self.answer(language, linear, logits) for _, logits in looks]
         return max(doubt for doubt, _ in looks), {head: max(s[head] for s in scores) for head in scores[0]}
 
     def without_exit(self, text: str) -> Mapping[Category, float]:
-        """The scores with both stages, whatever a glance says: what the early exit is measured against."""
-        return replace(self, manifest=replace(self.manifest, settled={})).score(text)
+        """The scores with both stages, whatever a glance says: what the early exits are measured against."""
+        return replace(self, glances=()).score(text)
 
     def score_many(self, texts: Sequence[str]) -> list[Mapping[Category, float]]:
         """The scores of several texts, each exactly what `score` gives it alone."""
@@ -224,11 +236,10 @@ def load(folder: Path = FOLDER) -> EmbeddedClassifier:
         WeightsMissing, WeightsAltered, WeightsUnreadable: what is wrong with its files.
     """
     manifest = read_manifest(folder)
-    encoder = read_encoder(folder, manifest) if ENCODER_FILE in manifest.files else None
-    glance = None
-    if GLANCE_FILE in manifest.files:
-        glance = read_glance(folder, verified(folder, manifest, GLANCE_FILE), heads=len(manifest.heads))
-    return EmbeddedClassifier(manifest, read_linear(folder, manifest), encoder, glance)
+    encoder = read_encoder(folder, manifest) if UPPER_FILE in manifest.files else None
+    names = GLANCE_FILES[: len(manifest.settled)]
+    glances = [read_glance(folder, verified(folder, manifest, name), heads=len(manifest.heads)) for name in names]
+    return EmbeddedClassifier(manifest, read_linear(folder, manifest), encoder, tuple(glances))
 
 
 def classifiers() -> tuple[EmbeddedClassifier, ...]:

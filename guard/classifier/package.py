@@ -24,17 +24,18 @@ from guard.verdict import Category
 from haechi.base.text import Language
 
 Part = TypeVar("Part")
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 LINEAR_FILE = "stage1.npz"
-ENCODER_FILE = "stage2.onnx"
-GLANCE_FILE = "glance.npz"
-"""What may settle a window without the layers, where the file is there; see `glance.Glance`."""
+LOWER_FILE, UPPER_FILE = "stage2-lower.onnx", "stage2-upper.onnx"
+"""The first layers of stage 2, and those above them."""
+GLANCE_FILES = ("glance.npz", "glance-later.npz")
+"""What may settle a window without the layers, and without the upper ones, where the files are there; see `glance.Glance`."""
 HEADS_FILE = "stage2-heads.npz"
 """Heads that take the place of those in the encoder's graph, where the file is there; see `encoder.Heads`."""
 EMBEDDING_FILE = "stage2-words.npz"
 TOKENIZER_FILE = "tokenizer.json"
-FILES = (LINEAR_FILE, GLANCE_FILE, ENCODER_FILE, HEADS_FILE, EMBEDDING_FILE, TOKENIZER_FILE)
+FILES = (LINEAR_FILE, *GLANCE_FILES, LOWER_FILE, UPPER_FILE, HEADS_FILE, EMBEDDING_FILE, TOKENIZER_FILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,8 @@ class Manifest:
     """What the files mean.
 
     heads: order of the columns. curves: which heads answer in which language, and how; a head without data in a
-    language is absent there. alone: the curves for stage 1 without stage 2. settled: what a glance
-    settles without asking the layers; a language that is absent always asks.
+    language is absent there. alone: the curves for stage 1 without stage 2. settled: what each glance of GLANCE_FILES
+    settles without asking the layers above it; a language that is absent always asks.
     limits: suggested severity thresholds. own_data_only: heads whose positives in a language are our own sentences.
     """
 
@@ -79,7 +80,7 @@ class Manifest:
     heads: tuple[Category, ...]
     curves: Mapping[Language, Mapping[Category, Curve]]
     alone: Mapping[Language, Mapping[Category, Curve]]
-    settled: Mapping[Language, Exit]
+    settled: tuple[Mapping[Language, Exit], ...]
     limits: Mapping[Language, Mapping[Category, Limits]]
     own_data_only: Mapping[Language, tuple[Category, ...]]
     files: Mapping[str, str]
@@ -117,7 +118,7 @@ def read_manifest(folder: Path) -> Manifest:
             heads=tuple(Category(h) for h in said["heads"]),
             curves=_by_head(said["curves"], Curve),
             alone=_by_head(said["alone"], Curve),
-            settled={Language(k): _exit(v) for k, v in said["settled"].items()},
+            settled=tuple({Language(k): _exit(v) for k, v in by_language.items()} for by_language in said["settled"]),
             limits=_by_head(said["limits"], Limits),
             own_data_only={Language(k): tuple(Category(c) for c in v) for k, v in said["own_data_only"].items()},
             files={str(k): str(v) for k, v in said["files"].items()},

@@ -25,13 +25,13 @@ from haechi.base.text import Language
 LANGUAGES = (Language.ENGLISH, Language.KOREAN, Language.CHINESE)
 ENOUGH = 40
 """Positive rows, training and dev together, below which a head is left out of a language."""
-BLOCKED_AIM, FLAGGED_AIM, ATTACK_AIM = 0.0025, 0.008, 0.003
-"""Share of ordinary dev text that may reach unsafe and controversial, and controversial as an attack on a model: about a third of
+BLOCKED_AIM, FLAGGED_AIM, ATTACK_AIM = 0.0025, 0.011, 0.006
+"""Share of ordinary dev text that may reach unsafe and controversial, and controversial as an attack on a model: half or less of
 what the product promises at most, since a policy reads longer texts sentence by sentence and its word lists flag some as well."""
 FEW_FOR_A_CURVE = 20
 """Positive dev rows of a head in a language, below which its curve is drawn on the dev rows of all languages together."""
 
-FLAG_LEAST, BLOCK_LEAST = 0.4, 0.7
+FLAG_LEAST, BLOCK_LEAST = 0.5, 0.7
 """Probabilities below which no head flags, and blocks, however seldom ordinary text reaches it: dev text is little."""
 OWN_LEAST, POOLED_LEAST = 0.9, 0.8
 """Probability below which a head does not block that has learnt from our own sentences alone, or is measured on few: outside
@@ -44,6 +44,8 @@ not block below OWN_LEAST either."""
 COUNTS, COUNTS_ATTACK = 0.5, 0.3
 """What stage 1 counts beside stage 2: less for attacks on a model, of which the heads of stage 2 have hidden units of their own. Between 0.3
 and 0.5 dev rows of own attacks are found about alike."""
+ENOUGH_OF_A_KIND = 15
+"""Harmful dev rows, public or our own, from which they count as a kind by themselves."""
 NEVER, FREE = 2.0, 0.05
 """A cut that no probability reaches, and what hitting no ordinary row costs beside hitting one."""
 FEW = 100
@@ -163,9 +165,10 @@ def limits(
         calm, close = chances[mine[ordinary[mine]]], chances[mine[look_alikes[mine]]]
         attack = np.array([head is Category.PROMPT_ATTACK for head in HEADS])
         harm = mine[((labels[mine] == 1) & ~attack).any(axis=1)]
-        weights = (labels[harm] * ~attack / np.maximum(labels[harm].sum(axis=0), 1)).sum(axis=1)
+        own = np.array([scored.rows[i].source.startswith("own_") for i in harm], dtype=bool)
+        kinds = _kinds((labels[harm] == 1) & ~attack, own)
         others, said = np.where(attack, np.nan, calm), np.where(attack, np.nan, chances[harm])
-        flag = _lowered(_most_found(others, said, weights, FLAGGED_AIM, FLAG_LEAST), others, FLAGGED_AIM, FLAG_LEAST)
+        flag = _lowered(_most_found(others, said, kinds, FLAGGED_AIM, FLAG_LEAST), others, FLAGGED_AIM, FLAG_LEAST)
         flag = np.where(attack, _common_quantile(np.where(attack, calm, np.nan), ATTACK_AIM, FLAG_LEAST), flag)
         block = _common_quantile(calm, BLOCKED_AIM, BLOCK_LEAST)
         if len(close):
@@ -194,30 +197,50 @@ def _common_quantile(calm: Array, aim: float, least: float) -> Array:
     return capped
 
 
-def _most_found(calm: Array, harm: Array, weights: Array, aim: float, least: float) -> Array:
-    """Cuts that find most of the weight of the harmful rows, while no more than `aim` of the ordinary ones is hit.
+def _kinds(labels: npt.NDArray[np.bool_], own: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Which harmful rows are of which kind, (H, Q): by head, public ones and our own apart where there are enough of either.
 
-    One cut after another is lowered, that which finds most for each ordinary row it hits: a head that a few odd rows disturb costs
-    little where they are hit already. A head that would find nothing stays out of reach. harm: (H, K). weights: (H,), by
-    which every kind of harm counts alike, however few rows it has.
+    labels: (H, K). own: (H,).
     """
+    apart = [row & some for row in labels.T for some in (own, ~own)]
+    few = [row for row in labels.T if max((row & own).sum(), (row & ~own).sum()) < ENOUGH_OF_A_KIND]
+    some = [kind for kind in apart if kind.sum() >= ENOUGH_OF_A_KIND] + [row for row in few if row.any()]
+    return np.stack(some, axis=1) if some else np.zeros((len(own), 0), dtype=bool)
+
+
+def _most_found(calm: Array, harm: Array, kinds: npt.NDArray[np.bool_], aim: float, least: float) -> Array:
+    """Cuts that find most of all kinds of harm, while no more than `aim` of the ordinary rows is hit.
+
+    One cut after another is lowered, that which gains most for each ordinary row it hits: a head that a few odd rows disturb costs
+    little where they are hit already. What counts is the sum over the kinds of the root of the share that is found, so that no kind is
+    given up for another. A head that would find nothing stays out of reach. harm: (H, K). kinds: (H, Q).
+    """
+    size = np.maximum(kinds.sum(axis=0), 1)
     answers = ~np.isnan(calm).any(axis=0)
     cuts = np.where(answers, NEVER, np.nan)
     hit, found = np.zeros(len(calm), dtype=bool), np.zeros(len(harm), dtype=bool)
     while True:
         left = int(aim * len(calm)) - int(hit.sum())
+        before = _worth(kinds[found], size)
         best, worth = (-1, 0.0), 0.0
         for k in np.flatnonzero(answers):
             for cut in _steps(calm[~hit, k], left, least):
-                gain = float(weights[~found & (harm[:, k] >= cut)].sum())
+                if cut >= cuts[k]:
+                    continue
+                gain = _worth(kinds[found | (harm[:, k] >= cut)], size) - before
                 cost = int((calm[~hit, k] >= cut).sum())
-                if cut < cuts[k] and gain / (cost + FREE) > worth:
+                if gain / (cost + FREE) > worth:
                     best, worth = (int(k), cut), gain / (cost + FREE)
         if worth == 0.0:
             return cuts
         cuts[best[0]] = best[1]
         hit |= calm[:, best[0]] >= best[1]
         found |= harm[:, best[0]] >= best[1]
+
+
+def _worth(found: npt.NDArray[np.bool_], size: npt.NDArray[np.int64]) -> float:
+    """What rows that are found are worth: found (F, Q), of kinds with so many rows (Q,)."""
+    return float(np.sqrt(found.sum(axis=0) / size).sum())
 
 
 def _steps(chances: Array, left: int, least: float) -> list[float]:

@@ -18,8 +18,8 @@ from guard.training.sampling import label_matrix
 
 CARD = "MODEL_CARD.md"
 _HOW = """**How**: folded text; stage 1: hashed character n-grams, one linear score per head and window; stage 2: a six-layer
-encoder in int8, taught by a twelve-layer one; between them a glance at the token vectors, taught by both, which settles what is
-clearly harmless; a logistic curve per head and language over both. Weights are 8-bit integers; a score depends on the text alone."""
+encoder in int8, taught by a twelve-layer one; between them a glance at the token vectors, and after two layers another at what they
+made of them, both taught by both stages, which settle what is clearly harmless; a logistic curve per head and language over both. Weights are 8-bit integers; a score depends on the text alone."""
 _INTRO = f"""# Model card: Haechi's embedded classifier
 
 Version {{version}}. Written by `python -m guard.training.train`; do not edit by hand.

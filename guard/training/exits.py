@@ -1,4 +1,4 @@
-"""What a glance may settle by itself: bounds of the early exit, per language, on its doubt and on every head.
+"""What a glance may settle by itself: bounds of the early exits, per language, on its doubt and on every head.
 
 Rules of this file
 1. A row is lost when a glance settles it and both stages together would have flagged it: what stage 2 does not see either is no
@@ -9,6 +9,7 @@ Rules of this file
    as low as the kind of harm that looks most ordinary wants it; a bound of its own for each head lets the others stand higher.
 4. Half of the rows of sources never seen (`chooses`) draw the bounds, the other half measures them (`guard.training.measure`).
 5. A language without enough rows of sources never seen has no early exit.
+6. The bounds of the later glance are drawn on what the first one leaves to it, and each of the two may lose LOST_AIM.
 Shapes: R rows, J what is bounded: the doubt, and each head that answers in the language.
 """
 
@@ -31,12 +32,13 @@ from guard.training.rows import HEADS, Row, bucket
 from guard.verdict import Category
 from haechi.base.text import Language
 
-LOST_AIM = 0.005
-"""Share of the rows of a kind of harm that the early exit may lose: a quarter of what is allowed at most, since of what is worded in new ways
-it loses more."""
-MOST_DOUBT, HIGHEST = 0.2, 0.07
-"""No bound is higher, on the doubt and on a head: what is settled keeps the scores that the glance expects, and they are rough.
-Higher ones settle more and cost AUROC on sources never trained on, at which was looked when these were chosen."""
+LOST_AIM = 0.01
+"""Share of the rows of a kind of harm, our own in disguise among them, that each of the two early exits may lose: together what is
+allowed at most of what is toxic on sources never seen, of which less is lost."""
+MOST_DOUBT, HIGHEST = (0.2, 0.3), (0.07, 0.15)
+"""No bound of the first and of the later glance is higher, on the doubt and on a head: what is settled keeps the scores that the glance
+expects, and they are rough, those of the first more than those of the later one. Higher ones settle more and cost AUROC on sources never
+trained on, at which was looked when these were chosen."""
 APART = frozenset({"zh_swsr"})
 """Sources that the glance has not seen, though both stages have: what is lost of them is lost without practice."""
 ENOUGH_UNSEEN = 150
@@ -130,9 +132,12 @@ def _loosened(bounds: Array, j: int, ranks: Array, kinds: Sequence[Kind], most: 
 
 
 def bounds(
-    classifier: EmbeddedClassifier, unseen: Sequence[Row], dev: Sequence[Row], seed: int
+    classifier: EmbeddedClassifier, unseen: Sequence[Row], dev: Sequence[Row], seed: int, number: int
 ) -> dict[Language, Exit]:
-    """The exit of every language with enough rows. unseen: of sources that the glance never saw. dev: of the others."""
+    """The exit of every language with enough rows. unseen: of sources that the glance never saw. dev: of the others.
+
+    number: which glance, from 0. The classifier has the bounds of those before it.
+    """
     chance = np.random.default_rng((seed, 10))
     hidden = [replace(row, text=disguised(row.text, chance)) for row in dev if any(row.labels.values())]
     found: dict[Language, Exit] = {}
@@ -145,25 +150,25 @@ def bounds(
         mine = [[r for r in some if r.language is language] for some in (dev, hidden)]
         heads = tuple(classifier.manifest.curves[language])
         limits = classifier.manifest.limits[language]
-        most = np.array([MOST_DOUBT, *(min(HIGHEST, limits[head].controversial) for head in heads)])
+        most = np.array([MOST_DOUBT[number], *(min(HIGHEST[number], limits[head].controversial) for head in heads)])
         shown = [by_head for some in mine for by_head in _by_head(some)]
         unshown = [head not in {head for head, _ in shown} for head in heads]
         most[1:] = np.where(unshown, np.minimum(most[1:], MOST_UNSHOWN), most[1:])
         harm = [strange, *(rows for _, rows in shown)]
-        kinds = [_kind(classifier, rows, language, most) for rows in harm]
+        kinds = [_kind(classifier, rows, language, most, number) for rows in harm]
         calm = np.array(
-            [look for r in mine[0] if _is_calm(r) and (look := _look(classifier, r.text, language)) is not None]
+            [look for r in mine[0] if _is_calm(r) and (look := _look(classifier, r.text, language, number)) is not None]
         )
         doubt, *others = (float(f"{bound:.4g}") for bound in drawn(calm, kinds, most, seed))
         found[language] = Exit(doubt, dict(zip(heads, others, strict=True)))
         share = float((calm < [doubt, *others]).all(axis=1).mean())
-        log.info("%s: a glance settles %.1f %% of %d ordinary rows", language, 100 * share, len(calm))
+        log.info("%s: glance %d settles %.1f %% of %d ordinary rows", language, number + 1, 100 * share, len(calm))
     return found
 
 
-def _kind(classifier: EmbeddedClassifier, rows: Sequence[Row], language: Language, most: Array) -> Kind:
+def _kind(classifier: EmbeddedClassifier, rows: Sequence[Row], language: Language, most: Array, number: int) -> Kind:
     """Rows of one kind of harm; the layers are asked about those that some bounds could settle."""
-    looks = [(row.text, look) for row in rows if (look := _look(classifier, row.text, language)) is not None]
+    looks = [(row.text, look) for row in rows if (look := _look(classifier, row.text, language, number)) is not None]
     flagged = [
         look
         for text, look in looks
@@ -172,10 +177,12 @@ def _kind(classifier: EmbeddedClassifier, rows: Sequence[Row], language: Languag
     return Kind(np.array(flagged).reshape(-1, len(most)), len(rows))
 
 
-def _look(classifier: EmbeddedClassifier, text: str, language: Language) -> Array | None:
-    """What a glance leaves open of a text, (J,); None for a text that is judged in another language, or not at all."""
+def _look(classifier: EmbeddedClassifier, text: str, language: Language, number: int) -> Array | None:
+    """What a glance leaves open of a text, (J,); None for a text that never gets there or is judged in another language, or not at all."""
     try:
-        doubt, scores = classifier.glimpse(text[:4000])
+        if number and classifier.depth(text[:4000]) < number:
+            return None
+        doubt, scores = classifier.glimpse(text[:4000], number)
     except LanguageNotCovered:
         return None
     if scores.keys() != classifier.manifest.curves[language].keys():

@@ -18,11 +18,13 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from safetensors import safe_open
 
-from guard.classifier.package import EMBEDDING_FILE, ENCODER_FILE
+from guard.classifier.package import EMBEDDING_FILE, LOWER_FILE, UPPER_FILE
 from guard.training.encoder import START_FILE, Encoder, EncoderShape, Layer
 
 OPSET = 20
 _SEVEN_BITS = 63
+LOWER = 2
+"""Layers of LOWER_FILE: the later glance looks at what they made of a text. After one alone it tells little more in Korean than the first."""
 READ = 2
 """Layers, from the last one back, whose means the heads can read."""
 
@@ -101,24 +103,31 @@ def quantised(weight: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int8], np
 
 
 def write_encoder(folder: Path, encoder: Encoder) -> None:
-    """The layers and heads as ENCODER_FILE; input `x` (1, T, D) float32, output `logits` (1, K) float32.
+    """The layers and heads as LOWER_FILE, `x` (1, T, D) to `states` (1, T, D), and UPPER_FILE, which takes these as `x`, to `logits` (1, K).
 
     The heads can read the mean of each of the last READ layers, the last one first; those of the encoder read the last alone.
     """
-    graph, shape = Graph(), encoder.shape
+    lower, graph, shape = Graph(), Graph(), encoder.shape
+    inputs: dict[str, tuple[int, list[int | str]]] = {"x": (TensorProto.FLOAT, [1, "T", shape.width])}
+    lower.shapes(shape)
+    below = "x"
+    for i, layer in enumerate(encoder.layers[:LOWER]):
+        below = add_layer(lower, below, f"l{i}", layer, shape.epsilon)
+    lower.node("Identity", [below], "states")
+    states = lower.model("haechi-classifier-lower", inputs, {"states": [1, "T", shape.width]})
+    (folder / LOWER_FILE).write_bytes(states)
     graph.shapes(shape)
     graph.constant("tokens", np.array([1], dtype=np.int64))
     read = ["x"]
-    for i, layer in enumerate(encoder.layers):
+    for i, layer in enumerate(encoder.layers[LOWER:], start=LOWER):
         read.append(add_layer(graph, read[-1], f"l{i}", layer, shape.epsilon))
     means = [graph.node("ReduceMean", [x, "tokens"], f"{x}.mean", keepdims=0) for x in read[: -READ - 1 : -1]]
     pooled = graph.node("Concat", means, "pooled", axis=1)
     lines = array(encoder.head.weight)
     weight = graph.constant("head.w", np.pad(lines, [(0, 0), (0, (READ - 1) * shape.width)]))
     graph.node("Gemm", [pooled, weight, graph.constant("head.b", array(encoder.head.bias))], "logits", transB=1)
-    inputs: dict[str, tuple[int, list[int | str]]] = {"x": (TensorProto.FLOAT, [1, "T", shape.width])}
-    outputs: dict[str, list[int | str]] = {"logits": [1, encoder.head.out_features]}
-    (folder / ENCODER_FILE).write_bytes(graph.model("haechi-classifier", inputs, outputs))
+    logits: dict[str, list[int | str]] = {"logits": [1, encoder.head.out_features]}
+    (folder / UPPER_FILE).write_bytes(graph.model("haechi-classifier-upper", inputs, logits))
 
 
 def add_layer(graph: Graph, x: str, name: str, layer: Layer, eps: float, kept: Sequence[str] = ()) -> str:

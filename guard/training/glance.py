@@ -1,9 +1,9 @@
-"""Teach the glance what both stages say, and draw the bounds of the early exit over it.
+"""Teach the glances what both stages say, and draw the bounds of the early exits over them.
 
     python -m guard.training.glance --data DATA [--out FOLDER]
 
-`guard.training.train` does it at its end; by itself the command gives a glance to weights that are there. Some ten minutes on one
-core, most of which both stages need to say what they think of the rows.
+`guard.training.train` does it at its end; by itself the command gives glances to weights that are there. Some fifteen minutes on one
+core, half of which both stages need to say what they think of the rows.
 
 Rules of this file
 1. The rows' own labels play no part: the glance learns what both stages say, the quantised layers included.
@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from torch.nn import functional as F  # noqa: N812 - the customary name
 from guard.classifier.folding import fold
 from guard.classifier.glance import Glance, write_glance
 from guard.classifier.model import FOLDER, EmbeddedClassifier, load
-from guard.classifier.package import GLANCE_FILE, read_manifest, write_manifest
+from guard.classifier.package import GLANCE_FILES, Exit, read_manifest, write_manifest
 from guard.classifier.scripts import judged_language
 from guard.training.card import restate
 from guard.training.corpus import NEVER_TRAINED, corpus
@@ -41,6 +41,7 @@ from guard.training.measure import is_covered
 from guard.training.rows import HEADS, VERSION, Row, read_rows
 from guard.training.sampling import thinned
 from guard.training.states import States
+from haechi.base.text import Language
 
 MOST_ROWS = 350
 """Rows read per source and label, beside those that the heads are fitted to."""
@@ -60,9 +61,9 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Lessons:
-    """What the glance learns from.
+    """What a glance learns from.
 
-    vectors: what the layers would read of every token. linear, logits: (R, K), of stages 1 and 2. flagged: (R,), whether both
+    vectors: what it looks at, of every token. linear, logits: (R, K), of stages 1 and 2. flagged: (R,), whether both
     would flag the row. weight: (R,).
     """
 
@@ -101,27 +102,30 @@ class Pupil(nn.Module):  # type: ignore[misc]  # torch is not read by the type c
         return said
 
 
-def lessons(classifier: EmbeddedClassifier, rows: Sequence[Row]) -> Lessons:
-    """What both stages say of the rows, their first window each."""
+def lessons(classifier: EmbeddedClassifier, rows: Sequence[Row]) -> tuple[Lessons, Lessons]:
+    """What both stages say of the rows, their first window each: for the first glance, and for the later one."""
     encoder = classifier.encoder
     assert encoder is not None  # noqa: S101  # asked of weights that have both stages
-    vectors, linear, logits, flagged = [], [], [], []
+    vectors, states, linear, logits, flagged = [], [], [], [], []
     for i, row in enumerate(rows):
         folded = fold(row.text[:1000]) or " "
         window = next(encoder.words.windows(folded))
-        first, second = classifier.linear.logits(folded), encoder.session.logits(window)[0]
+        below = encoder.lower.states(window)
+        first, second = classifier.linear.logits(folded), encoder.upper.logits(below)[0]
         language = judged_language(row.text)
         flagged.append(is_flagged(classifier.answer(language, first, second), classifier, language))
         vectors.append(window[0].astype(np.float16))
+        states.append(below[0].astype(np.float16))
         linear.append(first)
         logits.append(second)
         if i % 5000 == 4999:
-            log.info("both stages have read %d of %d rows for the glance", i + 1, len(rows))
+            log.info("both stages have read %d of %d rows for the glances", i + 1, len(rows))
     ends = np.cumsum([0, *map(len, vectors)])
     calm = np.array([len(row.labels) == len(HEADS) and not any(row.labels.values()) for row in rows])
     weight = np.where(calm, CALM_WEIGHT, 1.0).astype(np.float32)
     said = np.array(flagged, dtype=np.float32)
-    return Lessons(States(np.concatenate(vectors), ends), np.array(linear), np.array(logits), said, weight)
+    early = Lessons(States(np.concatenate(vectors), ends), np.array(linear), np.array(logits), said, weight)
+    return early, replace(early, vectors=States(np.concatenate(states), ends))
 
 
 def learnt_from(rows: Sequence[Row], seed: int) -> list[Row]:
@@ -179,38 +183,40 @@ def as_glance(pupil: Pupil, middle: Floats, spread: Floats) -> Glance:
     )
 
 
-def give_glance(out: Path, data: Path, rows: Sequence[Row], seed: int) -> None:
-    """Teach a glance for the weights in `out`, which have curves and thresholds, and draw its bounds."""
-    manifest = replace(read_manifest(out), settled={})
-    (out / GLANCE_FILE).unlink(missing_ok=True)
-    write_manifest(out, manifest)
+def give_glances(out: Path, data: Path, rows: Sequence[Row], seed: int) -> None:
+    """Teach the glances for the weights in `out`, which have curves and thresholds, and draw their bounds."""
+    write_manifest(out, replace(read_manifest(out), settled=()))
     some = learnt_from(rows, seed)
-    log.info("the glance learns from %d rows", len(some))
-    write_glance(out / GLANCE_FILE, taught(lessons(load(out), some), seed))
-    write_manifest(out, manifest)
+    log.info("the glances learn from %d rows", len(some))
+    for name, read in zip(GLANCE_FILES, lessons(load(out), some), strict=True):
+        write_glance(out / name, taught(read, seed))
     write_bounds(out, data, rows, seed)
 
 
 def write_bounds(out: Path, data: Path, rows: Sequence[Row], seed: int) -> None:
-    """Draw the bounds of the early exit of the weights in `out` anew."""
+    """Draw the bounds of the early exits of the weights in `out` anew."""
     dev = thinned([r for r in rows if r.dev and r.source not in APART], MOST, seed)
     strange = [r for r in read_rows(data)[0] if r.source in NEVER_TRAINED] + [r for r in rows if r.source in APART]
-    write_manifest(out, replace(read_manifest(out), settled=bounds(load(out), strange, dev, seed)))
+    settled: tuple[Mapping[Language, Exit], ...] = ()
+    for number in range(len(GLANCE_FILES)):
+        write_manifest(out, replace(read_manifest(out), settled=(*settled, {})))
+        settled = (*settled, bounds(load(out), strange, dev, seed, number))
+    write_manifest(out, replace(read_manifest(out), settled=settled))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Give a glance to weights that are there, or draw its bounds alone."""
-    parser = argparse.ArgumentParser(description="Teach the glance what both stages say, and draw its bounds.")
+    """Give glances to weights that are there, or draw their bounds alone."""
+    parser = argparse.ArgumentParser(description="Teach the glances what both stages say, and draw their bounds.")
     parser.add_argument("--data", type=Path, required=True, help="folder with toxicity/, injection/, safe_text/, ...")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder of the weights (default: the shipped ones)")
-    parser.add_argument("--bounds", action="store_true", help="keep the glance, draw its bounds alone")
+    parser.add_argument("--bounds", action="store_true", help="keep the glances, draw their bounds alone")
     parser.add_argument("--seed", type=int, default=7)
     args = parser.parse_args(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     torch.set_num_threads(1)
     rows, _ = corpus(args.data, args.seed)
     write_manifest(args.out, replace(read_manifest(args.out), version=VERSION))
-    (write_bounds if args.bounds else give_glance)(args.out, args.data, rows, args.seed)
+    (write_bounds if args.bounds else give_glances)(args.out, args.data, rows, args.seed)
     restate(args.out, read_manifest(args.out), new_heads=False)
     return 0
 

@@ -33,10 +33,10 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch.nn import functional as F  # noqa: N812 - the customary name
 
-from guard.classifier.encoder import END, START, WINDOW, Heads, Words, read_words
+from guard.classifier.encoder import END, START, WINDOW, Heads, Words, open_session, read_words
 from guard.classifier.folding import fold
 from guard.classifier.model import FOLDER
-from guard.classifier.package import ENCODER_FILE, HEADS_FILE, read_manifest, write_manifest
+from guard.classifier.package import HEADS_FILE, LOWER_FILE, UPPER_FILE, read_manifest, write_manifest
 from guard.sentences import segments
 from guard.training.card import restate
 from guard.training.corpus import corpus
@@ -110,7 +110,8 @@ def chosen(rows: Sequence[Row], seed: int) -> list[Row]:
         *thinned([r for r in public if len(r.text) <= LONGEST and _is_calm(r)], MOST_CALM, seed),
         *thinned([r for r in own if r.source not in NEW | DAILY | HARM], MOST_OWN, seed),
         *thinned([r for r in own if r.source in NEW - HARM], MOST_NEW, seed),
-        *thinned([r for r in own if r.source in HARM], MOST_HARM, seed),
+        *thinned([r for r in own if r.source in HARM - WRITTEN], MOST_HARM, seed),
+        *(r for r in own if r.source in WRITTEN),
         *thinned([r for r in own if r.source in DAILY], MOST_DAILY, seed),
         *thinned([r for r in own if r.source in PEOPLE], MOST_PEOPLE, seed),
         *(r for r in attacked if len(r.text) <= LONGEST_ATTACKED),
@@ -144,7 +145,7 @@ def _is_calm(row: Row) -> bool:
 
 def heads_of(folder: Path) -> Heads:
     """The heads that came with the layers of the encoder in `folder`, whatever lies beside it."""
-    constants = onnx.load(str(folder / ENCODER_FILE)).graph.initializer
+    constants = onnx.load(str(folder / UPPER_FILE)).graph.initializer
     found = {c.name: numpy_helper.to_array(c) for c in constants if c.name in {"head.w", "head.b"}}
     return plain(found["head.w"].copy(), found["head.b"].copy())
 
@@ -163,16 +164,17 @@ def write_heads(folder: Path, heads: Heads) -> None:
 
 def pictures(folder: Path, words: Words, rows: Sequence[Row]) -> Floats:
     """What the heads read of each text's first window, (R, D): the means of the last layers, the last one first."""
-    graph = onnx.load(str(folder / ENCODER_FILE))
+    graph = onnx.load(str(folder / UPPER_FILE))
     width = heads_of(folder).weight.shape[1]
     graph.graph.output.append(helper.make_tensor_value_info("pooled", TensorProto.FLOAT, [1, width]))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    first = open_session((folder / LOWER_FILE).read_bytes(), folder / LOWER_FILE)
     found = np.zeros((len(rows), width), dtype=np.float32)
     for i, row in enumerate(rows):
         ids = words.tokenizer.encode(fold(row.text[:1000]) or " ", add_special_tokens=False).ids[:WINDOW]
-        found[i] = session.run(["pooled"], {"x": words.embeddings.vectors([START, *ids, END])})[0][0]
+        found[i] = session.run(["pooled"], {"x": first.states(words.embeddings.vectors([START, *ids, END]))})[0][0]
         if i % 1000 == 999:
             log.info("stage 2 has read %d of %d rows", i + 1, len(rows))
     return found

@@ -33,10 +33,10 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - the customary name
 
-from guard.classifier.encoder import END, START, Words, read_words
+from guard.classifier.encoder import END, START, Words, open_session, read_words
 from guard.classifier.folding import fold
 from guard.classifier.model import FOLDER
-from guard.classifier.package import ENCODER_FILE, read_manifest, write_manifest
+from guard.classifier.package import LOWER_FILE, UPPER_FILE, read_manifest, write_manifest
 from guard.training.corpus import corpus
 from guard.training.disguise import disguised
 from guard.training.encoder import EncoderShape, Layer
@@ -123,7 +123,7 @@ def drawn(rows: Sequence[Row], count: int, seed: int) -> list[Row]:
 
 def lessons(folder: Path, words: Words, rows: Sequence[Row], kept: Path) -> Lessons:
     """What the lower layers make of the rows, and the last ones as shipped. kept: file for the states of all tokens."""
-    graph = onnx.load(str(folder / ENCODER_FILE))
+    graph = onnx.load(str(folder / UPPER_FILE))
     below = f"l{LAST[0] - 1}.n2.out"
     last = f"l{LAST[-1]}.n2.out.mean"
     for name in (below, last):
@@ -131,11 +131,12 @@ def lessons(folder: Path, words: Words, rows: Sequence[Row], kept: Path) -> Less
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    first = open_session((folder / LOWER_FILE).read_bytes(), folder / LOWER_FILE)
     pictures, lengths = [], [0]
     with kept.open("wb") as states:
         for i, row in enumerate(rows):
             ids = words.tokenizer.encode(fold(row.text) or " ", add_special_tokens=False).ids[:LONGEST]
-            seen, mean = session.run([below, last], {"x": words.embeddings.vectors([START, *ids, END])})
+            seen, mean = session.run([below, last], {"x": first.states(words.embeddings.vectors([START, *ids, END]))})
             states.write(seen[0].astype(np.float16).tobytes())
             pictures.append(mean[0].astype(np.float16))
             lengths.append(len(ids) + 2)
@@ -152,7 +153,7 @@ def lessons(folder: Path, words: Words, rows: Sequence[Row], kept: Path) -> Less
 
 def read_top(folder: Path) -> Top:
     """The last layers and the heads that came with them, from the eight bits of the graph."""
-    graph = onnx.load(str(folder / ENCODER_FILE)).graph
+    graph = onnx.load(str(folder / UPPER_FILE)).graph
     held = {c.name: numpy_helper.to_array(c) for c in graph.initializer}
     width, inner = held[f"l{LAST[0]}.wide.w"].shape
     attention_heads = int(held["heads"][2])
@@ -176,7 +177,7 @@ def read_top(folder: Path) -> Top:
 
 def write_top(folder: Path, top: Top) -> None:
     """Put last layers and heads into the graph in `folder`."""
-    model = onnx.load(str(folder / ENCODER_FILE))
+    model = onnx.load(str(folder / UPPER_FILE))
     new: dict[str, npt.NDArray[np.generic]] = {"head.b": array(top.head.bias)}
     for number, layer in zip(LAST, top.layers, strict=True):
         for name, module in _parts(layer):
@@ -194,7 +195,7 @@ def write_top(folder: Path, top: Top) -> None:
             new["head.w"] = lines
         if constant.name in new:
             constant.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(new[constant.name]), constant.name))
-    (folder / ENCODER_FILE).write_bytes(model.SerializeToString(deterministic=True))
+    (folder / UPPER_FILE).write_bytes(model.SerializeToString(deterministic=True))
 
 
 def _parts(layer: Layer) -> tuple[tuple[str, nn.Module], ...]:

@@ -246,16 +246,19 @@ class Measurement:
         return figures
 
     def cascade(self) -> list[Figure]:
-        """Share of ordinary text settled by a glance; share of toxic rows it never saw that both stages flag and it settles."""
+        """Share of ordinary text settled by a glance; share of toxic rows they never saw that both stages flag and they settle."""
         figures = []
         for language in LANGUAGES:
             calm = [r.text[:4000] for r in self.calm(language, dev=True)]
-            share = float(np.mean([self.classifier.settles(t) for t in calm]))
-            figures.append(Figure("ordinary dev text settled by a glance", language.value, share, len(calm)))
+            depths = np.array([self.classifier.depth(t) for t in calm])
+            for what, share in (("the first glance", depths < 1), ("a glance", depths < 2)):
+                figures.append(
+                    Figure(f"ordinary dev text settled by {what}", language.value, float(share.mean()), len(calm))
+                )
             toxic = [r for r in self.rows if r.language is language and r.labels.get(Category.TOXICITY) == 1]
             unseen = self.some([r for r in toxic if r.source in APART.union(NEVER_TRAINED) and not chooses(r.text)])
             if unseen:
-                lost = [self.classifier.settles(r.text) and self._hit(r.text, language) for r in unseen]
+                lost = [self.classifier.depth(r.text) < 2 and self._hit(r.text, language) for r in unseen]
                 figures.append(
                     Figure("unseen toxic rows lost by a glance", language.value, float(np.mean(lost)), len(lost))
                 )

@@ -25,22 +25,23 @@ from guard.classifier.folding import fold
 from guard.classifier.linear import LinearHeads
 from guard.classifier.model import ODDS_AMONG
 from guard.classifier.package import (
-    ENCODER_FILE,
     HEADS_FILE,
     TOKENIZER_FILE,
+    UPPER_FILE,
     Manifest,
     read_linear,
     read_manifest,
     write_linear,
     write_manifest,
 )
+from guard.classifier.scant import is_scant
 from guard.sentences import segments
 from guard.training import calibrate
 from guard.training.calibrate import Array, Scored
 from guard.training.card import write_card
 from guard.training.corpus import corpus
 from guard.training.disguise import disguised
-from guard.training.glance import give_glance
+from guard.training.glance import give_glances
 from guard.training.linear import LinearRecipe, LinearTraining
 from guard.training.rows import EVERYDAY, HEADS, VERSION, Row
 from guard.training.sampling import thinned
@@ -168,7 +169,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     torch.set_num_threads(1)
     args.out.mkdir(parents=True, exist_ok=True)
     rows, data = corpus(args.data, args.seed)
-    manifest = Manifest(VERSION, HEADS, {}, {}, {}, {}, calibrate.own_only(rows), {})
+    manifest = Manifest(VERSION, HEADS, {}, {}, (), {}, calibrate.own_only(rows), {})
     if not args.recalibrate:
         write_stage_one(args.out, rows, args.seed)
         if args.encoder is not None:
@@ -177,12 +178,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     write_manifest(args.out, manifest)
     sealed = read_manifest(args.out)
     heads = read_linear(args.out, sealed)
-    encoder = read_encoder(args.out, sealed) if ENCODER_FILE in sealed.files else None
+    encoder = read_encoder(args.out, sealed) if UPPER_FILE in sealed.files else None
     dev = score(heads, encoder, thinned([r for r in rows if r.dev], MOST_DEV_ROWS, args.seed))
     manifest, chances, ordinary = calibrated(manifest, rows, dev, pieces(heads, encoder, dev.rows))
     write_manifest(args.out, manifest)
     if encoder is not None:
-        give_glance(args.out, args.data, rows, args.seed)
+        give_glances(args.out, args.data, rows, args.seed)
     write_card(args.out, manifest, data, dev, chances, ordinary)
     return 0
 
@@ -190,12 +191,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def calibrated(
     manifest: Manifest, rows: Sequence[Row], dev: Scored, sentences: Pieces
 ) -> tuple[Manifest, Array, npt.NDArray[np.bool_]]:
-    """The manifest with curves and thresholds; the dev rows' probabilities; which of them are ordinary."""
+    """The manifest with curves and thresholds; the dev rows' probabilities; which of them are ordinary.
+
+    Single words are not among these: no threshold holds for them.
+    """
     answering = calibrate.covered(rows)
     alone = calibrate.curves(Scored(dev.rows, dev.linear), answering)
     curves = calibrate.curves(dev, answering)
     chances = calibrate.probabilities(dev, curves)
-    ordinary = np.array([is_ordinary(r) for r in dev.rows])
+    ordinary = np.array([is_ordinary(r) and not is_scant(r.text, r.language) for r in dev.rows])
     look_alikes = np.array([r.source in LOOK_ALIKES for r in dev.rows])
     worst = chances.copy()
     among = calibrate.probabilities(sentences.scored, curves)

@@ -1,4 +1,4 @@
-"""Rows written one by one: wishes to harm in people's own words, and their harmless neighbours, in `written/`.
+"""Rows written one by one: wishes to harm in people's own words, attacks on a model, and harmless neighbours of both, in `written/`.
 
 Rules of this file
 1. Patterns (`generated.py`) teach what is asked for; these teach in how many ways it is said, often without a word that gives it away.
@@ -24,6 +24,7 @@ LABELS: Mapping[str, Mapping[Category, int]] = {
     "violence": {Category.VIOLENCE: 1, Category.PROMPT_ATTACK: 0},
     "hate": {Category.HATE: 1, Category.TOXICITY: 1, Category.PROMPT_ATTACK: 0},
     "sexual": {Category.SEXUAL: 1, Category.PROMPT_ATTACK: 0},
+    "prompt_attack": {Category.PROMPT_ATTACK: 1},
     "harmless": LABEL_WORDS["ordinary"],
 }
 """By the kinds of the files."""

@@ -147,7 +147,7 @@ def cost(model: EmbeddedStance, pairs: Sequence[Pair], seed: int) -> Cost:
         tokens = len(encoder.words.tokenizer.encode(f"{pair.claim} {pair.evidence}").ids)
         vectors = encoder.words.embeddings.vectors([END] * min(tokens, WINDOW))
         judged = partial(judge, model, pair)
-        times.append((_spent(judged), _spent(judged), _spent(partial(encoder.session.logits, vectors))))
+        times.append((_spent(judged), _spent(judged), _spent(partial(encoder.judged, vectors))))
     return Cost(*(float(v) for v in np.median(np.array(times), axis=0)))
 
 

@@ -169,7 +169,10 @@ def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
         load(folder)
 
 
-@pytest.mark.parametrize("name", ["glance.npz", "stage2.onnx", "stage2-words.npz", "tokenizer.json"])
+@pytest.mark.parametrize(
+    "name",
+    ["glance.npz", "glance-later.npz", "stage2-lower.onnx", "stage2-upper.onnx", "stage2-words.npz", "tokenizer.json"],
+)
 def test_every_file_of_stage_two_is_checked(tmp_path: Path, name: str) -> None:
     """A changed, a missing and a damaged file of stage 2 are refused like those of stage 1."""
     folder = copied(tmp_path / "w")

@@ -89,7 +89,7 @@ def test_heads_beside_the_encoder_take_the_place_of_its_own(folder: Path) -> Non
     encoder = load(folder).encoder
     assert encoder is not None
     assert encoder.logits("any text").tolist() == list(range(len(HEADS)))
-    assert (folder / "stage2.onnx").read_bytes() == (FOLDER / "stage2.onnx").read_bytes()
+    assert (folder / "stage2-upper.onnx").read_bytes() == (FOLDER / "stage2-upper.onnx").read_bytes()
 
 
 def test_hidden_units_add_to_the_heads_what_they_say(folder: Path) -> None:

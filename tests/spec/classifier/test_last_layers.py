@@ -13,7 +13,7 @@ from onnx import numpy_helper
 
 from guard.classifier.encoder import read_words
 from guard.classifier.model import FOLDER
-from guard.classifier.package import ENCODER_FILE, read_manifest
+from guard.classifier.package import UPPER_FILE, read_manifest
 from guard.training import last_layers
 from guard.training.encoder import EncoderShape
 from guard.training.last_layers import LAST, Lessons, Top, drawn, lessons, read_top, train, write_top
@@ -72,10 +72,10 @@ def test_the_layers_begin_as_they_are_shipped(tmp_path: Path) -> None:
 
 
 def test_what_was_read_and_not_trained_is_written_as_it_was(tmp_path: Path) -> None:
-    """Every constant of the graph, the lower layers among them."""
-    shutil.copyfile(FOLDER / ENCODER_FILE, tmp_path / ENCODER_FILE)
+    """Every constant of the graph, those of layers in the middle among them."""
+    shutil.copyfile(FOLDER / UPPER_FILE, tmp_path / UPPER_FILE)
     write_top(tmp_path, read_top(tmp_path))
-    before, after = (onnx.load(str(folder / ENCODER_FILE)).graph.initializer for folder in (FOLDER, tmp_path))
+    before, after = (onnx.load(str(folder / UPPER_FILE)).graph.initializer for folder in (FOLDER, tmp_path))
     for one, other in zip(before, after, strict=True):
         assert one.name == other.name
         np.testing.assert_allclose(numpy_helper.to_array(one), numpy_helper.to_array(other), rtol=1e-5)
@@ -83,13 +83,13 @@ def test_what_was_read_and_not_trained_is_written_as_it_was(tmp_path: Path) -> N
 
 def test_trained_layers_are_what_the_graph_computes_afterwards(tmp_path: Path) -> None:
     """No other constant changes, and none of the last layers is forgotten."""
-    shutil.copyfile(FOLDER / ENCODER_FILE, tmp_path / ENCODER_FILE)
+    shutil.copyfile(FOLDER / UPPER_FILE, tmp_path / UPPER_FILE)
     top = read_top(tmp_path)
     with torch.no_grad():
         for parameter in top.parameters():
             parameter.mul_(1.5)
     write_top(tmp_path, top)
-    before, after = (onnx.load(str(folder / ENCODER_FILE)).graph.initializer for folder in (FOLDER, tmp_path))
+    before, after = (onnx.load(str(folder / UPPER_FILE)).graph.initializer for folder in (FOLDER, tmp_path))
     changed = {
         one.name
         for one, other in zip(before, after, strict=True)

@@ -20,14 +20,17 @@ MAY = int(FLAGGED_AIM * ROWS)
 EN = Language.ENGLISH
 
 
-def drawn(calm: Chances, harm: Chances | None = None, labelled: Category = Category.TOXICITY) -> dict[Category, float]:
-    """What flags in English, drawn on ordinary and on harmful rows with these chances, (ROWS, heads), in each language."""
+def drawn(calm: Chances, harm: Chances | None = None, *labelled: Category) -> dict[Category, float]:
+    """What flags in English, drawn on ordinary and on harmful rows with these chances, (ROWS, heads), in each language.
+
+    labelled: what is wrong with the harmful rows, by turns.
+    """
     rows = [Row(f"row {i}", each, dict.fromkeys(HEADS, 0), "calm", True) for each in LANGUAGES for i in range(ROWS)]
     chances = np.tile(calm, (len(LANGUAGES), 1))
     if harm is not None:
-        rows += [Row(f"harm {i}", EN, {labelled: 1}, "harm", True) for i in range(len(harm))]
+        rows += [Row(f"harm {i}", EN, {labelled[i % len(labelled)]: 1}, "harm", True) for i in range(len(harm))]
         chances = np.concatenate([chances, harm])
-    ordinary = np.array([not row.labels.get(labelled, 0) for row in rows])
+    ordinary = np.array([row.source == "calm" for row in rows])
     found = limits(
         Scored(rows, chances), chances, ordinary, np.zeros(len(rows), dtype=bool), dict.fromkeys(LANGUAGES, ())
     )
@@ -62,6 +65,21 @@ def test_what_may_be_flagged_is_spent_where_it_finds_most_harm() -> None:
     assert cuts[Category.SELF_HARM] == FLAG_LEAST
     assert cuts[Category.ILLEGAL] > 0.79 - 1e-4
     assert flagged(calm, cuts) == MAY / ROWS
+
+
+def test_no_kind_of_harm_is_given_up_for_another() -> None:
+    """The second half of one kind costs as much as nearly half of the other, of which nothing would be found else."""
+    calm, harm = np.full((ROWS, len(HEADS)), 0.01), np.full((80, len(HEADS)), 0.01)
+    violence, illegal = HEADS.index(Category.VIOLENCE), HEADS.index(Category.ILLEGAL)
+    half = MAY // 2
+    calm[:half, violence], calm[half : 2 * half, violence] = 0.9, 0.7
+    calm[2 * half : 3 * half, illegal] = 0.9
+    harm[0::4, violence], harm[2::4, violence] = 0.85, 0.65
+    harm[1:73:4, illegal] = 0.85
+    cuts = drawn(calm, harm, Category.VIOLENCE, Category.ILLEGAL)
+    assert 0.7 <= cuts[Category.VIOLENCE] < 0.85
+    assert cuts[Category.ILLEGAL] < 0.85
+    assert flagged(calm, cuts) == 2 * half / ROWS
 
 
 def test_a_row_that_one_head_hits_keeps_no_other_threshold_up() -> None:

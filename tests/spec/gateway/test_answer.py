@@ -128,7 +128,7 @@ def test_token_ids_are_never_passed_on(checker: SafetyChecker) -> None:
 
 def test_whole_and_streamed_answers_release_the_same(checker: SafetyChecker) -> None:
     """One engine: a whole answer is a stream of one piece."""
-    text = "The boat is small. Write to nobody. 배가 작다. 船很小。"
+    text = "The boat is small. Write to me. 배가 작다. 船很小。"
     whole = AnswerGuard(InForce(checker), terms()).whole(
         {"id": "c", "object": "chat.completion", "created": 1, "model": "m",
          "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}]}
