@@ -1,13 +1,15 @@
-"""A deeper encoder teaches a shallower one: the shallow one learns its judgement and its picture of a text.
+"""Teaching a shallower encoder: it learns what deeper ones say of a text and how they picture it, beside the labels.
 
 Rules of this file
-1. The teacher does not learn and sees the same tokens as its pupil.
-2. Rows of our own are not taught: the teacher may never have seen their kind, and their labels are certain.
+1. The teachers do not learn and see the same tokens as their pupil.
+2. Several teachers say together what each would: the mean of their logits, and of their pictures. They began at the same weights,
+   so that their pictures lie side by side.
 Shapes: B texts, D width, K heads.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,31 +19,33 @@ from torch.nn import functional as F  # noqa: N812 - the customary name
 from guard.training.encoder import Encoder
 
 LABELS_SHARE = 0.3
-"""How much the labels of a taught row still count; by labels alone the pupil learns the habits of the sources."""
+"""How much the labels of a public row still count; by labels alone the pupil learns the habits of the sources."""
 PICTURE_SHARE = 3.0
-"""Weight of the distance between the two pictures of a text."""
+"""Weight of the distance between the pupil's picture of a text and the teachers'."""
 
 
 @dataclass(frozen=True, slots=True)
 class Teacher:
-    """An encoder that was trained before, in bfloat16; heads that it does not have teach nothing."""
+    """Encoders that were trained before, in bfloat16."""
 
-    encoder: Encoder
-    heads: int
+    encoders: tuple[Encoder, ...]
 
-    def loss(self, ids: Tensor, mask: Tensor, taught: Tensor, pooled: Tensor, logits: Tensor) -> Tensor:
-        """How far the pupil's `pooled` (B, D) and `logits` (B, K) are from the teacher's; taught: (B,), 1 where it counts."""
+    def loss(self, ids: Tensor, mask: Tensor, pooled: Tensor, logits: Tensor) -> Tensor:
+        """How far the pupil's `pooled` (B, D) and `logits` (B, K) are from the teachers'."""
         with torch.no_grad():
-            picture = self.encoder.pooled(ids, mask)
-            judged = torch.sigmoid(self.encoder.head(picture)[:, : self.heads])
+            pictures = [encoder.pooled(ids, mask) for encoder in self.encoders]
+            said = [encoder.head(seen) for encoder, seen in zip(self.encoders, pictures, strict=True)]
+            judged = torch.sigmoid(torch.stack(said).mean(0))
+            picture = torch.stack(pictures).mean(0)
         apart = 1 - F.cosine_similarity(pooled, picture, dim=-1)
-        each = F.binary_cross_entropy_with_logits(logits[:, : self.heads], judged, reduction="none").sum(1)
-        found: Tensor = ((each / self.heads**0.5 + PICTURE_SHARE * apart) * taught).mean()
+        each = F.binary_cross_entropy_with_logits(logits, judged, reduction="none").sum(1)
+        found: Tensor = (each / logits.shape[1] ** 0.5 + PICTURE_SHARE * apart).mean()
         return found
 
 
-def teacher_of(encoder: Encoder, heads: int) -> Teacher:
-    """A finished encoder as a teacher of its first `heads` heads."""
-    frozen = encoder.to(torch.bfloat16).eval().requires_grad_(False)
-    frozen.head.float()
-    return Teacher(frozen, heads)
+def teacher_of(encoders: Sequence[Encoder], device: str = "cpu") -> Teacher:
+    """Finished encoders as a teacher."""
+    frozen = [encoder.to(device, torch.bfloat16).eval().requires_grad_(False) for encoder in encoders]
+    for encoder in frozen:
+        encoder.head.float()
+    return Teacher(tuple(frozen))

@@ -97,7 +97,9 @@ class Encoder(nn.Module):  # type: ignore[misc]  # as above
         """The last layer, (B, T, D)."""
         with torch.no_grad():
             x = self.norm_embedding(self.words(ids) + self.positions.weight[: ids.shape[1]])
-        bias = torch.zeros(mask.shape, dtype=x.dtype).masked_fill(mask == 0, -30000.0)[:, None, None, :]
+        bias = torch.zeros(mask.shape, dtype=x.dtype, device=x.device).masked_fill(mask == 0, -30000.0)[
+            :, None, None, :
+        ]
         for layer in self.layers:
             x = layer(x, bias)
         return x

@@ -2,12 +2,14 @@
 
     python -m guard.training.fine_tune --data DATA --start ENCODER --out RUN [--samples N] [--hold-out a,b]
     python -m guard.training.fine_tune ... --layers 0,1,2,3,4,5 --warm DEEP --teacher DEEP    # half the depth, taught
+    python -m guard.training.fine_tune ... --device cuda --step-tokens 16384 --workers 14    # on a GPU
 
 Rules of this file
 1. A step is a function of seed and step number, so that a run stopped and resumed gives the same weights.
 2. An unknown label adds nothing to the loss.
 3. Sources disagree on what is toxic: each labelled toxicity source has an offset of its own while training, which is
-   dropped afterwards, so that the text has to explain what the source does not.
+   dropped afterwards, so that the text has to explain what the source does not. `--no-offsets` learns the habits of the
+   sources too: better where they are met again, worse elsewhere. A pupil of both kinds keeps most of either.
 Arithmetic is bfloat16 with float32 master weights: on a CPU with matrix instructions four times as fast as float32.
 """
 
@@ -30,17 +32,26 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the customary name
+from torch.utils.data import DataLoader, Dataset
 
 from guard.classifier.folding import fold
+from guard.sentences import segments
 from guard.training.corpus import NEVER_TRAINED, corpus
 from guard.training.disguise import disguised
 from guard.training.distil import LABELS_SHARE, Teacher, teacher_of
 from guard.training.encoder import TOKENIZER_FILE, Encoder, load_start
 from guard.training.errors import TrainingCheckpointUnusable
-from guard.training.rows import EVERYDAY, HEADS, Row
+from guard.training.rows import EVERYDAY, HEADS, Row, is_calm
 from guard.training.sampling import label_matrix, sampling_weights
 
 log = logging.getLogger("haechi.guard.training")
+STATE_FILE = "state.safetensors"
+STEP_TOKENS = 3072
+RATE = 1.2e-4
+"""Highest learning rate for steps of STEP_TOKENS; it grows with the root of the tokens of a step."""
+SAVE_EVERY = 60.0
+"""Seconds between two states that a run can go on from."""
+Arrays = tuple[npt.NDArray[np.generic], ...]
 START, PAD, END, UNKNOWN = 0, 1, 2, 3
 
 
@@ -50,38 +61,50 @@ class Recipe:
 
     samples: texts seen in all. tokens_per_step: padded tokens of a batch. longest: tokens kept of a text.
     layers: which layers of the start are kept, from 0. rate: highest learning rate. decay: factor of the rate per
-    layer downwards. disguise: share of texts written in a disguise. hold_out: sources that are not trained on.
-    taught: whether a teacher's judgement counts beside the labels.
+    layer downwards. disguise: share of texts written in a disguise. sentence: share of long ordinary texts of which one
+    sentence is read, as the guard shows them. hold_out: sources that are not trained on. offsets: whether each toxicity
+    source has an offset of its own. taught: how many teachers' judgement counts beside the labels.
     """
 
     samples: int
     seed: int = 7
-    tokens_per_step: int = 3072
-    longest: int = 96
+    tokens_per_step: int = STEP_TOKENS
+    longest: int = 128
     layers: tuple[int, ...] = tuple(range(12))
-    rate: float = 1.2e-4
+    rate: float = RATE
     decay: float = 0.92
     dropout: float = 0.1
     disguise: float = 0.12
     token_drop: float = 0.03
+    sentence: float = 0.4
     hold_out: tuple[str, ...] = ()
     rng_pool: int = 4096
-    taught: bool = False
+    offsets: bool = True
+    taught: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """ids, mask: (B, T); labels, known: (B, K); source: (B,) number of the offset to use, 0 for none.
+    """ids: (B, T); labels, known: (B, K); source: (B,) number of the offset to use, 0 for none.
 
-    public: (B,), 1 for rows that a teacher may judge: not of our own making, and of a kind that it has seen.
+    public: (B,), 1 for rows that are not of our own making, whose labels a teacher may know better.
     """
 
     ids: Tensor
-    mask: Tensor
     labels: Tensor
     known: Tensor
     source: Tensor
     public: Tensor
+
+    @property
+    def mask(self) -> Tensor:
+        """(B, T), 1 for tokens."""
+        return (self.ids != PAD).long()
+
+    @staticmethod
+    def on(device: torch.device, arrays: Arrays) -> Batch:
+        """The batch of these arrays, in the order of its fields, on a device."""
+        return Batch(*(torch.from_numpy(a).to(device, non_blocking=True) for a in arrays))
 
 
 def source_numbers(rows: Sequence[Row]) -> dict[str, int]:
@@ -93,7 +116,7 @@ def source_numbers(rows: Sequence[Row]) -> dict[str, int]:
     return {name: i + 1 for i, name in enumerate(sorted(name for name, labels in seen.items() if len(labels) == 2))}
 
 
-class Batches:
+class Batches(Dataset[list[Arrays]]):  # type: ignore[misc]  # torch is not read by the type checker
     """Draws rows by weight, folds, cuts and pads them; the n-th pool depends on the seed and n alone."""
 
     def __init__(self, rows: Sequence[Row], tokenizer: Tokenizer, recipe: Recipe) -> None:
@@ -101,15 +124,17 @@ class Batches:
         self.weights = np.cumsum(sampling_weights(rows))
         self.labels, self.known = label_matrix(rows)
         self.numbers = source_numbers(rows)
+        self.source = np.array([self.numbers.get(row.source, 0) for row in rows])
+        self.public = np.array([not row.source.startswith(("own_", *EVERYDAY)) for row in rows], dtype=np.float32)
 
-    def pool(self, number: int) -> list[Batch]:
-        """One pool of rows in batches of similar length, in random order."""
+    def __getitem__(self, number: int) -> list[Arrays]:
+        """One pool of rows in batches of similar length, in random order; each as the arrays of a `Batch`."""
         rng = np.random.default_rng((self.recipe.seed, number))
         drawn = np.searchsorted(self.weights, rng.random(self.recipe.rng_pool) * self.weights[-1])
         drawn = np.minimum(drawn, len(self.rows) - 1)
-        pieces = [self._pieces(self.rows[i].text, rng) for i in drawn]
+        pieces = [self._pieces(self.rows[i], rng) for i in drawn]
         order = sorted(range(len(drawn)), key=lambda j: len(pieces[j]))
-        batches: list[Batch] = []
+        batches: list[Arrays] = []
         start = 0
         while start < len(order):
             end = start + 1
@@ -119,10 +144,22 @@ class Batches:
             start = end
         return [batches[i] for i in rng.permutation(len(batches))]
 
-    def _pieces(self, text: str, rng: np.random.Generator) -> list[int]:
+    def pools(self, first: int, last: int, workers: int) -> Iterator[list[Arrays]]:
+        """The pools of these numbers in order, made by so many processes; 0 makes them here."""
+        ahead = {"prefetch_factor": 4, "multiprocessing_context": "fork"} if workers else {}
+        yield from DataLoader(
+            self, None, sampler=range(first, last), num_workers=workers, collate_fn=_as_it_is, **ahead
+        )
+
+    def _pieces(self, row: Row, rng: np.random.Generator) -> list[int]:
+        text = row.text
         if len(text) > 1200:
             at = int(rng.integers(len(text) - 1000)) if rng.random() < 0.5 else 0
             text = text[at : at + 1000]
+        if len(text) > 120 and is_calm(row) and rng.random() < self.recipe.sentence:
+            sentences = list(segments(text, 500))
+            one = sentences[int(rng.integers(len(sentences)))]
+            text = text[one.start : one.end]
         if rng.random() < self.recipe.disguise:
             text = disguised(text, rng)
         ids = self.tokenizer.encode(fold(text), add_special_tokens=False).ids
@@ -133,37 +170,46 @@ class Batches:
         dropped = rng.random(len(ids)) < self.recipe.token_drop
         return [START, *(UNKNOWN if gone else i for i, gone in zip(ids, dropped, strict=True)), END]
 
-    def _batch(self, pieces: list[list[int]], rows: npt.NDArray[np.int64]) -> Batch:
-        width = max(len(p) for p in pieces)
-        ids = torch.tensor([p + [PAD] * (width - len(p)) for p in pieces])
-        source = torch.tensor([self.numbers.get(self.rows[i].source, 0) for i in rows])
-        labels, known = torch.from_numpy(self.labels[rows]), torch.from_numpy(self.known[rows])
-        public = torch.tensor([float(not self.rows[i].source.startswith(("own_", *EVERYDAY))) for i in rows])
-        return Batch(ids, (ids != PAD).long(), labels, known, source, public)
+    def _batch(self, pieces: list[list[int]], rows: npt.NDArray[np.int64]) -> Arrays:
+        ids = np.full((len(pieces), max(len(p) for p in pieces)), PAD, dtype=np.int64)
+        for line, piece in zip(ids, pieces, strict=True):
+            line[: len(piece)] = piece
+        return ids, self.labels[rows], self.known[rows], self.source[rows], self.public[rows]
+
+
+def _as_it_is(pool: list[Arrays]) -> list[Arrays]:
+    return pool
 
 
 class Run:
     """A fine-tuning run: bfloat16 model, float32 master weights, optimiser, place in the data."""
 
     def __init__(
-        self, start: Encoder, batches: Batches, recipe: Recipe, out: Path, teacher: Teacher | None = None
+        self,
+        start: Encoder,
+        batches: Batches,
+        recipe: Recipe,
+        out: Path,
+        teacher: Teacher | None = None,
+        device: str = "cpu",
     ) -> None:
         self.recipe, self.batches, self.out, self.teacher = recipe, batches, out, teacher
-        self.model = start.to(torch.bfloat16)
+        self.device = torch.device(device)
+        self.model = start.to(self.device, torch.bfloat16)
         self.model.head.float()
         self.model.words.requires_grad_(False)
         self.model.positions.requires_grad_(False)
         self.model.norm_embedding.requires_grad_(False)
-        self.offsets = torch.zeros(len(batches.numbers) + 1, len(HEADS), requires_grad=True)
+        self.offsets = torch.zeros(len(batches.numbers) + 1, len(HEADS), device=self.device, requires_grad=True)
         self.live = {n: p for n, p in self.model.named_parameters() if p.requires_grad}
-        self.live["offsets"] = self.offsets
+        if recipe.offsets:
+            self.live["offsets"] = self.offsets
         self.master = {n: p.detach().float().clone().requires_grad_(True) for n, p in self.live.items()}
-        self.optimiser = torch.optim.AdamW(
-            [{"params": [m], "lr": self._rate(n), "base": self._rate(n)} for n, m in self.master.items()],
-            betas=(0.9, 0.98),
-            weight_decay=0.01,
-            fused=True,
-        )
+        by_rate: dict[float, list[Tensor]] = {}
+        for name, parameter in self.master.items():
+            by_rate.setdefault(self._rate(name), []).append(parameter)
+        groups = [{"params": parameters, "lr": rate, "base": rate} for rate, parameters in by_rate.items()]
+        self.optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
         self.seen, self.pool = 0, 0
 
     def _rate(self, name: str) -> float:
@@ -172,32 +218,34 @@ class Run:
             return self.recipe.rate * self.recipe.decay**above
         return self.recipe.rate * (20.0 if name == "offsets" else 5.0)
 
-    def train(self) -> None:
-        """Until `samples` texts are seen; saves after each pool."""
+    def train(self, workers: int = 0) -> None:
+        """Until `samples` texts are seen; saves every minute. workers: processes that prepare texts."""
         self.model.train()
-        began, first = time.process_time(), self.seen
-        while self.seen < self.recipe.samples:
-            losses = self.one_pool()
-            self.save()
-            speed = (self.seen - first) / (time.process_time() - began)
-            log.info("%d texts, loss %.4f, %.0f texts per CPU second", self.seen, np.mean(losses), speed)
+        began, first, saved = time.monotonic(), self.seen, time.monotonic()
+        end = self.pool + -(-(self.recipe.samples - self.seen) // self.recipe.rng_pool)
+        for batches in self.batches.pools(self.pool, end, workers):
+            loss = self.one_pool(batches)
+            if time.monotonic() - saved > SAVE_EVERY or self.pool == end:
+                self.save()
+                saved = time.monotonic()
+                speed = (self.seen - first) / (saved - began)
+                log.info("%d texts, loss %.4f, %.0f texts a second", self.seen, loss, speed)
 
-    def one_pool(self) -> list[float]:
-        """Every step of the next pool; its dropout, too, depends on nothing but the seed and the pool's number."""
+    def one_pool(self, batches: Sequence[Arrays]) -> float:
+        """Every step of the next pool; returns the mean loss. Dropout, too, depends on nothing but seed and pool."""
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.pool)
-        losses = [self.step(batch) for batch in self.batches.pool(self.pool)]
+        losses = [self.step(Batch.on(self.device, arrays)) for arrays in batches]
         self.pool += 1
-        return losses
+        return float(torch.stack(losses).mean())
 
-    def step(self, batch: Batch) -> float:
+    def step(self, batch: Batch) -> Tensor:
         """One step on one batch; returns its loss."""
         pooled = self.model.pooled(batch.ids, batch.mask)
         logits = self.model.head(F.dropout(pooled, self.recipe.dropout))
-        loss = self.loss(logits + self.offsets[batch.source], batch)
+        loss = self.loss(logits + self.offsets[batch.source] * (batch.source > 0)[:, None], batch)
         if self.teacher is not None:
-            loss = loss + self.teacher.loss(batch.ids, batch.mask, batch.public, pooled, logits)
+            loss = loss + self.teacher.loss(batch.ids, batch.mask, pooled, logits)
         (loss + 1e-3 * self.offsets.square().sum()).backward()
-        self.offsets.grad[0] = 0.0
         for name, parameter in self.live.items():
             self.master[name].grad = None if parameter.grad is None else parameter.grad.float()
             parameter.grad = None
@@ -207,10 +255,9 @@ class Run:
             group["lr"] = group["base"] * factor
         self.optimiser.step()
         with torch.no_grad():
-            for name, parameter in self.live.items():
-                parameter.copy_(self.master[name])
+            torch._foreach_copy_(list(self.live.values()), list(self.master.values()))
         self.seen += len(batch.ids)
-        return float(loss.detach())
+        return loss.detach()
 
     def loss(self, logits: Tensor, batch: Batch) -> Tensor:
         """Cross entropy over the known labels, each text counting once."""
@@ -225,18 +272,18 @@ class Run:
 
     def save(self) -> None:
         """Everything that is needed to go on, written whole or not at all."""
-        state = {f"master.{n}": p.detach() for n, p in self.master.items()}
+        state = {f"master.{n}": p.detach().cpu() for n, p in self.master.items()}
         for (name, parameter), values in zip(self.master.items(), self._moments(), strict=True):
             del parameter
             state.update({f"optimiser.{name}.{k}": v for k, v in values.items()})
         place = {"seen": self.seen, "pool": self.pool, "recipe": json.dumps(asdict(self.recipe))}
         part = self.out / "state.part"
         save_file(state, part, metadata={k: str(v) for k, v in place.items()})
-        part.replace(self.out / "state.safetensors")
+        part.replace(self.out / STATE_FILE)
 
     def _moments(self) -> Iterator[dict[str, Tensor]]:
         for parameter in self.master.values():
-            yield {k: torch.as_tensor(v) for k, v in self.optimiser.state.get(parameter, {}).items()}
+            yield {k: torch.as_tensor(v).cpu() for k, v in self.optimiser.state.get(parameter, {}).items()}
 
     def resume(self) -> None:
         """Go on from the saved state when there is one.
@@ -244,7 +291,7 @@ class Run:
         Raises:
             TrainingCheckpointUnusable: when it was made under another recipe.
         """
-        path = self.out / "state.safetensors"
+        path = self.out / STATE_FILE
         if not path.is_file():
             return
         with safe_open(path, "pt") as saved:
@@ -260,7 +307,7 @@ class Run:
                 parameter.copy_(state[f"master.{name}"])
                 self.live[name].copy_(parameter)
                 moments = {k: state[f"optimiser.{name}.{k}"] for k in ("step", "exp_avg", "exp_avg_sq")}
-                self.optimiser.state[parameter] = moments
+                self.optimiser.state[parameter] = {k: v.to(self.device) for k, v in moments.items()}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -273,8 +320,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--layers", default="0,1,2,3,4,5,6,7,8,9,10,11", help="layers of the start to keep")
     parser.add_argument("--hold-out", default=",".join(NEVER_TRAINED), help="sources to leave out, comma-separated")
     parser.add_argument("--warm", type=Path, help="a finished run whose weights are the start")
-    parser.add_argument("--teacher", type=Path, help="a finished run of all layers whose judgement is learnt too")
-    parser.add_argument("--rate", type=float, default=1.2e-4, help="highest learning rate (default 0.00012)")
+    parser.add_argument(
+        "--teacher",
+        type=Path,
+        action="append",
+        default=[],
+        help="a finished run whose judgement is learnt too; repeat it",
+    )
+    parser.add_argument("--no-offsets", dest="offsets", action="store_false", help="learn the habits of sources too")
+    parser.add_argument("--rate", type=float, help=f"highest learning rate (default {RATE} for {STEP_TOKENS} tokens)")
+    parser.add_argument(
+        "--step-tokens", type=int, default=STEP_TOKENS, help=f"padded tokens of a step (default {STEP_TOKENS})"
+    )
+    parser.add_argument("--device", default="cpu", help="where to train, as torch names it (default cpu)")
+    parser.add_argument(
+        "--workers", type=int, default=0, help="processes that prepare texts (default 0: this one does)"
+    )
     parser.add_argument("--seed", type=int, default=7)
     args = parser.parse_args(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
@@ -286,8 +347,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         seed=args.seed,
         layers=layers,
         hold_out=hold_out,
-        rate=args.rate,
-        taught=args.teacher is not None,
+        rate=args.rate or RATE * (args.step_tokens / STEP_TOKENS) ** 0.5,
+        tokens_per_step=args.step_tokens,
+        offsets=args.offsets,
+        taught=len(args.teacher),
     )
     args.out.mkdir(parents=True, exist_ok=True)
     rows = [row for row in corpus(args.data, args.seed, hold_out)[0] if not row.dev]
@@ -296,51 +359,47 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.warm is not None:
         load_run(encoder, args.warm)
     encoder.layers = torch.nn.ModuleList(encoder.layers[i] for i in layers)
-    run = Run(encoder, batches, recipe, args.out, _teacher(args.start, args.teacher))
+    teacher = teacher_of([finished(args.start, run) for run in args.teacher], args.device) if args.teacher else None
+    run = Run(encoder, batches, recipe, args.out, teacher, args.device)
     run.resume()
     log.info("%d rows, %d texts to go", len(rows), recipe.samples - run.seen)
-    run.train()
+    run.train(args.workers)
     return 0
 
 
-def _teacher(start: Path, run: Path | None) -> Teacher | None:
-    """The encoder of a finished run as a teacher."""
-    if run is None:
-        return None
-    encoder, heads = finished(start, run)
-    return teacher_of(encoder, heads)
-
-
-def finished(start: Path, run: Path) -> tuple[Encoder, int]:
-    """The encoder that a run made, with as many layers as it trained, and how many heads the run had."""
+def finished(start: Path, run: Path) -> Encoder:
+    """The encoder that a run made, with as many layers as it trained."""
     encoder = load_start(start, len(HEADS))
-    heads = load_run(encoder, run)
-    with safe_open(run / "state.safetensors", "pt") as saved:
+    load_run(encoder, run)
+    with safe_open(run / STATE_FILE, "pt") as saved:
         kept = len(json.loads(saved.metadata()["recipe"])["layers"])
     encoder.layers = encoder.layers[:kept]
-    return encoder, heads
+    return encoder
 
 
-def load_run(encoder: Encoder, run: Path) -> int:
-    """Put the master weights of a run into an encoder of the same depth; heads that it did not have start fresh.
+def mean_of(start: Path, runs: Sequence[Path]) -> Encoder:
+    """An encoder whose weights are the mean of those of finished runs, which began at the same weights.
 
-    Returns: how many heads the run had.
+    Wortsman et al., Model soups (2022).
+    """
+    encoders = [finished(start, run) for run in runs]
+    with torch.no_grad():
+        for mine, *others in zip(*(encoder.parameters() for encoder in encoders), strict=True):
+            mine.copy_(torch.stack([mine, *others]).mean(0))
+    return encoders[0]
+
+
+def load_run(encoder: Encoder, run: Path) -> None:
+    """Put the master weights of a run into an encoder of the same depth.
 
     Raises:
         TrainingCheckpointUnusable: when the run has other layers.
     """
-    state = load_file(run / "state.safetensors")
+    state = load_file(run / STATE_FILE)
     ours = {n.removeprefix("master."): t for n, t in state.items() if n.startswith("master.")}
     ours.pop("offsets", None)
-    heads = len(ours["head.bias"])
-    for name, fresh in (("head.weight", encoder.head.weight), ("head.bias", encoder.head.bias)):
-        wider = fresh.detach().clone()
-        wider[: len(ours[name])] = ours[name]
-        ours[name] = wider
-    missing = encoder.load_state_dict(ours, strict=False)
-    if missing.unexpected_keys:
+    if encoder.load_state_dict(ours, strict=False).unexpected_keys:
         raise TrainingCheckpointUnusable(f"{run} has other layers than the encoder", hint="use the run's own --layers")
-    return heads
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ from guard.training.disguise import disguised
 from guard.training.export import READ
 from guard.training.fine_tune import source_numbers
 from guard.training.measure import is_covered
-from guard.training.rows import HEADS, VERSION, Row
+from guard.training.rows import HEADS, VERSION, Row, is_calm
 from guard.training.sampling import label_matrix, sampling_weights, thinned
 from guard.training.written import WRITTEN
 from guard.verdict import Category
@@ -106,8 +106,8 @@ def chosen(rows: Sequence[Row], seed: int) -> list[Row]:
     public = [r for r in learnt if not r.source.startswith("own_")]
     attacked = thinned([r for r in public if r.source in ATTACKED], MOST_ATTACKED, seed)
     some = [
-        *thinned([r for r in public if len(r.text) <= LONGEST and not _is_calm(r)], MOST_PUBLIC, seed),
-        *thinned([r for r in public if len(r.text) <= LONGEST and _is_calm(r)], MOST_CALM, seed),
+        *thinned([r for r in public if len(r.text) <= LONGEST and not is_calm(r)], MOST_PUBLIC, seed),
+        *thinned([r for r in public if len(r.text) <= LONGEST and is_calm(r)], MOST_CALM, seed),
         *thinned([r for r in own if r.source not in NEW | DAILY | HARM], MOST_OWN, seed),
         *thinned([r for r in own if r.source in NEW - HARM], MOST_NEW, seed),
         *thinned([r for r in own if r.source in HARM - WRITTEN], MOST_HARM, seed),
@@ -115,7 +115,7 @@ def chosen(rows: Sequence[Row], seed: int) -> list[Row]:
         *thinned([r for r in own if r.source in DAILY], MOST_DAILY, seed),
         *thinned([r for r in own if r.source in PEOPLE], MOST_PEOPLE, seed),
         *(r for r in attacked if len(r.text) <= LONGEST_ATTACKED),
-        *sentences([r for r in public if len(r.text) > LONGEST and _is_calm(r)], seed),
+        *sentences([r for r in public if len(r.text) > LONGEST and is_calm(r)], seed),
         *_in_disguise([r for r in own if not any(r.labels.values())], seed),
     ]
     return [row for row in some if is_covered(row.text)]
@@ -136,11 +136,6 @@ def _in_disguise(rows: Sequence[Row], seed: int) -> list[Row]:
     """Some harmless rows in a disguise each: strange spelling by itself is no attack."""
     chance = np.random.default_rng((seed, 6))
     return [replace(row, text=disguised(row.text, chance)) for row in thinned(rows, MOST_DISGUISED, seed)]
-
-
-def _is_calm(row: Row) -> bool:
-    """Whether nothing is wrong with the row, by any head."""
-    return len(row.labels) == len(HEADS) and not any(row.labels.values())
 
 
 def heads_of(folder: Path) -> Heads:
@@ -251,7 +246,7 @@ def _joined(heads: Heads, column: int, units: Heads, middle: Floats, scale: Floa
 
 def _emphasis(rows: Sequence[Row], attacks: torch.Tensor) -> torch.Tensor:
     """What the rows count for the head for attacks beside their balance, (R,). attacks: 1 for each attack, (R,)."""
-    own = torch.tensor([row.source.startswith("own_") or _is_calm(row) for row in rows])
+    own = torch.tensor([row.source.startswith("own_") or is_calm(row) for row in rows])
     return torch.where(own, OWN_WEIGHT, 1.0) * torch.where(attacks > 0, ATTACK_WEIGHT, 1.0)
 
 

@@ -31,7 +31,7 @@ HEADS = (
     Category.VIOLENCE,
     Category.SELF_HARM,
 )
-VERSION = "2026.11-14"
+VERSION = "2026.11-15"
 """Of the weights that this code makes."""
 HELD_BACK = frozenset({"en_ailuminate", "multi_catqa", "multi_multijail", "multi_xsafety"})
 """Kept unseen: they are among the sets that Haechi is judged by from outside."""
@@ -113,6 +113,11 @@ class Row:
     labels: Mapping[Category, int]
     source: str
     dev: bool
+
+
+def is_calm(row: Row) -> bool:
+    """Whether nothing is wrong with the row, by any head."""
+    return len(row.labels) == len(HEADS) and not any(row.labels.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """Train, calibrate and write the embedded classifier, from labelled data to shipped files.
 
-    python -m guard.training.train --data DATA --out FOLDER [--encoder RUN --start ENCODER]
+    python -m guard.training.train --data DATA --out FOLDER [--encoder RUN --encoder RUN --start ENCODER]
 
 `--data` is the folder with toxicity/, injection/, safe_text/ and so on; `--encoder` a finished run of
-`guard.training.fine_tune` and `--start` the encoder that it started from. Stage 1 takes some minutes on one core.
+`guard.training.fine_tune`, or several, whose mean is taken, and `--start` the encoder that they started from. Stage 1 takes some minutes on one core.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from guard.training.corpus import corpus
 from guard.training.disguise import disguised
 from guard.training.glance import give_glances
 from guard.training.linear import LinearRecipe, LinearTraining
-from guard.training.rows import EVERYDAY, HEADS, VERSION, Row
+from guard.training.rows import EVERYDAY, HEADS, VERSION, Row, is_calm
 from guard.training.sampling import thinned
 
 MOST_DEV_ROWS = 500
@@ -112,7 +112,7 @@ def pieces(heads: LinearHeads, encoder: SmallEncoder | None, rows: Sequence[Row]
 
 def is_ordinary(row: Row) -> bool:
     """Whether nobody should be disturbed by the row: ordinary text and our own harmless sentences."""
-    return len(row.labels) == len(HEADS) and not any(row.labels.values()) and row.source not in LOOK_ALIKES
+    return is_calm(row) and row.source not in LOOK_ALIKES
 
 
 def disguised_copies(rows: Sequence[Row], seed: int) -> list[Row]:
@@ -128,12 +128,12 @@ def write_stage_one(out: Path, rows: Sequence[Row], seed: int) -> None:
     write_linear(out, LinearTraining(learnt, LinearRecipe(seed=seed)).fit(np.arange(len(learnt))))
 
 
-def write_stage_two(out: Path, run: Path, start: Path) -> None:
-    """Export the encoder of a run beside stage 1."""
+def write_stage_two(out: Path, runs: Sequence[Path], start: Path) -> None:
+    """Export the mean of the encoders of some runs beside stage 1."""
     from guard.training.export import write_embeddings, write_encoder
-    from guard.training.fine_tune import finished
+    from guard.training.fine_tune import mean_of
 
-    encoder, _ = finished(start, run)
+    encoder = mean_of(start, runs)
     write_encoder(out, encoder.eval())
     write_embeddings(out, start, encoder)
     shutil.copyfile(start / TOKENIZER_FILE, out / TOKENIZER_FILE)
@@ -141,14 +141,11 @@ def write_stage_two(out: Path, run: Path, start: Path) -> None:
 
 
 def refit_heads(out: Path, manifest: Manifest, rows: Sequence[Row], seed: int) -> None:
-    """Go on with the last layers of stage 2, and draw its heads anew over them."""
+    """Draw the heads of stage 2 anew over its layers."""
     from guard.training.heads import refit
-    from guard.training.last_layers import go_on
 
     write_manifest(out, manifest)
-    words = read_words(out, read_manifest(out))
-    go_on(out, words, rows, seed)
-    refit(out, words, rows, seed)
+    refit(out, read_words(out, read_manifest(out)), rows, seed)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -156,14 +153,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Train the embedded classifier.")
     parser.add_argument("--data", type=Path, required=True, help="folder with toxicity/, injection/, safe_text/, ...")
     parser.add_argument("--out", type=Path, required=True, help="folder for weights, manifest and model card")
-    parser.add_argument("--encoder", type=Path, help="a finished run of guard.training.fine_tune")
-    parser.add_argument("--start", type=Path, help="the encoder that the run started from")
+    parser.add_argument(
+        "--encoder",
+        type=Path,
+        action="append",
+        default=[],
+        help="a finished run of guard.training.fine_tune; repeat it",
+    )
+    parser.add_argument("--start", type=Path, help="the encoder that the runs started from")
     parser.add_argument(
         "--recalibrate", action="store_true", help="keep the weights in --out, draw curves and thresholds anew"
     )
     parser.add_argument("--seed", type=int, default=7)
     args = parser.parse_args(argv)
-    if (args.encoder is None) is not (args.start is None):
+    if bool(args.encoder) is not (args.start is not None):
         parser.error("--encoder and --start go together")
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     torch.set_num_threads(1)
@@ -172,7 +175,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     manifest = Manifest(VERSION, HEADS, {}, {}, (), {}, calibrate.own_only(rows), {})
     if not args.recalibrate:
         write_stage_one(args.out, rows, args.seed)
-        if args.encoder is not None:
+        if args.encoder:
             write_stage_two(args.out, args.encoder, args.start)
             refit_heads(args.out, manifest, rows, args.seed)
     write_manifest(args.out, manifest)

@@ -209,7 +209,7 @@ def test_a_resumed_run_ends_with_the_weights_of_one_that_was_never_stopped(tmp_p
     whole.train()
     first = run_of(tmp_path / "parts", samples=192)
     first.model.train()
-    first.one_pool()
+    first.one_pool(first.batches[0])
     first.save()
     second = run_of(tmp_path / "parts", samples=192)
     second.resume()
@@ -231,37 +231,76 @@ def test_a_run_is_not_resumed_under_another_recipe(tmp_path: Path) -> None:
 def test_fine_tuning_tells_two_kinds_of_sentences_apart(tmp_path: Path) -> None:
     """Two small layers rank insults above kind words after some hundred sentences."""
     run = run_of(tmp_path, samples=1280)
-    losses = [loss for _ in range(20) for loss in run.one_pool()]
-    assert np.mean(losses[-8:]) < np.mean(losses[:8])
+    losses = [run.one_pool(run.batches[number]) for number in range(20)]
+    assert losses[-1] < losses[0]
     scores, labels = [], []
-    for batch in run.batches.pool(99):
+    for arrays in run.batches[99]:
+        batch = fine_tune.Batch.on(run.device, arrays)
         scores += run.model(batch.ids, batch.mask)[:, 0].tolist()
         labels += batch.labels[:, 0].tolist()
     assert auroc(scores, labels) > 0.9
 
 
-def test_a_pupil_that_judges_like_its_teacher_has_less_to_learn() -> None:
-    """The teaching loss is lowest for the teacher's own answers, is 0 where nothing is taught, and moves the pupil only."""
+def test_a_pupil_that_judges_like_its_teachers_has_less_to_learn() -> None:
+    """The teaching loss is lowest for what the teachers say on the average, and moves the pupil only."""
     import torch
 
     from guard.training.distil import teacher_of
 
     torch.manual_seed(1)
-    deep = Encoder(SHAPE, 8)
-    teacher = teacher_of(deep, heads=6)
+    teacher = teacher_of([Encoder(SHAPE, 8), Encoder(SHAPE, 8)])
     ids = torch.randint(4, 90, (5, 7))
-    mask, taught = torch.ones_like(ids), torch.ones(5)
+    mask = torch.ones_like(ids)
     with torch.no_grad():
-        picture = teacher.encoder.pooled(ids, mask)
-        logits = teacher.encoder.head(picture)
-    same = teacher.loss(ids, mask, taught, picture, logits)
-    other = (picture + torch.randn_like(picture)).requires_grad_(True)
-    apart = teacher.loss(ids, mask, taught, other, logits + 1)
+        pictures = [encoder.pooled(ids, mask) for encoder in teacher.encoders]
+        logits = sum(e.head(seen) for e, seen in zip(teacher.encoders, pictures, strict=True)) / 2
+    same = teacher.loss(ids, mask, sum(pictures) / 2, logits)
+    other = (pictures[0] + torch.randn_like(pictures[0])).requires_grad_(True)
+    apart = teacher.loss(ids, mask, other, logits + 1)
     assert apart > same
-    assert teacher.loss(ids, mask, 0 * taught, other, logits) == 0
+    assert teacher.loss(ids, mask, pictures[0], logits - 1) > same
     apart.backward()
     assert other.grad is not None
-    assert all(p.grad is None for p in teacher.encoder.parameters())
+    assert all(p.grad is None for encoder in teacher.encoders for p in encoder.parameters())
+
+
+def test_the_mean_of_two_runs_lies_between_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every weight of the encoder that is shipped is the mean of the runs' weights."""
+    import torch
+
+    monkeypatch.setattr(fine_tune, "load_start", lambda folder, outputs: Encoder(SHAPE, outputs))
+    runs = [run_of(tmp_path / name, samples=64) for name in ("one", "two")]
+    with torch.no_grad():
+        for master in runs[1].master.values():
+            master.add_(1.0)
+    for run in runs:
+        run.save()
+    found = dict(fine_tune.mean_of(tmp_path, [run.out for run in runs]).named_parameters())
+    for name, low in runs[0].master.items():
+        if name != "offsets":
+            assert torch.allclose(found[name], low + 0.5, atol=1e-5)
+
+
+def test_batches_are_the_same_whoever_prepares_them() -> None:
+    """Pools made by other processes come in order and are those that are made here."""
+    recipe = fine_tune.Recipe(192, tokens_per_step=256, longest=16, layers=(0, 1), rng_pool=64)
+    batches = fine_tune.Batches(small_rows(), Words(), recipe)  # type: ignore[arg-type]
+    here, there = (list(batches.pools(0, 3, workers)) for workers in (0, 2))
+    assert len(here) == 3
+    for mine, theirs in zip(here, there, strict=True):
+        for one, other in zip(mine, theirs, strict=True):
+            assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_without_offsets_a_run_has_none_to_learn(tmp_path: Path) -> None:
+    """What a source calls toxic is then explained by the text alone."""
+    recipe = fine_tune.Recipe(64, tokens_per_step=256, longest=16, layers=(0, 1), rng_pool=64, offsets=False)
+    batches = fine_tune.Batches(small_rows(), Words(), recipe)  # type: ignore[arg-type]
+    run = fine_tune.Run(Encoder(SHAPE, 8), batches, recipe, tmp_path)
+    run.train()
+    assert run.seen == 64
+    assert "offsets" not in run.master
+    assert not run.offsets.any()
 
 
 def test_a_slot_is_filled_by_one_list_of_its_language() -> None:
