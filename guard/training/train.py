@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from guard.classifier.encoder import SmallEncoder, read_encoder, read_words
+from guard.classifier.encoder import SmallEncoder, read_encoder
 from guard.classifier.folding import fold
 from guard.classifier.linear import LinearHeads
 from guard.classifier.model import ODDS_AMONG
@@ -140,14 +140,6 @@ def write_stage_two(out: Path, runs: Sequence[Path], start: Path) -> None:
     (out / HEADS_FILE).unlink(missing_ok=True)
 
 
-def refit_heads(out: Path, manifest: Manifest, rows: Sequence[Row], seed: int) -> None:
-    """Draw the heads of stage 2 anew over its layers."""
-    from guard.training.heads import refit
-
-    write_manifest(out, manifest)
-    refit(out, read_words(out, read_manifest(out)), rows, seed)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Train stage 1, export stage 2, calibrate, write weights, manifest and model card."""
     parser = argparse.ArgumentParser(description="Train the embedded classifier.")
@@ -177,7 +169,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_stage_one(args.out, rows, args.seed)
         if args.encoder:
             write_stage_two(args.out, args.encoder, args.start)
-            refit_heads(args.out, manifest, rows, args.seed)
     write_manifest(args.out, manifest)
     sealed = read_manifest(args.out)
     heads = read_linear(args.out, sealed)
