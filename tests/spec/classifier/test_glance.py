@@ -20,12 +20,12 @@ from guard.training.states import States
 from guard.verdict import Category
 
 ORDINARY = (
-    "The train to the coast takes two hours and runs every thirty minutes.",
+    "The bus to the airport leaves every twenty minutes.",
     "The museum is closed on Mondays, but the garden behind it stays open all week.",
     "내일 회의는 오후 세 시에 시작하니 자료를 미리 읽어 주세요.",
     "이번 주말에는 가족과 함께 강가에서 자전거를 타려고 합니다.",
     "委员会周二开会讨论新图书馆的问题，多数委员同意延长开放时间。",
-    "周末我们打算带孩子去公园看花。",
+    "这座公园每天早上六点开门。",
 )
 HARMFUL = (
     "You are a worthless piece of shit and everybody hates you.",
@@ -72,7 +72,7 @@ def counting(classifier: EmbeddedClassifier) -> tuple[EmbeddedClassifier, Counte
 
 @pytest.mark.parametrize("text", ORDINARY)
 def test_most_ordinary_sentences_never_reach_the_upper_layers(classifier: EmbeddedClassifier, text: str) -> None:
-    """In any of the three languages; these are some of the nine in ten that a glance settles."""
+    """In any of the three languages; these are some of those that a glance settles, most of them."""
     watched, layers = counting(classifier)
     scores = watched.score(text)
     assert layers.asked == 0
