@@ -95,6 +95,11 @@ def load_policy(path: str, *, dtype: torch.dtype, bits: int = 0) -> Any:
         )
     except (OSError, ValueError) as error:
         raise _not_loadable(path, "causal language model", error) from error
+    for module in model.modules():
+        # On processors with AVX512-BF16 bitsandbytes repacks weights once they answer; training reads them as they were,
+        # and rows shorter than a block of 64 cannot be packed at all.
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
     return model
 
 
