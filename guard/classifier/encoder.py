@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
@@ -22,7 +22,6 @@ import numpy.typing as npt
 from guard.classifier.errors import WeightsUnreadable
 from guard.classifier.package import (
     EMBEDDING_FILE,
-    HEADS_FILE,
     LOWER_FILE,
     TOKENIZER_FILE,
     UPPER_FILE,
@@ -82,11 +81,9 @@ class Embeddings:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What runs a graph. kept: memory that it reads. outer: (K, H), where H hidden units stand behind the K logits."""
+    """What runs a graph."""
 
     runner: onnxruntime.InferenceSession
-    kept: tuple[onnxruntime.OrtValue, ...] = ()
-    outer: Floats | None = None
 
     def states(self, x: Floats) -> Floats:
         """The output `states` for the input `x`, (1, T, D) both."""
@@ -94,14 +91,9 @@ class Session:
         return answer
 
     def logits(self, x: Floats) -> Floats:
-        """The output `logits` for the input `x`, with what the hidden units add to it."""
+        """The output `logits` for the input `x`, (1, T, D) to (1, K)."""
         answer: Floats = self.runner.run(["logits"], {"x": x})[0]
-        if self.outer is None:
-            return answer
-        heads = len(self.outer)
-        hidden = np.maximum(answer[:, heads:], np.float32(0))
-        summed: Floats = (answer[:, :heads] + hidden @ self.outer.T).astype(np.float32, copy=False)
-        return summed
+        return answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +145,8 @@ def read_encoder(folder: Path, manifest: Manifest) -> SmallEncoder:
     """
     words = read_words(folder, manifest)
     lower = open_session(verified(folder, manifest, LOWER_FILE), folder / LOWER_FILE)
-    graph = verified(folder, manifest, UPPER_FILE)
-    if HEADS_FILE not in manifest.files:
-        return SmallEncoder(words, lower, open_session(graph, folder / UPPER_FILE))
-    heads = read_heads(folder, verified(folder, manifest, HEADS_FILE))
-    upper = open_session(graph, folder / UPPER_FILE, heads.constants())
-    return SmallEncoder(words, lower, replace(upper, outer=heads.outer))
+    upper = open_session(verified(folder, manifest, UPPER_FILE), folder / UPPER_FILE)
+    return SmallEncoder(words, lower, upper)
 
 
 def read_words(folder: Path, manifest: Listing) -> Words:
@@ -187,8 +175,8 @@ def read_words(folder: Path, manifest: Listing) -> Words:
     return words
 
 
-def open_session(graph: bytes, path: Path, constants: Mapping[str, Floats] | None = None) -> Session:
-    """What runs a graph, on one thread. path: where it came from, for messages. constants: of the graph, by name.
+def open_session(graph: bytes, path: Path) -> Session:
+    """What runs a graph, on one thread. path: where it came from, for messages.
 
     Raises:
         MissingExtra: when the package that runs it is not installed.
@@ -203,59 +191,11 @@ def open_session(graph: bytes, path: Path, constants: Mapping[str, Floats] | Non
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.enable_cpu_mem_arena = False
-    values = {name: onnxruntime.OrtValue.ortvalue_from_numpy(array) for name, array in (constants or {}).items()}
     try:
-        for name, value in values.items():
-            options.add_initializer(name, value)
         runner = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # as above
         raise WeightsUnreadable(f"{path} is damaged", hint="reinstall haechi") from error
-    return Session(runner, tuple(values.values()))
-
-
-@dataclass(frozen=True, slots=True)
-class Heads:
-    """What stands on the layers: `weight` (K, D) and `bias` (K,), and hidden units that add to them what no line can tell.
-
-    inner: (H, D). inner_bias: (H,). outer: (K, H); 0 for a head that the units say nothing to.
-    """
-
-    weight: Floats
-    bias: Floats
-    inner: Floats
-    inner_bias: Floats
-    outer: Floats
-
-    def constants(self) -> dict[str, Floats]:
-        """As constants of the graph: the hidden units stand behind the heads."""
-        return {
-            "head.w": np.ascontiguousarray(np.concatenate([self.weight, self.inner])),
-            "head.b": np.ascontiguousarray(np.concatenate([self.bias, self.inner_bias])),
-        }
-
-    def logits(self, pooled: Floats) -> Floats:
-        """What the graph says with these heads, for means of its last layer: (R, D) to (R, K)."""
-        hidden = np.maximum(pooled @ self.inner.T + self.inner_bias, np.float32(0))
-        said: Floats = pooled @ self.weight.T + self.bias + hidden @ self.outer.T
-        return said
-
-
-def read_heads(folder: Path, content: bytes) -> Heads:
-    """The heads from the content of their file. folder: where it was found, for the error.
-
-    Raises:
-        WeightsUnreadable.
-    """
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            heads = Heads(*(arrays[name] for name in ("weight", "bias", "inner", "inner_bias", "outer")))
-    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
-        raise WeightsUnreadable(f"{folder / HEADS_FILE} is damaged", hint="reinstall haechi") from error
-    count, hidden = heads.bias.shape, heads.inner_bias.shape
-    fits = heads.weight.shape[:1] == count and heads.inner.shape[:1] == hidden and heads.outer.shape == count + hidden
-    if not fits or any(a.dtype != np.float32 for a in (heads.weight, heads.bias, heads.inner, heads.outer)):
-        raise WeightsUnreadable(f"{folder / HEADS_FILE} holds no heads", hint="reinstall haechi")
-    return heads
+    return Session(runner)
 
 
 def read_embeddings(folder: Path, content: bytes) -> Embeddings:

@@ -31,11 +31,10 @@ LOWER_FILE, UPPER_FILE = "stage2-lower.onnx", "stage2-upper.onnx"
 """The first layers of stage 2, and those above them."""
 GLANCE_FILES = ("glance.npz", "glance-later.npz")
 """What may settle a window without the layers, and without the upper ones, where the files are there; see `glance.Glance`."""
-HEADS_FILE = "stage2-heads.npz"
 """Heads that take the place of those in the encoder's graph, where the file is there; see `encoder.Heads`."""
 EMBEDDING_FILE = "stage2-words.npz"
 TOKENIZER_FILE = "tokenizer.json"
-FILES = (LINEAR_FILE, *GLANCE_FILES, LOWER_FILE, UPPER_FILE, HEADS_FILE, EMBEDDING_FILE, TOKENIZER_FILE)
+FILES = (LINEAR_FILE, *GLANCE_FILES, LOWER_FILE, UPPER_FILE, EMBEDDING_FILE, TOKENIZER_FILE)
 
 
 @dataclass(frozen=True, slots=True)

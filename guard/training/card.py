@@ -18,7 +18,7 @@ from guard.training.sampling import label_matrix
 
 CARD = "MODEL_CARD.md"
 _HOW = """**How**: folded text; stage 1: hashed character n-grams, one linear score per head and window; stage 2: a six-layer
-encoder in int8, taught by a twelve-layer one; between them a glance at the token vectors, and after two layers another at what they
+encoder in int8, taught by deeper ones of twelve; between them a glance at the token vectors, and after two layers another at what they
 made of them, both taught by both stages, which settle what is clearly harmless; a logistic curve per head and language over both. Weights are 8-bit integers; a score depends on the text alone."""
 _INTRO = f"""# Model card: Haechi's embedded classifier
 
@@ -37,21 +37,12 @@ little beyond their patterns. Irony, implicit hate, quotation and counter-speech
 """
 
 
-_SINCE = (
-    "**Since.** The heads of stage 2 were drawn anew over the same layers (`python -m guard.training.heads`) after the"
-)
-
-
-def restate(out: Path, manifest: Manifest, *, new_heads: bool) -> None:
-    """Say in the card in `out` how the weights work now, which thresholds hold, and of new heads that its figures are older."""
+def restate(out: Path, manifest: Manifest) -> None:
+    """Say in the card in `out` how the weights work now and which thresholds hold."""
     if not (out / CARD).is_file():
         return
     said = re.sub(r"(?m)^Version \S+\. ", f"Version {manifest.version}. ", (out / CARD).read_text("utf-8"))
     said = re.sub(r"(?s)\*\*How\*\*:.*?(?=\n\n)", _HOW, said, count=1)
-    if new_heads and _SINCE not in said:
-        said = said.replace(
-            "\n\n## Heads", f"\n{_SINCE}\ndev figures below were taken; thresholds are those that hold.\n\n## Heads"
-        )
     for language, heads in manifest.limits.items():
         for head, limit in heads.items():
             row = re.compile(rf"(?m)^(\| {language} \| {head} \|.*?)\| [\d.]+ \| [\d.]+ (\| [a-z ]+ \|)$")

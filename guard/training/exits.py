@@ -3,8 +3,8 @@
 Rules of this file
 1. A row is lost when a glance settles it and both stages together would have flagged it: what stage 2 does not see either is no
    fault of the exit.
-2. Of every kind of harm at most LOST_AIM may be lost: toxic rows of sources that the glance never saw, and dev rows head by head,
-   as they are and in disguise.
+2. Of every kind of harm at most LOST_AIM may be lost: toxic rows of sources that the glance never saw, dev rows head by head,
+   as they are and in disguise, and harm among calm sentences.
 3. Among bounds that keep to it, those are taken that settle most of the ordinary dev text. One bound on the doubt alone must stand
    as low as the kind of harm that looks most ordinary wants it; a bound of its own for each head lets the others stand higher.
 4. Half of the rows of sources never seen (`chooses`) draw the bounds, the other half measures them (`guard.training.measure`).
@@ -26,9 +26,10 @@ from guard.classifier.errors import LanguageNotCovered
 from guard.classifier.model import EmbeddedClassifier
 from guard.classifier.package import Exit
 from guard.classifier.scripts import judged_language
+from guard.training.among import among
 from guard.training.calibrate import LANGUAGES
 from guard.training.disguise import disguised
-from guard.training.rows import HEADS, Row, bucket
+from guard.training.rows import HEADS, Row, bucket, is_calm
 from guard.verdict import Category
 from haechi.base.text import Language
 
@@ -45,6 +46,8 @@ ENOUGH_UNSEEN = 150
 """Toxic rows of sources never seen, below which a language has no early exit."""
 MOST = 500
 """Dev rows per source and label."""
+AMONG = 500
+"""Harmful dev rows of each language that are shown among calm sentences."""
 ENOUGH_OF_A_HEAD = 15
 """Dev rows of a head in a language, of which the exit is shown to lose none, or one in a hundred."""
 MOST_UNSHOWN = 0.05
@@ -140,6 +143,7 @@ def bounds(
     """
     chance = np.random.default_rng((seed, 10))
     hidden = [replace(row, text=disguised(row.text, chance)) for row in dev if any(row.labels.values())]
+    surrounded = among(dev, AMONG, seed)
     found: dict[Language, Exit] = {}
     for language in LANGUAGES:
         strange = [
@@ -154,11 +158,10 @@ def bounds(
         shown = [by_head for some in mine for by_head in _by_head(some)]
         unshown = [head not in {head for head, _ in shown} for head in heads]
         most[1:] = np.where(unshown, np.minimum(most[1:], MOST_UNSHOWN), most[1:])
-        harm = [strange, *(rows for _, rows in shown)]
+        harm = [strange, [r for r in surrounded if r.language is language], *(rows for _, rows in shown)]
         kinds = [_kind(classifier, rows, language, most, number) for rows in harm]
-        calm = np.array(
-            [look for r in mine[0] if _is_calm(r) and (look := _look(classifier, r.text, language, number)) is not None]
-        )
+        ordinary = [r for r in mine[0] if is_calm(r) and not r.source.startswith("own_")]
+        calm = np.array([look for r in ordinary if (look := _look(classifier, r.text, language, number)) is not None])
         doubt, *others = (float(f"{bound:.4g}") for bound in drawn(calm, kinds, most, seed))
         found[language] = Exit(doubt, dict(zip(heads, others, strict=True)))
         share = float((calm < [doubt, *others]).all(axis=1).mean())
@@ -188,11 +191,6 @@ def _look(classifier: EmbeddedClassifier, text: str, language: Language, number:
     if scores.keys() != classifier.manifest.curves[language].keys():
         return None
     return np.array([doubt, *(scores[head] for head in classifier.manifest.curves[language])])
-
-
-def _is_calm(row: Row) -> bool:
-    """Whether the row is public ordinary text."""
-    return len(row.labels) == len(HEADS) and not any(row.labels.values()) and not row.source.startswith("own_")
 
 
 def _by_head(rows: Sequence[Row]) -> Iterator[tuple[Category, list[Row]]]:

@@ -25,8 +25,6 @@ OPSET = 20
 _SEVEN_BITS = 63
 LOWER = 2
 """Layers of LOWER_FILE: the later glance looks at what they made of a text. After one alone it tells little more in Korean than the first."""
-READ = 2
-"""Layers, from the last one back, whose means the heads can read."""
 
 
 class Graph:
@@ -103,10 +101,7 @@ def quantised(weight: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int8], np
 
 
 def write_encoder(folder: Path, encoder: Encoder) -> None:
-    """The layers and heads as LOWER_FILE, `x` (1, T, D) to `states` (1, T, D), and UPPER_FILE, which takes these as `x`, to `logits` (1, K).
-
-    The heads can read the mean of each of the last READ layers, the last one first; those of the encoder read the last alone.
-    """
+    """The layers and heads as LOWER_FILE, `x` (1, T, D) to `states` (1, T, D), and UPPER_FILE, which takes these as `x`, to `logits` (1, K)."""
     lower, graph, shape = Graph(), Graph(), encoder.shape
     inputs: dict[str, tuple[int, list[int | str]]] = {"x": (TensorProto.FLOAT, [1, "T", shape.width])}
     lower.shapes(shape)
@@ -118,13 +113,11 @@ def write_encoder(folder: Path, encoder: Encoder) -> None:
     (folder / LOWER_FILE).write_bytes(states)
     graph.shapes(shape)
     graph.constant("tokens", np.array([1], dtype=np.int64))
-    read = ["x"]
+    top = "x"
     for i, layer in enumerate(encoder.layers[LOWER:], start=LOWER):
-        read.append(add_layer(graph, read[-1], f"l{i}", layer, shape.epsilon))
-    means = [graph.node("ReduceMean", [x, "tokens"], f"{x}.mean", keepdims=0) for x in read[: -READ - 1 : -1]]
-    pooled = graph.node("Concat", means, "pooled", axis=1)
-    lines = array(encoder.head.weight)
-    weight = graph.constant("head.w", np.pad(lines, [(0, 0), (0, (READ - 1) * shape.width)]))
+        top = add_layer(graph, top, f"l{i}", layer, shape.epsilon)
+    pooled = graph.node("ReduceMean", [top, "tokens"], "pooled", keepdims=0)
+    weight = graph.constant("head.w", array(encoder.head.weight))
     graph.node("Gemm", [pooled, weight, graph.constant("head.b", array(encoder.head.bias))], "logits", transB=1)
     logits: dict[str, list[int | str]] = {"logits": [1, encoder.head.out_features]}
     (folder / UPPER_FILE).write_bytes(graph.model("haechi-classifier-upper", inputs, logits))

@@ -7,8 +7,7 @@ core, half of which both stages need to say what they think of the rows.
 
 Rules of this file
 1. The rows' own labels play no part: the glance learns what both stages say, the quantised layers included.
-2. Each sort of row is in disguise too: what is harmful in disguise must not be settled.
-3. `APART` is kept from it, whatever the stages have learnt from it: rows that show in Chinese what is lost where nobody practised.
+2. Which rows it reads is said in `glance_rows.py`.
 Shapes: R rows, T tokens, D width, K heads.
 """
 
@@ -34,11 +33,9 @@ from guard.classifier.package import GLANCE_FILES, Exit, read_manifest, write_ma
 from guard.classifier.scripts import judged_language
 from guard.training.card import restate
 from guard.training.corpus import NEVER_TRAINED, corpus
-from guard.training.disguise import disguised
 from guard.training.exits import APART, MOST, bounds, is_flagged
-from guard.training.heads import chosen
-from guard.training.measure import is_covered
-from guard.training.rows import HEADS, VERSION, Row, read_rows
+from guard.training.glance_rows import learnt_from
+from guard.training.rows import VERSION, Row, is_calm, read_rows
 from guard.training.sampling import thinned
 from guard.training.states import States
 from haechi.base.text import Language
@@ -121,21 +118,11 @@ def lessons(classifier: EmbeddedClassifier, rows: Sequence[Row]) -> tuple[Lesson
         if i % 5000 == 4999:
             log.info("both stages have read %d of %d rows for the glances", i + 1, len(rows))
     ends = np.cumsum([0, *map(len, vectors)])
-    calm = np.array([len(row.labels) == len(HEADS) and not any(row.labels.values()) for row in rows])
+    calm = np.array([is_calm(row) for row in rows])
     weight = np.where(calm, CALM_WEIGHT, 1.0).astype(np.float32)
     said = np.array(flagged, dtype=np.float32)
     early = Lessons(States(np.concatenate(vectors), ends), np.array(linear), np.array(logits), said, weight)
     return early, replace(early, vectors=States(np.concatenate(states), ends))
-
-
-def learnt_from(rows: Sequence[Row], seed: int) -> list[Row]:
-    """The training rows that the glance reads, some of them in disguise as well."""
-    learnt = [row for row in rows if row.source not in APART]
-    some = [*chosen(learnt, seed), *thinned([r for r in learnt if not r.dev], MOST_ROWS, seed)]
-    some = list({row.text: row for row in some if is_covered(row.text)}.values())
-    chance = np.random.default_rng((seed, 8))
-    hidden = [replace(r, text=disguised(r.text, chance)) for r in some if chance.random() < DISGUISED]
-    return some + [row for row in hidden if is_covered(row.text)]
 
 
 def taught(read: Lessons, seed: int) -> Glance:
@@ -217,7 +204,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows, _ = corpus(args.data, args.seed)
     write_manifest(args.out, replace(read_manifest(args.out), version=VERSION))
     (write_bounds if args.bounds else give_glances)(args.out, args.data, rows, args.seed)
-    restate(args.out, read_manifest(args.out), new_heads=False)
+    restate(args.out, read_manifest(args.out))
     return 0
 
 

@@ -25,7 +25,6 @@ from guard.classifier.folding import fold
 from guard.classifier.linear import LinearHeads
 from guard.classifier.model import ODDS_AMONG
 from guard.classifier.package import (
-    HEADS_FILE,
     TOKENIZER_FILE,
     UPPER_FILE,
     Manifest,
@@ -137,7 +136,6 @@ def write_stage_two(out: Path, runs: Sequence[Path], start: Path) -> None:
     write_encoder(out, encoder.eval())
     write_embeddings(out, start, encoder)
     shutil.copyfile(start / TOKENIZER_FILE, out / TOKENIZER_FILE)
-    (out / HEADS_FILE).unlink(missing_ok=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
