@@ -4,6 +4,8 @@ Rules of this file
 1. The teachers do not learn and see the same tokens as their pupil.
 2. Several teachers say together what each would: the mean of their logits, and of their pictures. They began at the same weights,
    so that their pictures lie side by side.
+3. A run that goes on from a finished one may have it as a teacher of public rows alone: what is new it learns from labels, and keeps
+   what it knew.
 Shapes: B texts, D width, K heads.
 """
 
@@ -26,12 +28,13 @@ PICTURE_SHARE = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Teacher:
-    """Encoders that were trained before, in bfloat16."""
+    """Encoders that were trained before, in bfloat16. public_only: whether they teach public rows alone."""
 
     encoders: tuple[Encoder, ...]
+    public_only: bool = False
 
-    def loss(self, ids: Tensor, mask: Tensor, pooled: Tensor, logits: Tensor) -> Tensor:
-        """How far the pupil's `pooled` (B, D) and `logits` (B, K) are from the teachers'."""
+    def loss(self, ids: Tensor, mask: Tensor, public: Tensor, pooled: Tensor, logits: Tensor) -> Tensor:
+        """How far the pupil's `pooled` (B, D) and `logits` (B, K) are from the teachers'. public: (B,), 1 for public rows."""
         with torch.no_grad():
             pictures = [encoder.pooled(ids, mask) for encoder in self.encoders]
             said = [encoder.head(seen) for encoder, seen in zip(self.encoders, pictures, strict=True)]
@@ -39,13 +42,14 @@ class Teacher:
             picture = torch.stack(pictures).mean(0)
         apart = 1 - F.cosine_similarity(pooled, picture, dim=-1)
         each = F.binary_cross_entropy_with_logits(logits, judged, reduction="none").sum(1)
-        found: Tensor = (each / logits.shape[1] ** 0.5 + PICTURE_SHARE * apart).mean()
+        off = each / logits.shape[1] ** 0.5 + PICTURE_SHARE * apart
+        found: Tensor = (off * public if self.public_only else off).mean()
         return found
 
 
-def teacher_of(encoders: Sequence[Encoder], device: str = "cpu") -> Teacher:
-    """Finished encoders as a teacher."""
+def teacher_of(encoders: Sequence[Encoder], device: str = "cpu", *, public_only: bool = False) -> Teacher:
+    """Finished encoders as a teacher, of public rows alone or of all."""
     frozen = [encoder.to(device, torch.bfloat16).eval().requires_grad_(False) for encoder in encoders]
     for encoder in frozen:
         encoder.head.float()
-    return Teacher(tuple(frozen))
+    return Teacher(tuple(frozen), public_only)

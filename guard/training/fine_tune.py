@@ -2,6 +2,7 @@
 
     python -m guard.training.fine_tune --data DATA --start ENCODER --out RUN [--samples N] [--hold-out a,b]
     python -m guard.training.fine_tune ... --layers 0,1,2,3,4,5 --warm DEEP --teacher DEEP    # half the depth, taught
+    python -m guard.training.fine_tune ... --warm RUN --warm RUN --remember    # new sentences for finished runs
     python -m guard.training.fine_tune ... --device cuda --step-tokens 16384 --workers 14    # on a GPU
 
 Rules of this file
@@ -63,7 +64,8 @@ class Recipe:
     layers: which layers of the start are kept, from 0. rate: highest learning rate. decay: factor of the rate per
     layer downwards. disguise: share of texts written in a disguise. sentence: share of long ordinary texts of which one
     sentence is read, as the guard shows them. hold_out: sources that are not trained on. offsets: whether each toxicity
-    source has an offset of its own. taught: how many teachers' judgement counts beside the labels.
+    source has an offset of its own. taught: how many teachers' judgement counts beside the labels. remembers: whether what it
+    goes on from is one, of public rows alone.
     """
 
     samples: int
@@ -81,6 +83,7 @@ class Recipe:
     rng_pool: int = 4096
     offsets: bool = True
     taught: int = 0
+    remembers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +247,7 @@ class Run:
         logits = self.model.head(F.dropout(pooled, self.recipe.dropout))
         loss = self.loss(logits + self.offsets[batch.source] * (batch.source > 0)[:, None], batch)
         if self.teacher is not None:
-            loss = loss + self.teacher.loss(batch.ids, batch.mask, pooled, logits)
+            loss = loss + self.teacher.loss(batch.ids, batch.mask, batch.public, pooled, logits)
         (loss + 1e-3 * self.offsets.square().sum()).backward()
         for name, parameter in self.live.items():
             self.master[name].grad = None if parameter.grad is None else parameter.grad.float()
@@ -317,15 +320,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--start", type=Path, required=True, help="folder with the packed encoder and its tokenizer")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--samples", type=int, default=200_000, help="texts to see (default 200000)")
-    parser.add_argument("--layers", default="0,1,2,3,4,5,6,7,8,9,10,11", help="layers of the start to keep")
+    parser.add_argument("--layers", help="layers of the start to keep, as in 0,1,2 (default: all)")
     parser.add_argument("--hold-out", default=",".join(NEVER_TRAINED), help="sources to leave out, comma-separated")
-    parser.add_argument("--warm", type=Path, help="a finished run whose weights are the start")
+    parser.add_argument(
+        "--warm",
+        type=Path,
+        action="append",
+        default=[],
+        help="a finished run whose weights are the start; repeat it for the mean of several",
+    )
     parser.add_argument(
         "--teacher",
         type=Path,
         action="append",
         default=[],
         help="a finished run whose judgement is learnt too; repeat it",
+    )
+    parser.add_argument(
+        "--remember", action="store_true", help="stay near what those of --warm say of public rows; no --teacher then"
     )
     parser.add_argument("--no-offsets", dest="offsets", action="store_false", help="learn the habits of sources too")
     parser.add_argument("--rate", type=float, help=f"highest learning rate (default {RATE} for {STEP_TOKENS} tokens)")
@@ -338,9 +350,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=int, default=7)
     args = parser.parse_args(argv)
+    if args.remember and (not args.warm or args.teacher):
+        parser.error("--remember needs --warm and no --teacher")
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     torch.set_num_threads(1)
-    layers = tuple(int(i) for i in args.layers.split(","))
+    encoder = mean_of(args.start, args.warm) if args.warm else load_start(args.start, len(HEADS))
+    layers = tuple(int(i) for i in args.layers.split(",")) if args.layers else tuple(range(len(encoder.layers)))
     hold_out = tuple(name for name in args.hold_out.split(",") if name)
     recipe = Recipe(
         args.samples,
@@ -351,15 +366,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         tokens_per_step=args.step_tokens,
         offsets=args.offsets,
         taught=len(args.teacher),
+        remembers=args.remember,
     )
     args.out.mkdir(parents=True, exist_ok=True)
     rows = [row for row in corpus(args.data, args.seed, hold_out)[0] if not row.dev]
     batches = Batches(rows, Tokenizer.from_file(str(args.start / TOKENIZER_FILE)), recipe)
-    encoder = load_start(args.start, len(HEADS))
-    if args.warm is not None:
-        load_run(encoder, args.warm)
     encoder.layers = torch.nn.ModuleList(encoder.layers[i] for i in layers)
-    teacher = teacher_of([finished(args.start, run) for run in args.teacher], args.device) if args.teacher else None
+    before = [mean_of(args.start, args.warm)] if args.remember else [finished(args.start, run) for run in args.teacher]
+    teacher = teacher_of(before, args.device, public_only=args.remember) if before else None
     run = Run(encoder, batches, recipe, args.out, teacher, args.device)
     run.resume()
     log.info("%d rows, %d texts to go", len(rows), recipe.samples - run.seen)

@@ -250,18 +250,35 @@ def test_a_pupil_that_judges_like_its_teachers_has_less_to_learn() -> None:
     torch.manual_seed(1)
     teacher = teacher_of([Encoder(SHAPE, 8), Encoder(SHAPE, 8)])
     ids = torch.randint(4, 90, (5, 7))
-    mask = torch.ones_like(ids)
+    mask, public = torch.ones_like(ids), torch.zeros(5)
     with torch.no_grad():
         pictures = [encoder.pooled(ids, mask) for encoder in teacher.encoders]
         logits = sum(e.head(seen) for e, seen in zip(teacher.encoders, pictures, strict=True)) / 2
-    same = teacher.loss(ids, mask, sum(pictures) / 2, logits)
+    same = teacher.loss(ids, mask, public, sum(pictures) / 2, logits)
     other = (pictures[0] + torch.randn_like(pictures[0])).requires_grad_(True)
-    apart = teacher.loss(ids, mask, other, logits + 1)
+    apart = teacher.loss(ids, mask, public, other, logits + 1)
     assert apart > same
-    assert teacher.loss(ids, mask, pictures[0], logits - 1) > same
+    assert teacher.loss(ids, mask, public, pictures[0], logits - 1) > same
     apart.backward()
     assert other.grad is not None
     assert all(p.grad is None for encoder in teacher.encoders for p in encoder.parameters())
+
+
+def test_a_run_that_remembers_is_held_by_public_rows_alone() -> None:
+    """What is new it may learn from labels: sentences of our own draw it nowhere."""
+    import torch
+
+    from guard.training.distil import teacher_of
+
+    torch.manual_seed(1)
+    teacher = teacher_of([Encoder(SHAPE, 8)], public_only=True)
+    ids = torch.randint(4, 90, (4, 7))
+    seen, said = torch.randn(4, 32, requires_grad=True), torch.randn(4, 8, requires_grad=True)
+    teacher.loss(ids, torch.ones_like(ids), torch.tensor([1.0, 0.0, 0.0, 1.0]), seen, said).backward()
+    assert seen.grad is not None
+    assert said.grad is not None
+    for gradient in (seen.grad, said.grad):
+        assert [bool(row.any()) for row in gradient] == [True, False, False, True]
 
 
 def test_the_mean_of_two_runs_lies_between_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
