@@ -315,6 +315,41 @@ class Run:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run or resume a fine-tuning run."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if args.remember and (not args.warm or args.teacher):
+        parser.error("--remember needs --warm and no --teacher")
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
+    torch.set_num_threads(1)
+    encoder = mean_of(args.start, args.warm) if args.warm else load_start(args.start, len(HEADS))
+    layers = tuple(int(i) for i in args.layers.split(",")) if args.layers else tuple(range(len(encoder.layers)))
+    hold_out = tuple(name for name in args.hold_out.split(",") if name)
+    recipe = Recipe(
+        args.samples,
+        seed=args.seed,
+        layers=layers,
+        hold_out=hold_out,
+        rate=args.rate or RATE * (args.step_tokens / STEP_TOKENS) ** 0.5,
+        tokens_per_step=args.step_tokens,
+        offsets=args.offsets,
+        taught=len(args.teacher),
+        remembers=args.remember,
+    )
+    args.out.mkdir(parents=True, exist_ok=True)
+    rows = [row for row in corpus(args.data, args.seed, hold_out)[0] if not row.dev]
+    batches = Batches(rows, Tokenizer.from_file(str(args.start / TOKENIZER_FILE)), recipe)
+    encoder.layers = torch.nn.ModuleList(encoder.layers[i] for i in layers)
+    before = [mean_of(args.start, args.warm)] if args.remember else [finished(args.start, run) for run in args.teacher]
+    teacher = teacher_of(before, args.device, public_only=args.remember) if before else None
+    run = Run(encoder, batches, recipe, args.out, teacher, args.device)
+    run.resume()
+    log.info("%d rows, %d texts to go", len(rows), recipe.samples - run.seen)
+    run.train(args.workers)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    """What a run is told on the command line."""
     parser = argparse.ArgumentParser(description="Fine-tune the encoder of the embedded classifier.")
     parser.add_argument("--data", type=Path, required=True, help="folder with toxicity/, injection/, ...")
     parser.add_argument("--start", type=Path, required=True, help="folder with the packed encoder and its tokenizer")
@@ -349,36 +384,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--workers", type=int, default=0, help="processes that prepare texts (default 0: this one does)"
     )
     parser.add_argument("--seed", type=int, default=7)
-    args = parser.parse_args(argv)
-    if args.remember and (not args.warm or args.teacher):
-        parser.error("--remember needs --warm and no --teacher")
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
-    torch.set_num_threads(1)
-    encoder = mean_of(args.start, args.warm) if args.warm else load_start(args.start, len(HEADS))
-    layers = tuple(int(i) for i in args.layers.split(",")) if args.layers else tuple(range(len(encoder.layers)))
-    hold_out = tuple(name for name in args.hold_out.split(",") if name)
-    recipe = Recipe(
-        args.samples,
-        seed=args.seed,
-        layers=layers,
-        hold_out=hold_out,
-        rate=args.rate or RATE * (args.step_tokens / STEP_TOKENS) ** 0.5,
-        tokens_per_step=args.step_tokens,
-        offsets=args.offsets,
-        taught=len(args.teacher),
-        remembers=args.remember,
-    )
-    args.out.mkdir(parents=True, exist_ok=True)
-    rows = [row for row in corpus(args.data, args.seed, hold_out)[0] if not row.dev]
-    batches = Batches(rows, Tokenizer.from_file(str(args.start / TOKENIZER_FILE)), recipe)
-    encoder.layers = torch.nn.ModuleList(encoder.layers[i] for i in layers)
-    before = [mean_of(args.start, args.warm)] if args.remember else [finished(args.start, run) for run in args.teacher]
-    teacher = teacher_of(before, args.device, public_only=args.remember) if before else None
-    run = Run(encoder, batches, recipe, args.out, teacher, args.device)
-    run.resume()
-    log.info("%d rows, %d texts to go", len(rows), recipe.samples - run.seen)
-    run.train(args.workers)
-    return 0
+    return parser
 
 
 def finished(start: Path, run: Path) -> Encoder:

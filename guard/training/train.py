@@ -19,8 +19,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
+from tokenizers import Tokenizer
 
-from guard.classifier.encoder import SmallEncoder, read_encoder
+from guard.classifier.encoder import END, START, WINDOW, SmallEncoder, read_encoder
 from guard.classifier.folding import fold
 from guard.classifier.linear import LinearHeads
 from guard.classifier.model import ODDS_AMONG
@@ -43,7 +44,7 @@ from guard.training.disguise import disguised
 from guard.training.glance import give_glances
 from guard.training.linear import LinearRecipe, LinearTraining
 from guard.training.rows import EVERYDAY, HEADS, VERSION, Row, is_calm
-from guard.training.sampling import thinned
+from guard.training.sampling import sampling_weights, thinned
 
 MOST_DEV_ROWS = 500
 """Dev rows per source and label that stage 2 is asked about; more would add minutes and no precision."""
@@ -74,8 +75,10 @@ LOOK_ALIKES = frozenset(
     }
 )
 """Harmless texts with dangerous words in them: requests that sound like others, quotations, denials."""
-WINDOW = 600
+LONGEST_PIECE = 600
 """Code points of the longest piece that the guard shows to a classifier."""
+SHOWN = 400
+"""Training rows that the layers are shown before they are written in eight bits."""
 log = logging.getLogger("haechi.guard.training")
 
 
@@ -102,7 +105,7 @@ def pieces(heads: LinearHeads, encoder: SmallEncoder | None, rows: Sequence[Row]
     owner: list[int] = []
     for i, row in enumerate(rows):
         text = row.text[:2000]
-        spans = list(segments(text, WINDOW)) if is_ordinary(row) else []
+        spans = list(segments(text, LONGEST_PIECE)) if is_ordinary(row) else []
         if len(spans) > 1:
             cut += [replace(row, text=text[span.start : span.end]) for span in spans]
             owner += [i] * len(spans)
@@ -127,13 +130,17 @@ def write_stage_one(out: Path, rows: Sequence[Row], seed: int) -> None:
     write_linear(out, LinearTraining(learnt, LinearRecipe(seed=seed)).fit(np.arange(len(learnt))))
 
 
-def write_stage_two(out: Path, runs: Sequence[Path], start: Path) -> None:
-    """Export the mean of the encoders of some runs beside stage 1."""
+def write_stage_two(out: Path, runs: Sequence[Path], start: Path, rows: Sequence[Row], seed: int) -> None:
+    """Export the mean of the encoders of some runs beside stage 1; `rows` show how far the inputs of its layers reach."""
     from guard.training.export import write_embeddings, write_encoder
     from guard.training.fine_tune import mean_of
 
     encoder = mean_of(start, runs)
-    write_encoder(out, encoder.eval())
+    tokenizer = Tokenizer.from_file(str(start / TOKENIZER_FILE))
+    drawn = np.random.default_rng((seed, 15)).choice(len(rows), SHOWN, p=sampling_weights(rows))
+    folded = [fold(rows[i].text[:500]) or " " for i in drawn]
+    texts = [[START, *tokenizer.encode(text, add_special_tokens=False).ids[:WINDOW], END] for text in folded]
+    write_encoder(out, encoder.eval(), texts)
     write_embeddings(out, start, encoder)
     shutil.copyfile(start / TOKENIZER_FILE, out / TOKENIZER_FILE)
 
@@ -166,7 +173,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not args.recalibrate:
         write_stage_one(args.out, rows, args.seed)
         if args.encoder:
-            write_stage_two(args.out, args.encoder, args.start)
+            write_stage_two(args.out, args.encoder, args.start, [r for r in rows if not r.dev], args.seed)
     write_manifest(args.out, manifest)
     sealed = read_manifest(args.out)
     heads = read_linear(args.out, sealed)
