@@ -2,7 +2,8 @@
 
 Rules of this file
 1. A text mostly in letters that were never trained on is refused, whatever else stands in it.
-2. A text without letters (figures, emoji, punctuation) is judged as English: there is nothing to misread in it.
+2. A text without letters (figures, punctuation, a few emoji) is judged as English: there is nothing to misread in it. A message told in
+   pictures alone (`pictures.py`) is refused: there is, and nobody has learnt to read it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from guard.classifier.errors import LanguageNotCovered
+from guard.classifier.pictures import is_told_in_pictures
 from haechi.base.text import Language
 
 _HANGUL = ((0x1100, 0x11FF), (0x3131, 0x318E), (0xA960, 0xA97C), (0xAC00, 0xD7FF), (0xFFA1, 0xFFDC))
@@ -58,7 +60,7 @@ def judged_language(text: str) -> Language:
     """The language whose weights and thresholds apply: ko, zh or en.
 
     Raises:
-        LanguageNotCovered: when the letters are mostly of other scripts.
+        LanguageNotCovered: when the letters are mostly of other scripts, or there are none and pictures tell something.
     """
     if text.isascii():
         return Language.ENGLISH
@@ -71,6 +73,11 @@ def judged_language(text: str) -> Language:
         han += _beyond(codes, _HAN)
         latin += _beyond(codes, _LATIN)
     letters = hangul + han + latin + kana + strange
+    if not letters and is_told_in_pictures(text) and not any(map(str.isdigit, text)):
+        raise LanguageNotCovered(
+            "the text is told in emoji alone",
+            hint="have somebody look at it, or name a classifier for it in the policy",
+        )
     if kana > _KANA_SHARE * letters:
         raise LanguageNotCovered(
             "the text is written in kana", hint="name a classifier for this language in the policy"

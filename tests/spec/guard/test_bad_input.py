@@ -19,7 +19,7 @@ STRANGE = {
     "controls": "".join(map(chr, range(32))) + "\x7f\x80\x9f",
     "NUL": "a\x00b\x00",
     "lone surrogate": "a\ud800b\udfff",
-    "emoji": "😀👨‍👩‍👧‍👦🏳️‍🌈" * 300,
+    "emoji": "😀👍🏽🎉❤️" * 300,
     "directions": "abc \u202eשלום\u202c def \u2067x\u2069 ghi jkl mno",
     "combining": "e" + "\u0301" * 5000,
     "one long word": "a" * 20_000,
@@ -34,6 +34,7 @@ FOREIGN = {
     "arabic": "هذه جملة عادية باللغة العربية عن الطقس.",
     "thai": "นี่คือประโยคธรรมดาในภาษาไทยเกี่ยวกับสภาพอากาศ",
 }
+UNREAD = {**FOREIGN, "pictures": "👨‍👩‍👧‍👦🔪" * 30}
 RULES = {category: RuleDocument() for category in (Category.TOXICITY, Category.HATE)}
 
 
@@ -72,26 +73,26 @@ def test_strange_text_is_judged_to_its_end(embedded: SafetyChecker, name: str) -
     assert text.startswith(out)
 
 
-@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize("name", UNREAD)
 def test_a_language_that_nobody_knows_is_not_safe(embedded: SafetyChecker, name: str) -> None:
     """The classifier abstains; alone it is silent, and a closed policy stops the text."""
-    verdict = embedded.check(FOREIGN[name])
+    verdict = embedded.check(UNREAD[name])
     assert verdict.action is Action.BLOCK
     assert [u.reason for u in verdict.unavailable] == ["not covered"]
     assert verdict.coverage.checked < verdict.coverage.total
 
 
-@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize("name", UNREAD)
 def test_a_policy_may_flag_such_a_language_and_still_block_what_failed(name: str) -> None:
     """`semantic.uncovered: open`: the text passes with a flag and the reason; the words are looked for all the same."""
     terms = SemanticDocument(uncovered=FailMode.OPEN)
     checker = SafetyChecker(
         Policy(PolicyDocument(1, "both", "2026-11", ("lexicon", "classifier"), semantic=terms, both=RULES))
     )
-    verdict = checker.check(FOREIGN[name])
+    verdict = checker.check(UNREAD[name])
     assert verdict.action is Action.FLAG
     assert [u.reason for u in verdict.unavailable] == ["not covered"]
-    assert checker.check(FOREIGN[name] + "\n\nI will kill you, you stupid bitch!").action is Action.BLOCK
+    assert checker.check(UNREAD[name] + "\n\nI will kill you, you stupid bitch!").action is Action.BLOCK
 
 
 @pytest.mark.parametrize("text", ["An ordinary English sentence.", *FOREIGN.values()])
