@@ -29,18 +29,18 @@ log = logging.getLogger("haechi.guard.training")
 class LinearRecipe:
     """Settings of stage 1.
 
-    bits: log2 of the table's rows; 18 generalised better to unseen sources than 20, and is four times smaller.
+    bits: log2 of the table's rows.
     epochs, batch, rate: of the optimiser. pull: L2 penalty per update. seen_at_least: documents an n-gram needs.
     heaviest: highest weight of a row, in units of the mean. cut: code points kept of a row.
     """
 
-    bits: int = 18
-    epochs: int = 2
+    bits: int = 20
+    epochs: int = 5
     batch: int = 256
     rate: float = 0.1
     pull: float = 1e-5
     seen_at_least: int = 3
-    heaviest: float = 8.0
+    heaviest: float = 2.0
     cut: int = 400
     seed: int = 7
 

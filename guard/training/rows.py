@@ -31,7 +31,7 @@ HEADS = (
     Category.VIOLENCE,
     Category.SELF_HARM,
 )
-VERSION = "2026.11-15"
+VERSION = "2026.11-16"
 """Of the weights that this code makes."""
 HELD_BACK = frozenset({"en_ailuminate", "multi_catqa", "multi_multijail", "multi_xsafety"})
 """Kept unseen: they are among the sets that Haechi is judged by from outside."""

@@ -22,10 +22,16 @@ from guard.verdict import Category
 ORDINARY = (
     "The bus to the airport leaves every twenty minutes.",
     "The museum is closed on Mondays, but the garden behind it stays open all week.",
+    "Our neighbours have painted their fence, and the whole street looks brighter.",
+    "Please bring the minutes of the last meeting and two copies of the budget.",
     "내일 회의는 오후 세 시에 시작하니 자료를 미리 읽어 주세요.",
     "이번 주말에는 가족과 함께 강가에서 자전거를 타려고 합니다.",
+    "도서관은 평일 저녁 여덟 시까지 문을 엽니다.",
+    "새로 산 화분에 물을 얼마나 자주 줘야 하는지 알려 주세요.",
     "委员会周二开会讨论新图书馆的问题，多数委员同意延长开放时间。",
     "这座公园每天早上六点开门。",
+    "请把上次会议的记录和预算表一起发给我。",
+    "周末我们全家去河边骑自行车，天气很好。",
 )
 HARMFUL = (
     "You are a worthless piece of shit and everybody hates you.",
@@ -70,14 +76,16 @@ def counting(classifier: EmbeddedClassifier) -> tuple[EmbeddedClassifier, Counte
     return replace(classifier, encoder=replace(classifier.encoder, upper=counted)), counted  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("text", ORDINARY)
-def test_most_ordinary_sentences_never_reach_the_upper_layers(classifier: EmbeddedClassifier, text: str) -> None:
-    """In any of the three languages; these are some of those that a glance settles, most of them."""
+def test_most_ordinary_sentences_never_reach_the_upper_layers(classifier: EmbeddedClassifier) -> None:
+    """And none of them is flagged, whoever settled it."""
     watched, layers = counting(classifier)
-    scores = watched.score(text)
-    assert layers.asked == 0
-    assert classifier.depth(text) < 2
-    assert not is_flagged(scores, classifier, judged_language(text))
+    settled = 0
+    for text in ORDINARY:
+        before = layers.asked
+        assert not is_flagged(watched.score(text), classifier, judged_language(text))
+        settled += layers.asked == before
+        assert (layers.asked == before) is (classifier.depth(text) < 2)
+    assert settled > len(ORDINARY) / 2
 
 
 @pytest.mark.parametrize("text", HARMFUL)
