@@ -50,14 +50,29 @@ def calibration_error(probabilities: npt.ArrayLike, labels: npt.ArrayLike, bins:
 
 
 def platt(scores: npt.ArrayLike, labels: npt.ArrayLike, weights: npt.ArrayLike, steps: int = 50) -> tuple[float, float]:
-    """Slope and offset of the logistic curve through the scores, by Newton steps with a slight pull to (1, 0)."""
+    """Slope and offset of the logistic curve through the scores, with a slight pull to (1, 0).
+
+    Newton steps, each halved until the loss falls: whole ones run away where positives are few and far from the others, and
+    leave a step instead of a curve.
+    """
     x, y, w = (np.asarray(v, dtype=np.float64) for v in (scores, labels, weights))
     design = np.stack([x, np.ones_like(x)], axis=1)
-    beta = np.array([1.0, 0.0])
+    start = np.array([1.0, 0.0])
     prior = 1e-3 * float(w.sum())
+
+    def loss(beta: Array) -> float:
+        logit = design @ beta
+        return float(w @ (np.logaddexp(0, logit) - y * logit) + 0.5 * prior * np.square(beta - start).sum())
+
+    beta, lost = start, loss(start)
     for _ in range(steps):
-        p = 1.0 / (1.0 + np.exp(-np.clip(design @ beta, -30, 30)))
-        gradient = design.T @ (w * (p - y)) + prior * (beta - np.array([1.0, 0.0]))
+        p = 1.0 / (1.0 + np.exp(-np.clip(design @ beta, -500, 500)))
+        gradient = design.T @ (w * (p - y)) + prior * (beta - start)
         hessian = design.T @ (design * (w * p * (1 - p))[:, None]) + prior * np.eye(2)
-        beta = beta - np.linalg.solve(hessian, gradient)
+        step = np.linalg.solve(hessian, gradient)
+        while (after := loss(beta - step)) > lost and np.abs(step).max() > 1e-9:
+            step = step / 2
+        if after >= lost:
+            break
+        beta, lost = beta - step, after
     return float(beta[0]), float(beta[1])

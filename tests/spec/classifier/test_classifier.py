@@ -221,3 +221,11 @@ def test_suggested_thresholds_exist_for_every_answering_head(classifier: Embedde
             limit = classifier.limits(head, language)
             assert limit is not None
             assert 0.0 < limit.controversial <= limit.unsafe < 1.0
+
+
+def test_no_shipped_curve_is_a_step(classifier: EmbeddedClassifier) -> None:
+    """A probability that jumps from 0 to 1 within a hundredth of a logit is no probability."""
+    for curves in (classifier.manifest.curves, classifier.manifest.alone):
+        for heads in curves.values():
+            for curve in heads.values():
+                assert 0 < curve.linear + curve.encoder < 10

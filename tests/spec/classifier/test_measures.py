@@ -51,6 +51,21 @@ def test_the_logistic_curve_is_found_again() -> None:
     assert offset == pytest.approx(-0.7, abs=0.1)
 
 
+@pytest.mark.parametrize("centre", [-4.0, 0.0, 4.0])
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.5])
+def test_few_positives_far_from_the_rest_leave_a_curve_and_no_step(centre: float, share: float) -> None:
+    """What lies between the classes is in doubt, however far they are apart; and the curve is the best one that there is."""
+    rng = np.random.default_rng(60)
+    x = np.concatenate([rng.normal(-12, 3, 5000), rng.normal(centre, 4, 60)])
+    y = np.concatenate([np.zeros(5000), np.ones(60)])
+    weights = np.where(y > 0, share / 60, (1 - share) / 5000)
+    slope, offset = platt(x, y, weights)
+    assert 0.3 < slope < 3
+    off = weights * (1 / (1 + np.exp(-(slope * x + offset))) - y)
+    assert off @ x + 1e-3 * (slope - 1) == pytest.approx(0, abs=1e-6)
+    assert off.sum() + 1e-3 * offset == pytest.approx(0, abs=1e-6)
+
+
 def judged(score: float, toxic: bool, *, available: bool = True) -> Judged:
     return Judged(Language.ENGLISH, {Category.TOXICITY: toxic}, {Category.TOXICITY: score}, available)
 
