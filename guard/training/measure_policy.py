@@ -19,16 +19,19 @@ from pathlib import Path
 import numpy as np
 
 from guard.checker import SafetyChecker
+from guard.training.disguise import DISGUISES, WRAPPERS
 from guard.training.evasion import evasions
 from guard.training.generated import generated_rows, identity_swaps
 from guard.training.held_out import KINDS, held_out
 from guard.training.measure import LANGUAGES, Figure, is_covered
-from guard.training.rows import HEADS, Row, read_rows
+from guard.training.rows import HEADS, Row, is_calm, read_rows
 from guard.training.train import LOOK_ALIKES
 from guard.verdict import Action, Category, Verdict
 from haechi.base.text import Language
 
-PARTS = ("ordinary", "held_out", "look_alikes", "attacks", "identity", "evasion", "cost")
+PARTS = ("ordinary", "held_out", "look_alikes", "attacks", "identity", "evasion", "disguised", "cost")
+SHORT = 200
+"""Code points of ordinary text that is disguised, at most."""
 LONGEST = 4000
 """Code points of a text that are checked here."""
 ABOUT_DATA = frozenset({Category.PII, Category.SECRETS})
@@ -78,9 +81,11 @@ class PolicyMeasurement:
     def ordinary(self) -> Iterator[Figure]:
         """Ordinary text, dev rows."""
         for language in LANGUAGES:
-            mine = [r for r in self.rows if r.language is language and r.dev and len(r.labels) == len(HEADS)]
-            calm = self.some([r for r in mine if not any(r.labels.values())])
-            yield from self.shares("ordinary text", language, _texts(calm))
+            yield from self.shares("ordinary text", language, _texts(self.some(self.calm(language))))
+
+    def calm(self, language: Language) -> list[Row]:
+        """All ordinary dev rows of a language."""
+        return [r for r in self.rows if r.language is language and r.dev and is_calm(r)]
 
     def look_alikes(self) -> Iterator[Figure]:
         """Harmless requests with dangerous words, from patterns never trained on, and public borderline requests."""
@@ -126,6 +131,20 @@ class PolicyMeasurement:
             cases, harmless = sum(e.cases for e in mine), sum(e.harmless for e in mine)
             yield Figure("still caught: all", language.value, sum(e.kept for e in mine) / cases, cases)
             yield Figure("more false flags", language.value, sum(e.false for e in mine) / harmless, harmless)
+
+    def disguised(self) -> Iterator[Figure]:
+        """Short ordinary dev text that is flagged only in disguise, by disguise and together."""
+        for language in LANGUAGES:
+            mine = [r for r in self.calm(language) if len(r.text) <= SHORT]
+            plain = [text for text in _texts(self.some(mine)) if not self.is_flagged(text)]
+            hit = tried = 0
+            for name, disguise in {**DISGUISES, **WRAPPERS}.items():
+                written = [(text, disguise(text, self.rng)) for text in plain]
+                seen = [self.is_flagged(now) for before, now in written if now != before]
+                if seen:
+                    yield Figure(f"flagged only in disguise: {name}", language.value, float(np.mean(seen)), len(seen))
+                hit, tried = hit + sum(seen), tried + len(seen)
+            yield Figure("flagged only in disguise: all", language.value, hit / max(tried, 1), tried)
 
     def cost(self) -> Iterator[Figure]:
         """CPU milliseconds per 1,000 characters of ordinary dev text, all detectors."""

@@ -10,11 +10,8 @@ from haechi.base.text import Language
 
 KEPT = 0.95
 """Share of disguised harmful sentences that must still be caught, in every language."""
-FALSE = {Language.ENGLISH: 0.01, Language.KOREAN: 0.03, Language.CHINESE: 0.01}
-"""Share of disguised harmless sentences that may be caught although the plain ones are not.
-
-Korean misses the 0.01 that is wanted: initials of harmless words are also those of others.
-"""
+FALSE = 0.01
+"""Share of disguised harmless sentences that may be caught although the plain ones are not, in every language."""
 
 
 @pytest.fixture(scope="module")
@@ -37,4 +34,4 @@ def test_disguised_harm_is_still_caught(played: list[Evasion], language: Languag
 def test_a_disguise_by_itself_is_no_offence(played: list[Evasion], language: Language) -> None:
     """Few more false flags than for the plain sentences."""
     mine = [e for e in played if e.language is language]
-    assert sum(e.false for e in mine) <= FALSE[language] * sum(e.harmless for e in mine)
+    assert sum(e.false for e in mine) <= FALSE * sum(e.harmless for e in mine)
