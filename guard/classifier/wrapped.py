@@ -1,11 +1,12 @@
-"""What a text says once a wrapper is taken off: Base64, hexadecimal, letters moved by thirteen, the wrong keyboard.
+"""What a text says once a wrapper is taken off: Base64, hexadecimal, letters moved by thirteen, the wrong keyboard, JSON.
 
 Rules of this file
 1. What is inside a wrapper is judged in place of it only where there is no doubt: a code that holds text, or several
    words that are language one way and none the other. A guess is judged beside the text and hides nothing.
 2. A wrapper is believed only when what comes out is language: printable UTF-8 for codes, common words for ROT13, whole
    Hangul syllables for the keyboard.
-3. Cheap tests come first; an ordinary sentence is not decoded at all.
+3. JSON, as a model calls a tool with, is judged as it stands and by its values alone: an insult between braces looks like data.
+4. Cheap tests come first; an ordinary sentence is not decoded at all.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from __future__ import annotations
 import base64
 import binascii
 import codecs
+import json
 import re
+from collections.abc import Iterator
 
 from guard.keyboard import untyped
 
@@ -48,6 +51,9 @@ def readings(text: str) -> tuple[str, ...]:
     if _LONG.search(head) is not None:
         text = _unwrapped(head) + text[LONGEST:]
         head = text[:LONGEST]
+    values = _values(head)
+    if values is not None:
+        return (text, values)
     if _CJK.search(head) is not None or _is_english(head):
         return (text,)
     found = [reading for reading in (untyped(head), _turned(head)) if reading is not None]
@@ -60,6 +66,25 @@ def _is_english(text: str) -> bool:
     """Whether the first words hold as many common ones as English has; a text without words is none."""
     words = _WORD.findall(text[:_FIRST].lower())
     return sum(word in _COMMON for word in words) * 10 > len(words) or not words
+
+
+def _values(text: str) -> str | None:
+    """The words that stand as values in a JSON object or array, one value a line; None for any other text, or without such."""
+    if text.strip()[:1] not in {"{", "["}:
+        return None
+    try:
+        found = list(_strings(json.loads(text)))
+    except (ValueError, RecursionError):
+        return None
+    return "\n".join(found) or None
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _strings(inner)
 
 
 def _unwrapped(text: str) -> str:

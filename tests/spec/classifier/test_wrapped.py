@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import codecs
+import json
 
 import numpy as np
 import pytest
@@ -106,3 +107,19 @@ def test_what_is_wrapped_has_the_thresholds_of_its_own_language() -> None:
     assert classifier.score(wrapped) == classifier.score(plain)
     for head in classifier.score(plain):
         assert classifier.own_limits(head, wrapped) == classifier.own_limits(head, plain)
+
+
+def test_json_is_judged_by_its_values_too() -> None:
+    """As a tool is called with it: between braces an insult looks like data. What is broken, or holds no words, is what it is."""
+    text = '{"to": "sam", "body": {"lines": ["you are", "an idiot"], "copies": 2}}'
+    assert readings(text) == (text, "sam\nyou are\nan idiot")
+    assert readings('  ["바보 같은 놈"]') == ('  ["바보 같은 놈"]', "바보 같은 놈")
+    for other in ('{"to": ', "{1, 2}", "[3, 4]", '{"n": 1}', "[" * 5000):
+        assert readings(other) == (other,)
+
+
+@pytest.mark.parametrize("text", ["You are a fucking idiot.", "이 병신 새끼야 꺼져 버려", "你这个傻逼，赶紧滚出去吧"])
+def test_an_insult_between_braces_is_as_bad(text: str) -> None:
+    """By every head at least what it is by itself."""
+    plain, wrapped = (load().without_exit(t) for t in (text, json.dumps({"t": text}, ensure_ascii=False)))
+    assert all(wrapped[head] >= plain[head] for head in plain)
