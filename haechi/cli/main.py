@@ -65,6 +65,9 @@ def report(error: HaechiError, *, as_json: bool) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; see ExitCode for the answer."""
+    # Before anything imports numpy: its threads wait for one another in a busy loop, which doubles the CPU of a server whose
+    # products are small. Model runtimes have threads of their own.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     parser = build_parser()
     args = parser.parse_args(spelled_out(sys.argv[1:] if argv is None else argv))
     run: Run = args.run

@@ -1,0 +1,37 @@
+"""How many threads a command starts for arithmetic: none, unless somebody asks for them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PRODUCT = """
+import os
+from haechi.cli.main import main
+main(["policy", "list"])
+import numpy
+square = numpy.ones((600, 600))
+square @ square
+print(len(os.listdir("/proc/self/task")))
+"""
+
+
+def threads(**environment: str) -> int:
+    """Of a process that ran a command and multiplied two large matrices after it."""
+    clean = {name: value for name, value in os.environ.items() if not name.endswith("NUM_THREADS")}
+    done = subprocess.run(
+        [sys.executable, "-c", PRODUCT], env=clean | environment, capture_output=True, text=True, check=True, timeout=60
+    )
+    return int(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted where Linux shows them")
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core has one thread anyway")
+def test_a_command_keeps_numpy_to_one_thread_unless_it_is_told_otherwise() -> None:
+    """Threads that wait for each other cost a gateway as much CPU as its work."""
+    assert threads() == 1
+    assert threads(OPENBLAS_NUM_THREADS="2") == 2
