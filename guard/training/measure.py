@@ -27,6 +27,7 @@ from guard.training.corpus import NEVER_TRAINED
 from guard.training.disguise import DISGUISES
 from guard.training.exits import APART, chooses, is_flagged
 from guard.training.generated import generated_rows, identity_swaps
+from guard.training.held_out import held_out
 from guard.training.metrics import auroc, auroc_interval, calibration_error
 from guard.training.rows import HEADS, Row, read_rows
 from guard.verdict import Category
@@ -211,7 +212,7 @@ class Measurement:
         return figures
 
     def attacks(self) -> list[Figure]:
-        """Recall of prompt attacks at 1 % false positives on ordinary prompts and text, on dev rows."""
+        """Recall of prompt attacks, public dev rows and own ones that only measure, at 1 % false positives on prompts and text that are none."""
         figures = []
         head = Category.PROMPT_ATTACK
         for language in LANGUAGES:
@@ -221,6 +222,9 @@ class Measurement:
             if hits:
                 recall = float(np.mean([self.chance(r.text[:4000], head) > cut for r in hits]))
                 figures.append(Figure("prompt attack recall at 1 % false positives", language.value, recall, len(hits)))
+            own = held_out(language, "attacks")
+            recall = float(np.mean([self.chance(text, head) > cut for text in own]))
+            figures.append(Figure("the same of own attacks that only measure", language.value, recall, len(own)))
         return figures
 
     def disguises(self) -> list[Figure]:
