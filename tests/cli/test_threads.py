@@ -5,18 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
-
-import pytest
 
 PRODUCT = """
-import os
 from haechi.cli.main import main
 main(["policy", "list"])
 import numpy
+import psutil
 square = numpy.ones((600, 600))
 square @ square
-print(len(os.listdir("/proc/self/task")))
+print(psutil.Process().num_threads())
 """
 
 
@@ -29,9 +26,7 @@ def threads(**environment: str) -> int:
     return int(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted where Linux shows them")
-@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core has one thread anyway")
 def test_a_command_keeps_numpy_to_one_thread_unless_it_is_told_otherwise() -> None:
     """Threads that wait for each other cost a gateway as much CPU as its work."""
     assert threads() == 1
-    assert threads(OPENBLAS_NUM_THREADS="2") == 2
+    assert threads(OPENBLAS_NUM_THREADS="2") == min(2, os.cpu_count() or 1)
